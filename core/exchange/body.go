@@ -1,0 +1,169 @@
+package exchange
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
+
+// Span is a range of bytes of a body.
+type Span = dialect.Span
+
+// ErrSpan is the error of an edit outside the text or across another edit.
+var ErrSpan = errors.New("span out of range")
+
+// Body is a JSON text and the texts that the dialect found in it. What is not edited keeps its
+// bytes. The zero value is an empty body.
+type Body struct {
+	raw     []byte
+	texts   []Text
+	splices []splice // sorted by span, disjoint from each other and from the texts
+}
+
+type splice struct {
+	span Span
+	with []byte
+}
+
+// Text is one string of a body. Its methods work on the text as it stands after the edits so far.
+type Text struct {
+	dialect.Text
+	raw     []byte // escaped; aliases the body until the first edit
+	value   []byte // decoded, made when first asked for
+	decoded bool
+	edited  bool
+}
+
+// NewBody takes ownership of raw. The spans in found index it; they are in the order of the bytes.
+func NewBody(raw []byte, found []dialect.Text) Body {
+	b := Body{raw: raw}
+	if len(found) > 0 {
+		b.texts = make([]Text, len(found))
+		for i, t := range found {
+			b.texts[i] = Text{Text: t, raw: raw[t.Span.Start:t.Span.End]}
+		}
+	}
+	return b
+}
+
+// Len returns the number of texts.
+func (b *Body) Len() int { return len(b.texts) }
+
+// Text returns text i, which must be less than Len.
+func (b *Body) Text(i int) *Text { return &b.texts[i] }
+
+// Texts calls yield with each text in order until it returns false.
+func (b *Body) Texts(yield func(*Text) bool) {
+	for i := range b.texts {
+		if !yield(&b.texts[i]) {
+			return
+		}
+	}
+}
+
+// Splice replaces the bytes of span, given in offsets of the original body, when the body is built.
+// It must not overlap a text or an earlier splice; with is kept, not copied.
+func (b *Body) Splice(span Span, with []byte) error {
+	if span.Start < 0 || span.End < span.Start || span.End > len(b.raw) {
+		return fmt.Errorf("splice %d-%d of %d bytes: %w", span.Start, span.End, len(b.raw), ErrSpan)
+	}
+	at := len(b.splices)
+	for i, s := range b.splices {
+		if span.Start < s.span.End && s.span.Start < span.End {
+			return fmt.Errorf("splice %d-%d overlaps another: %w", span.Start, span.End, ErrSpan)
+		}
+		if span.End <= s.span.Start {
+			at = i
+			break
+		}
+	}
+	for i := range b.texts {
+		if t := b.texts[i].Span; span.Start < t.End && t.Start < span.End {
+			return fmt.Errorf("splice %d-%d overlaps a text: %w", span.Start, span.End, ErrSpan)
+		}
+	}
+	b.splices = append(b.splices, splice{})
+	copy(b.splices[at+1:], b.splices[at:])
+	b.splices[at] = splice{span, with}
+	return nil
+}
+
+// Replace makes raw the whole body, without texts and edits. The body owns raw from then on.
+func (b *Body) Replace(raw []byte) { *b = Body{raw: raw} }
+
+// Raw returns the body as it arrived.
+func (b *Body) Raw() []byte { return b.raw }
+
+// Edited reports whether Bytes differs from Raw by an edit.
+func (b *Body) Edited() bool {
+	if len(b.splices) > 0 {
+		return true
+	}
+	for i := range b.texts {
+		if b.texts[i].edited {
+			return true
+		}
+	}
+	return false
+}
+
+// Bytes returns the body with all edits applied: Raw itself where there are none, else a new slice.
+// It must not be changed.
+func (b *Body) Bytes() []byte {
+	if !b.Edited() {
+		return b.raw
+	}
+	out := make([]byte, 0, len(b.raw)+64)
+	last, s := 0, 0
+	put := func(span Span, with []byte) {
+		out = append(append(out, b.raw[last:span.Start]...), with...)
+		last = span.End
+	}
+	for i := range b.texts {
+		t := &b.texts[i]
+		if !t.edited {
+			continue
+		}
+		for s < len(b.splices) && b.splices[s].span.End <= t.Span.Start {
+			put(b.splices[s].span, b.splices[s].with)
+			s++
+		}
+		put(t.Span, t.raw)
+	}
+	for ; s < len(b.splices); s++ {
+		put(b.splices[s].span, b.splices[s].with)
+	}
+	return append(out, b.raw[last:]...)
+}
+
+// Value returns the decoded text, UTF-8. The result is valid until the next edit and must not be
+// changed.
+func (t *Text) Value() []byte {
+	if !t.decoded {
+		t.decoded = true
+		if dialect.Escaped(t.raw) {
+			t.value = dialect.AppendUnquoted(t.value[:0], t.raw)
+		} else {
+			t.value = t.raw
+		}
+	}
+	return t.value
+}
+
+// Edit replaces bytes from to to of the decoded text. What stands outside keeps the escapes it was
+// written with.
+func (t *Text) Edit(from, to int, with []byte) error {
+	if from < 0 || to < from || to > len(t.Value()) {
+		return fmt.Errorf("edit %d-%d of %d bytes of text: %w", from, to, len(t.value), ErrSpan)
+	}
+	a, z := from, to
+	if dialect.Escaped(t.raw) {
+		a, z = dialect.RawOffset(t.raw, from), dialect.RawOffset(t.raw, to)
+	}
+	raw := make([]byte, 0, len(t.raw)+len(with)+16)
+	raw = dialect.AppendQuoted(append(raw, t.raw[:a]...), with)
+	t.raw = append(raw, t.raw[z:]...)
+	t.value, t.decoded, t.edited = nil, false, true
+	return nil
+}

@@ -1,0 +1,137 @@
+// Package exchange is one request and its answer as every part of the gateway sees it: owned
+// bytes, the texts in them, the filters that act on them in phases, and the one terminal state it
+// ends in.
+//
+// It does no I/O and knows no transport, no sandbox and no configuration. The server builds an
+// Exchange, the gateway serves it, filters look at it.
+package exchange
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Terminal is how an exchange ended; the same one stands on the wire, in the log, in the metric
+// and on the bill.
+type Terminal string
+
+// The terminal states.
+const (
+	Completed       Terminal = "completed"
+	Denied          Terminal = "denied"           // a filter, a limit or access control said no
+	ClientError     Terminal = "client_error"     // the request was wrong
+	ClientCancelled Terminal = "client_cancelled" // the client left
+	UpstreamError   Terminal = "upstream_error"   // the upstream refused or failed before its first byte
+	UpstreamCut     Terminal = "upstream_cut"     // the answer broke off
+	TimedOut        Terminal = "timeout"
+	Shed            Terminal = "shed"    // too much at once
+	Drained         Terminal = "drained" // the daemon or its generation ended first
+	Internal        Terminal = "internal"
+)
+
+// Exchange is one request from its arrival to the end of its answer. It owns all its bytes. It is
+// used by one goroutine at a time; only Context's cancellation comes from elsewhere.
+type Exchange struct {
+	ID       string // the request id
+	Start    time.Time
+	Listener string
+	Method   string
+	Host     string // lower case, without a trailing dot and port
+	Path     string // normalised: what the route is matched on
+	Query    string // raw, without the question mark
+	Remote   netip.AddrPort
+	TLS      bool
+
+	Request  Message
+	Response Message // valid from PhaseRespHead on
+
+	// Set by the gateway as it learns them.
+	Op      llm.Op
+	Dialect llm.Dialect
+	Model   string // as the client asked for
+	Stream  bool
+	Route   string
+	Tenant  string // the team or, without one, the key; "" before authentication or without
+	KeyID   string
+
+	Window *Window    // the unsettled text of one channel; set during PhaseDelta only
+	Event  *Event     // the event at hand; set during PhaseEvent only
+	Usage  *llm.Usage // set before PhaseEnd where the provider told
+	Finish string     // the dialect's finish reason, set before PhaseEnd
+	End    Terminal   // set before PhaseDone
+
+	Notes   []Note // annotations that filters left
+	Timings Timings
+
+	ctx   context.Context
+	state map[string][]byte // per filter, kept by the host for the guest
+}
+
+// Message is one side of the exchange.
+type Message struct {
+	Status int // answers only
+	Header llm.Header
+	Body   Body
+}
+
+// Note is what a filter says about an exchange; it travels in the event and the request log.
+type Note struct{ Filter, Key, Value string }
+
+// New returns an Exchange whose context is ctx: cancelled when the client hangs up or the daemon
+// gives up on it.
+func New(ctx context.Context) *Exchange { return &Exchange{ctx: ctx, Start: time.Now()} }
+
+// Context returns the exchange's context.
+func (x *Exchange) Context() context.Context { return x.ctx }
+
+// SetContext replaces the context, to add a value, a span or a deadline. Only whoever serves the
+// exchange calls it, before it hands the exchange on.
+func (x *Exchange) SetContext(ctx context.Context) { x.ctx = ctx }
+
+// State returns what the named filter put last, or nil.
+func (x *Exchange) State(filter string) []byte { return x.state[filter] }
+
+// SetState keeps a copy of b for the named filter until the exchange ends.
+func (x *Exchange) SetState(filter string, b []byte) {
+	if x.state == nil {
+		x.state = make(map[string][]byte, 1)
+	}
+	x.state[filter] = append(x.state[filter][:0], b...)
+}
+
+// Annotate leaves a note.
+func (x *Exchange) Annotate(filter, key, value string) {
+	x.Notes = append(x.Notes, Note{filter, key, value})
+}
+
+// Timings says where the time of an exchange went.
+type Timings struct {
+	Guard    time.Duration
+	Auth     time.Duration
+	Filters  []FilterTime
+	Upstream time.Duration // until the answer's head
+	First    time.Duration // from Start until the first content
+	Total    time.Duration
+}
+
+// FilterTime is the time of one filter over all its callbacks.
+type FilterTime struct {
+	Filter string
+	Spent  time.Duration
+	Calls  int
+}
+
+// Spend adds one callback's time to a filter's.
+func (t *Timings) Spend(filter string, d time.Duration) {
+	for i := range t.Filters {
+		if t.Filters[i].Filter == filter {
+			t.Filters[i].Spent += d
+			t.Filters[i].Calls++
+			return
+		}
+	}
+	t.Filters = append(t.Filters, FilterTime{filter, d, 1})
+}

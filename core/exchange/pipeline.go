@@ -1,0 +1,263 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxHeld bounds the bytes of the events that one filter of one stream holds back.
+const MaxHeld = 1 << 20
+
+// ErrHeld is the error of a filter that held back more than MaxHeld.
+var ErrHeld = errors.New("filter holds back too much of the stream")
+
+// Pipeline is an ordered list of filters. It is immutable and safe for concurrent use.
+type Pipeline struct {
+	Name    string
+	filters []Filter
+	phases  Phase // of any filter
+}
+
+// NewPipeline returns a pipeline that runs requests through the filters in order.
+func NewPipeline(name string, filters ...Filter) *Pipeline {
+	p := &Pipeline{Name: name, filters: filters}
+	for _, f := range filters {
+		p.phases |= f.Phases()
+	}
+	return p
+}
+
+// Phases returns the phases that at least one filter declares.
+func (p *Pipeline) Phases() Phase { return p.phases }
+
+// Flow is the way of one exchange through a pipeline. It is used by one goroutine at a time.
+type Flow struct {
+	pipeline *Pipeline
+	x        *Exchange
+	seen     int // filters that saw the request
+	stages   []stage
+	by       string // the filter of the last verdict that was not Continue
+}
+
+// stage is a filter's place in a stream: the events that wait until their texts are settled.
+type stage struct {
+	filter  Filter
+	queue   []*Event
+	bytes   int
+	windows []*Window
+}
+
+// Flow begins an exchange's way.
+func (p *Pipeline) Flow(x *Exchange) *Flow { return &Flow{pipeline: p, x: x} }
+
+// By returns the name of the filter whose verdict ended the exchange, or "".
+func (f *Flow) By() string { return f.by }
+
+// Request runs the request phases, each through all filters in order, until one does not go on.
+func (f *Flow) Request(ctx context.Context) (Verdict, error) {
+	for p := PhaseRequestHead; p <= PhaseRequestText; p <<= 1 {
+		if f.pipeline.phases&p == 0 {
+			continue
+		}
+		for i, filter := range f.pipeline.filters {
+			f.seen = max(f.seen, i+1)
+			if v, err := f.run(ctx, filter, p); err != nil || v.Action != Continue {
+				return v, err
+			}
+		}
+	}
+	f.seen = len(f.pipeline.filters)
+	return Verdict{}, nil
+}
+
+// ResponseHead runs PhaseResponseHead in reverse through the filters that saw the request.
+func (f *Flow) ResponseHead(ctx context.Context) (Verdict, error) {
+	return f.reverse(ctx, PhaseResponseHead)
+}
+
+// Unary runs the phases of a whole answer: its body, its texts as final windows, its end.
+func (f *Flow) Unary(ctx context.Context) (Verdict, error) {
+	if v, err := f.reverse(ctx, PhaseResponseBody); err != nil || v.Action != Continue {
+		return v, err
+	}
+	for i := f.seen - 1; i >= 0; i-- {
+		filter := f.pipeline.filters[i]
+		if filter.Phases()&PhaseDelta == 0 {
+			continue
+		}
+		for t := range f.x.Response.Body.texts {
+			text := &f.x.Response.Body.texts[t]
+			f.x.Window = &Window{Channel: text.Channel, Role: text.Role, Final: true, pieces: []piece{{event: &Event{}, text: text}}}
+			v, err := f.run(ctx, filter, PhaseDelta)
+			if err == nil && v.Action == Drop {
+				err = f.x.Window.Edit(0, len(f.x.Window.Bytes()), nil)
+			}
+			f.x.Window = nil
+			if err != nil || v.Action == Respond || v.Action == Close {
+				return v, err
+			}
+		}
+	}
+	return f.reverse(ctx, PhaseEnd)
+}
+
+// Event runs one event of a stream through the filters in reverse and calls out with each event
+// that no filter holds back any longer, in the order they came.
+func (f *Flow) Event(ctx context.Context, e *Event, out func(*Event)) (Verdict, error) {
+	f.open()
+	return f.push(ctx, 0, e, out)
+}
+
+// Flush ends all channels: every filter sees its windows as final, and what was held comes out. The
+// caller then sends the terminator, which has passed no filter, or an error event.
+func (f *Flow) Flush(ctx context.Context, out func(*Event)) (Verdict, error) {
+	f.open()
+	for i := range f.stages {
+		s := &f.stages[i]
+		for _, w := range s.windows {
+			w.Final, w.fresh = true, w.held()
+			if v, err := f.delta(ctx, s, w); err != nil || v.Action == Close {
+				return v, err
+			}
+		}
+		if v, err := f.drain(ctx, i, out); err != nil || v.Action == Close {
+			return v, err
+		}
+	}
+	return Verdict{}, nil
+}
+
+// End runs PhaseEnd of a stream.
+func (f *Flow) End(ctx context.Context) (Verdict, error) { return f.reverse(ctx, PhaseEnd) }
+
+// Done runs PhaseDone; verdicts and errors have no effect any more.
+func (f *Flow) Done(ctx context.Context) { f.reverse(ctx, PhaseDone) }
+
+func (f *Flow) reverse(ctx context.Context, p Phase) (Verdict, error) {
+	if f.pipeline.phases&p == 0 {
+		return Verdict{}, nil
+	}
+	for i := f.seen - 1; i >= 0; i-- {
+		if v, err := f.run(ctx, f.pipeline.filters[i], p); err != nil || v.Action != Continue {
+			return v, err
+		}
+	}
+	return Verdict{}, nil
+}
+
+func (f *Flow) run(ctx context.Context, filter Filter, p Phase) (Verdict, error) {
+	if filter.Phases()&p == 0 {
+		return Verdict{}, nil
+	}
+	begin := time.Now()
+	v, err := filter.Run(ctx, p, f.x)
+	f.x.Timings.Spend(filter.Name(), time.Since(begin))
+	if err != nil {
+		f.by = filter.Name()
+		return v, fmt.Errorf("filter %s: %s: %w", filter.Name(), p, err)
+	}
+	if v.Action == Respond || v.Action == Close {
+		f.by = filter.Name()
+	}
+	return v, nil
+}
+
+// open makes the stages, in reverse order, when the first event comes.
+func (f *Flow) open() {
+	if f.stages != nil {
+		return
+	}
+	f.stages = []stage{}
+	for i := f.seen - 1; i >= 0; i-- {
+		if filter := f.pipeline.filters[i]; filter.Phases()&(PhaseDelta|PhaseEvent) != 0 {
+			f.stages = append(f.stages, stage{filter: filter})
+		}
+	}
+}
+
+// push runs an event through stage i and what it releases through the next ones.
+func (f *Flow) push(ctx context.Context, i int, e *Event, out func(*Event)) (Verdict, error) {
+	if i == len(f.stages) {
+		out(e)
+		return Verdict{}, nil
+	}
+	s := &f.stages[i]
+	f.x.Event = e
+	v, err := f.run(ctx, s.filter, PhaseEvent)
+	f.x.Event = nil
+	if err != nil || v.Action == Close || v.Action == Drop {
+		return v, err
+	}
+	if s.filter.Phases()&PhaseDelta != 0 {
+		for t := range e.Body.texts {
+			w := s.window(&e.Body.texts[t])
+			w.add(e, &e.Body.texts[t])
+			if v, err := f.delta(ctx, s, w); err != nil || v.Action == Close {
+				return v, err
+			}
+		}
+	}
+	s.queue = append(s.queue, e)
+	s.bytes += len(e.Raw)
+	if v, err := f.drain(ctx, i, out); err != nil || v.Action == Close {
+		return v, err
+	}
+	if s.bytes > MaxHeld {
+		f.by = s.filter.Name()
+		return Verdict{}, fmt.Errorf("filter %s: %w", s.filter.Name(), ErrHeld)
+	}
+	return Verdict{}, nil
+}
+
+// drain passes on the events at the head of stage i's queue whose texts are settled.
+func (f *Flow) drain(ctx context.Context, i int, out func(*Event)) (Verdict, error) {
+	s := &f.stages[i]
+	n := 0
+	for n < len(s.queue) && s.queue[n].pending == 0 {
+		e := s.queue[n]
+		n++
+		s.bytes -= len(e.Raw)
+		if v, err := f.push(ctx, i+1, e, out); err != nil || v.Action == Close {
+			return v, err
+		}
+	}
+	s.queue = s.queue[:copy(s.queue, s.queue[n:])]
+	return Verdict{}, nil
+}
+
+// delta shows the filter one window and settles what it does not hold.
+func (f *Flow) delta(ctx context.Context, s *stage, w *Window) (Verdict, error) {
+	f.x.Window = w
+	v, err := f.run(ctx, s.filter, PhaseDelta)
+	f.x.Window = nil
+	if err != nil || v.Action == Close {
+		return v, err
+	}
+	hold := 0
+	switch {
+	case v.Action == Drop:
+		if err := w.Edit(min(w.fresh, len(w.Bytes())), len(w.Bytes()), nil); err != nil {
+			return v, err
+		}
+	case v.Action == Hold && !w.Final:
+		if hold = v.Hold; hold == 0 {
+			hold = len(w.Bytes())
+		}
+	}
+	w.settle(hold)
+	return Verdict{}, nil
+}
+
+// window returns the stage's window for the channel of a text.
+func (s *stage) window(t *Text) *Window {
+	for _, w := range s.windows {
+		if w.Channel == t.Channel {
+			return w
+		}
+	}
+	w := &Window{Channel: t.Channel, Role: t.Role}
+	s.windows = append(s.windows, w)
+	return w
+}

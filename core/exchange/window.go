@@ -1,0 +1,134 @@
+package exchange
+
+import (
+	"fmt"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
+
+// Event is one server-sent event of an answer. Raw holds its bytes with the blank line that ends it;
+// Body is its payload with the texts in it. Where no text is edited, Raw is what is sent.
+type Event struct {
+	Raw  []byte
+	Body Body
+	dialect.Event
+
+	pending int // texts that some window has not settled
+}
+
+// Bytes returns the event as it is to be sent.
+func (e *Event) Bytes() []byte {
+	if !e.Body.Edited() {
+		return e.Raw
+	}
+	return dialect.AppendPayload(nil, e.Raw, e.Body.Bytes())
+}
+
+// Window is the text of one channel that a filter has not settled: what it held back and what just
+// came, as one text. Offsets count decoded bytes from the window's beginning.
+type Window struct {
+	Channel dialect.Channel
+	Role    dialect.Role
+	Final   bool // nothing follows in this channel
+
+	pieces []piece
+	bytes  []byte
+	fresh  int
+	stale  bool
+}
+
+// piece is a text of a held event; its bytes before from are settled.
+type piece struct {
+	event *Event
+	text  *Text
+	from  int
+}
+
+// Bytes returns the window's text. It is valid until the next Edit and must not be changed.
+func (w *Window) Bytes() []byte {
+	if len(w.pieces) == 1 {
+		return w.pieces[0].text.Value()[w.pieces[0].from:]
+	}
+	if w.stale {
+		w.bytes = w.bytes[:0]
+		for _, p := range w.pieces {
+			w.bytes = append(w.bytes, p.text.Value()[p.from:]...)
+		}
+		w.stale = false
+	}
+	return w.bytes
+}
+
+// Fresh returns the offset at which the text begins that this filter sees for the first time.
+func (w *Window) Fresh() int { return w.fresh }
+
+// Edit replaces bytes from to to of the window, across events where it must: the replacement goes
+// into the first text it touches, the others lose their part. The window's offsets change.
+func (w *Window) Edit(from, to int, with []byte) error {
+	if from < 0 || to < from || to > len(w.Bytes()) {
+		return fmt.Errorf("edit %d-%d of a window of %d bytes: %w", from, to, len(w.Bytes()), ErrSpan)
+	}
+	at, done := 0, false
+	for i := range w.pieces {
+		p := &w.pieces[i]
+		n := len(p.text.Value()) - p.from
+		a, z := max(from-at, 0), min(to-at, n)
+		last := i == len(w.pieces)-1
+		if a < z || !done && a == z && (a < n || last) && from-at >= 0 {
+			put := with
+			if done {
+				put = nil
+			}
+			if err := p.text.Edit(p.from+a, p.from+z, put); err != nil {
+				return err
+			}
+			done = true
+		}
+		at += n
+	}
+	if w.fresh >= to {
+		w.fresh += len(with) - (to - from)
+	} else if w.fresh > from {
+		w.fresh = from + len(with)
+	}
+	w.stale = true
+	return nil
+}
+
+// add appends a text that just came.
+func (w *Window) add(e *Event, t *Text) {
+	w.fresh = len(w.Bytes())
+	w.pieces = append(w.pieces, piece{event: e, text: t})
+	e.pending++
+	w.stale = true
+}
+
+// settle releases all but the last hold bytes of the window.
+func (w *Window) settle(hold int) {
+	total := len(w.Bytes())
+	settled := max(total-hold, 0)
+	kept, at := w.pieces[:0], 0
+	for _, p := range w.pieces {
+		n := len(p.text.Value()) - p.from
+		if hold <= 0 || at+n <= settled {
+			p.event.pending--
+			at += n
+			continue
+		}
+		if at < settled {
+			p.from += settled - at
+		}
+		at += n
+		kept = append(kept, p)
+	}
+	w.pieces = kept
+	w.stale = true
+}
+
+// held reports how many bytes are not settled.
+func (w *Window) held() int {
+	if len(w.pieces) == 0 {
+		return 0
+	}
+	return len(w.Bytes())
+}

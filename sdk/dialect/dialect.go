@@ -1,0 +1,103 @@
+// Package dialect reads and writes the vendors' wire formats without re-marshalling them: it finds
+// the spans of a JSON text that the gateway needs (the model's name, the texts, the usage), splices
+// what must change, and frames server-sent events.
+//
+// Same dialect on both sides means the bytes pass through; whatever a codec does not know stays as
+// it was written. Transport, routing and policy are elsewhere. It lives in the sdk so that plugins
+// can read and translate too.
+package dialect
+
+import "github.com/ginnel/ginnel/sdk/llm"
+
+// Span is a half-open range of bytes.
+type Span struct{ Start, End int }
+
+// Len returns the number of bytes in the span.
+func (s Span) Len() int { return s.End - s.Start }
+
+// Kind says what a text is to the model.
+type Kind uint8
+
+// The kinds of text, in requests and in answers.
+const (
+	KindText       Kind = iota // a message's words
+	KindArguments              // a tool call's arguments, JSON inside a string
+	KindToolResult             // what a tool gave back
+	KindToolDef                // a tool's name, description and parameter descriptions
+	KindReasoning              // the model's thinking
+	KindRefusal                // the model's refusal
+	KindStructured             // a short field with a form of its own: metadata, a user id, a file name
+)
+
+// Role is who speaks a text.
+type Role uint8
+
+// The roles.
+const (
+	RoleNone Role = iota
+	RoleSystem
+	RoleUser
+	RoleAssistant
+	RoleTool
+)
+
+// Channel tells the concurrent texts of one answer apart.
+type Channel struct {
+	Choice int16 // index of the choice or candidate
+	Block  int16 // index of the content block or tool call in it
+	Kind   Kind
+}
+
+// Text is one string that carries text for or from a model.
+type Text struct {
+	Span    Span // of the raw, still escaped content, without its quotes
+	Role    Role
+	Channel Channel // Kind is Channel.Kind; Choice and Block matter in answers only
+}
+
+// Request is what a codec finds in a request's body in one pass. Spans index the body. A codec
+// appends to Texts, so that its capacity is reused.
+type Request struct {
+	Model        string
+	ModelSpan    Span // of the model's name without its quotes; empty where the body has none
+	Stream       bool
+	IncludeUsage bool  // the client itself asked for a usage event in the stream
+	MaxTokens    int64 // 0 = not said
+	Texts        []Text
+	Unseen       string // a field whose content the gateway cannot see ("previous_response_id"), or ""
+}
+
+// Answer is what a codec finds in a unary answer.
+type Answer struct {
+	Texts  []Text
+	Model  string
+	Finish string // the dialect's own finish reason, or ""
+	Usage  *llm.Usage
+	Error  *llm.Error // the body is an error object
+}
+
+// Event is what a codec finds in the payload of one server-sent event.
+type Event struct {
+	Texts  []Text
+	Finish string
+	Usage  *llm.Usage
+	First  bool       // carries content of the answer: the first such event ends the time to first token
+	End    bool       // the dialect's terminator
+	Error  *llm.Error // the upstream reports an error inside the stream
+}
+
+// Codec is one dialect. Implementations keep no state and are safe for concurrent use. Errors of
+// the reading methods are *llm.Error with CodeInvalid and a message for the client.
+type Codec interface {
+	Name() llm.Dialect
+	// Request reads a request's body. A key that the dialect reads and that stands twice, in
+	// another case or written with escapes is refused.
+	Request(op llm.Op, body []byte, into *Request) error
+	// Answer reads a unary answer, Event one event's payload (the joined data lines).
+	Answer(op llm.Op, body []byte, into *Answer) error
+	Event(op llm.Op, payload []byte, into *Event) error
+	// AppendError appends the body of an error answer, AppendErrorEvent a whole event, framed, that
+	// ends a stream with an error the official SDKs notice.
+	AppendError(dst []byte, e *llm.Error, requestID string) []byte
+	AppendErrorEvent(dst []byte, e *llm.Error, requestID string) []byte
+}

@@ -1,0 +1,221 @@
+// Package llm is the vocabulary that the core, the plugins and the dialects share: an operation, a
+// call, its answer in chunks, usage and errors.
+//
+// It knows no wire format (package dialect does), no transport and no configuration, and imports
+// the standard library only, so that a plugin that speaks it carries nothing else.
+package llm
+
+import "time"
+
+// Op is what a call asks for.
+type Op string
+
+// The operations that a dialect can carry.
+const (
+	OpChat        Op = "chat"         // one turn of a conversation, streamed or not
+	OpEmbeddings  Op = "embeddings"   // vectors for texts
+	OpModels      Op = "models"       // the list of models
+	OpCountTokens Op = "count_tokens" // how many tokens a request would take
+	OpOther       Op = "other"        // anything a route relays without understanding it
+)
+
+// Dialect names a vendor's wire format.
+type Dialect string
+
+// The dialects that package dialect knows.
+const (
+	OpenAI    Dialect = "openai" // Chat Completions, Embeddings, Models
+	Anthropic Dialect = "anthropic"
+	Gemini    Dialect = "gemini"
+)
+
+// Field is one header field. Name keeps the case it was written in.
+type Field struct{ Name, Value string }
+
+// Header is an ordered list of fields; repeated names are kept.
+type Header []Field
+
+// Get returns the value of the first field of that name, compared without regard to ASCII case,
+// or "".
+func (h Header) Get(name string) string {
+	for i := range h {
+		if EqualFold(h[i].Name, name) {
+			return h[i].Value
+		}
+	}
+	return ""
+}
+
+// Count returns the number of fields of that name.
+func (h Header) Count(name string) int {
+	n := 0
+	for i := range h {
+		if EqualFold(h[i].Name, name) {
+			n++
+		}
+	}
+	return n
+}
+
+// Add appends a field.
+func (h *Header) Add(name, value string) { *h = append(*h, Field{name, value}) }
+
+// Set replaces the first field of that name in place and drops the others, or appends one.
+func (h *Header) Set(name, value string) {
+	found := false
+	out := (*h)[:0]
+	for _, f := range *h {
+		if !EqualFold(f.Name, name) {
+			out = append(out, f)
+		} else if !found {
+			found = true
+			out = append(out, Field{f.Name, value})
+		}
+	}
+	if !found {
+		out = append(out, Field{name, value})
+	}
+	*h = out
+}
+
+// Del drops every field of that name.
+func (h *Header) Del(name string) {
+	out := (*h)[:0]
+	for _, f := range *h {
+		if !EqualFold(f.Name, name) {
+			out = append(out, f)
+		}
+	}
+	*h = out
+}
+
+// Clone returns a copy that shares nothing but the strings.
+func (h Header) Clone() Header { return append(Header(nil), h...) }
+
+// EqualFold reports whether two header names are the same but for ASCII case.
+func EqualFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// Call is one request to a model, in the dialect the client wrote it in. Whoever holds a Call owns
+// its Header and Body until the call returns.
+type Call struct {
+	ID      string // the request id, as the client sees it in x-request-id
+	Op      Op
+	Dialect Dialect
+	Model   string // the model's name at the provider, already put into Body
+	Stream  bool
+	Header  Header
+	Body    []byte
+}
+
+// Chunk is a piece of an answer's body: for a stream one or more whole server-sent events, else
+// the body itself. Data is valid until the next call of Recv unless the caller supplied a buffer
+// with capacity, which Recv appends to.
+type Chunk struct{ Data []byte }
+
+// Response is the answer to a Call.
+type Response struct {
+	Status int
+	Header Header
+	// Recv fills the chunk with the next piece and returns io.EOF after the last one. It may
+	// return an *Error where the answer breaks off. It is called by one goroutine at a time and
+	// returns when the context of the call ends.
+	Recv func(*Chunk) error
+}
+
+// Usage is what a call consumed, normalised: cached tokens are part of the input, reasoning is
+// part of the output. Token counts; -1 is never used, absent is 0.
+type Usage struct {
+	InputTotal   int64
+	CacheRead    int64 // of InputTotal
+	CacheWrite5m int64 // of InputTotal
+	CacheWrite1h int64 // of InputTotal
+	OutputTotal  int64
+	Reasoning    int64  // of OutputTotal
+	Raw          []byte // the provider's own usage object, as it was sent; nil when there was none
+}
+
+// Code classifies an error; it decides about retry and fallback, and each dialect maps it to its
+// own error type.
+type Code string
+
+// The codes. Retryable reports which of them another attempt may cure.
+const (
+	CodeInvalid     Code = "invalid_request"
+	CodeAuth        Code = "authentication"
+	CodePermission  Code = "permission"
+	CodeNotFound    Code = "not_found"
+	CodeTooLarge    Code = "too_large"
+	CodeDenied      Code = "denied" // a filter or a policy said no
+	CodeRateLimited Code = "rate_limited"
+	CodeOverloaded  Code = "overloaded"
+	CodeTimeout     Code = "timeout"
+	CodeUnavailable Code = "unavailable" // no connection, a crashed plugin, a reset before the answer
+	CodeUpstream    Code = "upstream"    // the upstream answered with something that is not an answer
+	CodeCut         Code = "cut"         // the answer broke off
+	CodeDraining    Code = "draining"
+	CodeInternal    Code = "internal"
+)
+
+// Retryable reports whether the same call may succeed when it is made again.
+func (c Code) Retryable() bool {
+	switch c {
+	case CodeRateLimited, CodeOverloaded, CodeTimeout, CodeUnavailable, CodeUpstream:
+		return true
+	}
+	return false
+}
+
+// Error is a failed call as its caller may see it: Message is public.
+type Error struct {
+	Code       Code
+	Status     int           // HTTP status; 0 = the code's own
+	RetryAfter time.Duration // 0 = not said
+	Message    string
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// HTTPStatus returns Status or, where it is 0, the status that belongs to Code.
+func (e *Error) HTTPStatus() int {
+	if e.Status != 0 {
+		return e.Status
+	}
+	switch e.Code {
+	case CodeInvalid:
+		return 400
+	case CodeAuth:
+		return 401
+	case CodePermission, CodeDenied:
+		return 403
+	case CodeNotFound:
+		return 404
+	case CodeTooLarge:
+		return 413
+	case CodeRateLimited:
+		return 429
+	case CodeOverloaded, CodeUnavailable, CodeDraining:
+		return 503
+	case CodeTimeout:
+		return 504
+	case CodeUpstream, CodeCut:
+		return 502
+	}
+	return 500
+}
