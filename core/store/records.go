@@ -1,0 +1,39 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Key is a virtual key as it is stored: never the key itself.
+type Key struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name,omitempty"`
+	Team    string    `json:"team,omitempty"`
+	Models  []string  `json:"models,omitempty"` // empty = those of the team or the route
+	Pepper  string    `json:"pepper"`           // id of the pepper Digest was made with
+	Digest  []byte    `json:"digest"`           // HMAC-SHA256 of the key
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"`
+	Revoked time.Time `json:"revoked,omitzero"`
+}
+
+// Check reports what is wrong with a key stored under the given id.
+func (k Key) Check(id string) error {
+	switch {
+	case k.ID != id:
+		return fmt.Errorf("holds the key %q", k.ID)
+	case len(k.Digest) != 32:
+		return fmt.Errorf("digest of %d bytes", len(k.Digest))
+	case k.Pepper == "":
+		return errors.New("no pepper id")
+	}
+	return nil
+}
+
+// Blob is a value that somebody else defines.
+type Blob struct {
+	Data     []byte    `json:"data"`
+	Modified time.Time `json:"modified"`
+}
