@@ -103,12 +103,21 @@ func (s *Store) fail(err error) {
 // open guards bbolt's own opening, which panics on some corrupt files.
 func open(n Needs) (db *bbolt.DB, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var file *os.File
 	defer func() {
 		if r := recover(); r != nil {
+			unlock(file)
 			db, err = nil, fmt.Errorf("store %s: %w: %v", n.Path, ErrCorrupt, r)
 		}
 	}()
-	db, err = bbolt.Open(n.Path, 0o600, &bbolt.Options{Timeout: n.Timeout, FreelistType: bbolt.FreelistMapType})
+	db, err = bbolt.Open(n.Path, 0o600, &bbolt.Options{
+		Timeout:      n.Timeout,
+		FreelistType: bbolt.FreelistMapType,
+		OpenFile: func(name string, flag int, perm os.FileMode) (_ *os.File, err error) {
+			file, err = os.OpenFile(name, flag, perm)
+			return file, err
+		},
+	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("store %s: %w", n.Path, ErrLocked)
