@@ -1,0 +1,143 @@
+// Package filter is the guest library for Ginnel's WASM filters in Go: handlers for the events of an
+// exchange, typed accessors to it, native pattern matching in the host, and a small JSON reader for
+// the filter's config.
+//
+// It is not for the host and imports nothing but the standard library's smallest parts, so that a
+// filter stays small. Built for wasip1 it talks to the host; built for anything else it talks to a
+// Fake, so that a filter's logic runs in an ordinary test.
+//
+// A filter, whole:
+//
+//	package main
+//
+//	import "github.com/ginnel/ginnel/sdk/filter"
+//
+//	func init() {
+//		filter.Register(filter.Filter{
+//			RequestHead: func(x filter.Exchange) filter.Action {
+//				if x.Header("x-team") == "" {
+//					return x.Deny("headers", "the header x-team is missing")
+//				}
+//				return filter.Continue
+//			},
+//		})
+//	}
+//
+//	func main() {}
+//
+// It is built with GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared, and a manifest.json beside
+// it, which declares the events and capabilities, becomes a section of the module.
+//
+// Handlers run one at a time. Nothing may be kept between callbacks that belongs to an exchange:
+// what must be kept goes to the host with PutState. Byte slices that the library returns are valid
+// until the next call of the library.
+package filter
+
+import "github.com/ginnel/ginnel/sdk/filter/abi"
+
+// Action is what a handler wants done with what it was shown.
+type Action int32
+
+// The actions. Hold makes another.
+const (
+	Continue Action = abi.Continue // go on, with whatever was edited
+	Replace  Action = abi.Replace  // what Out wrote becomes the body, or the window
+	Drop     Action = abi.Drop     // leave the event or the window's new text out
+	Close    Action = abi.Close    // end the stream with the dialect's error
+	Failed   Action = abi.Internal // the filter itself failed: the operator's on_error decides
+
+	respond Action = abi.Respond
+)
+
+// Hold keeps the last n bytes of the window back until more of the text is there.
+func Hold(n int) Action {
+	if n <= 0 {
+		return Continue
+	}
+	return Action(abi.Hold | n<<abi.HoldShift)
+}
+
+// HoldAll keeps the whole window back.
+const HoldAll Action = abi.Hold
+
+// Filter is a filter's handlers. A handler that is nil goes on; the manifest says which are called.
+type Filter struct {
+	// Init reads the config, JSON that already fits the manifest's schema. It runs once per
+	// instance of the module, before anything else; only it may compile rules. An error refuses
+	// the configuration and is shown to the operator.
+	Init func(config []byte) error
+
+	RequestHead  func(x Exchange) Action
+	RequestBody  func(x Exchange, raw []byte) Action
+	RequestText  func(x Exchange) Action // every text of the conversation
+	ResponseHead func(x Exchange) Action
+	ResponseBody func(x Exchange, raw []byte) Action // of an answer that is no stream
+	Delta        func(x Exchange, w Window) Action   // text of the answer
+	Event        func(x Exchange, raw []byte) Action // one server-sent event
+	End          func(x Exchange) Action             // usage and finish reason are known
+	Done         func(x Exchange) Action             // nothing can be changed any more
+}
+
+// the guest's one filter and the buffer the host writes into
+var (
+	registered Filter
+	input      []byte
+)
+
+// Register makes f the module's filter. It is called once, from an init function.
+func Register(f Filter) { registered = f }
+
+// grow makes the input buffer hold n bytes.
+func grow(n int) []byte {
+	if cap(input) < n {
+		input = make([]byte, n)
+	}
+	input = input[:n]
+	return input
+}
+
+func start(config []byte) int32 {
+	if registered.Init == nil {
+		return 0
+	}
+	if err := registered.Init(config); err != nil {
+		Log(LevelError, err.Error())
+		return abi.Invalid
+	}
+	return 0
+}
+
+func dispatch(event int32, raw []byte) Action {
+	f := &registered
+	var h func(Exchange) Action
+	var b func(Exchange, []byte) Action
+	switch event {
+	case abi.RequestHead:
+		h = f.RequestHead
+	case abi.RequestBody:
+		b = f.RequestBody
+	case abi.RequestText:
+		h = f.RequestText
+	case abi.ResponseHead:
+		h = f.ResponseHead
+	case abi.ResponseBody:
+		b = f.ResponseBody
+	case abi.Delta:
+		if f.Delta != nil {
+			return f.Delta(Exchange{}, Window{})
+		}
+	case abi.Event:
+		b = f.Event
+	case abi.End:
+		h = f.End
+	case abi.Done:
+		h = f.Done
+	}
+	if h != nil {
+		return h(Exchange{})
+	}
+	if b != nil {
+		return b(Exchange{}, raw)
+	}
+	return Continue
+}
