@@ -68,7 +68,10 @@ type Exchange struct {
 
 	ctx   context.Context
 	state map[string][]byte // per filter, kept by the host for the guest
+	local []local           // per filter, the host's own
 }
+
+type local struct{ key, value any }
 
 // Message is one side of the exchange.
 type Message struct {
@@ -100,6 +103,28 @@ func (x *Exchange) SetState(filter string, b []byte) {
 		x.state = make(map[string][]byte, 1)
 	}
 	x.state[filter] = append(x.state[filter][:0], b...)
+}
+
+// Local returns what SetLocal left for key, or nil. A filter's host keeps there what belongs to both
+// the filter and the exchange; key is a pointer of its own.
+func (x *Exchange) Local(key any) any {
+	for i := range x.local {
+		if x.local[i].key == key {
+			return x.local[i].value
+		}
+	}
+	return nil
+}
+
+// SetLocal keeps value for key until the exchange ends.
+func (x *Exchange) SetLocal(key, value any) {
+	for i := range x.local {
+		if x.local[i].key == key {
+			x.local[i].value = value
+			return
+		}
+	}
+	x.local = append(x.local, local{key, value})
 }
 
 // Annotate leaves a note.
