@@ -65,6 +65,13 @@ type Request struct {
 	MaxTokens    int64 // 0 = not said
 	Texts        []Text
 	Unseen       string // a field whose content the gateway cannot see ("previous_response_id"), or ""
+	UsageSplice  Splice // what makes a stream tell its usage; With is "" where nothing is to do
+}
+
+// Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.
+type Splice struct {
+	Span Span
+	With string
 }
 
 // Answer is what a codec finds in a unary answer.
@@ -84,6 +91,9 @@ type Event struct {
 	First  bool       // carries content of the answer: the first such event ends the time to first token
 	End    bool       // the dialect's terminator
 	Error  *llm.Error // the upstream reports an error inside the stream
+
+	// UsageOnly: nothing but usage. A client that did not ask for usage does not get the event.
+	UsageOnly bool
 }
 
 // Codec is one dialect. Implementations keep no state and are safe for concurrent use. Errors of

@@ -7,8 +7,8 @@ import (
 )
 
 // AppendUnquoted appends the text that the raw content of a JSON string (RFC 8259, section 7,
-// without its quotes) stands for. A lone surrogate becomes U+FFFD, as does a byte that is no
-// UTF-8; raw must have passed the span reader, so an escape is never cut short.
+// without its quotes) stands for. A lone surrogate becomes U+FFFD, a byte that is no UTF-8 stays; raw
+// must have passed the span reader, so an escape is never cut short.
 func AppendUnquoted(dst, raw []byte) []byte {
 	for len(raw) > 0 {
 		i := bytes.IndexByte(raw, '\\')

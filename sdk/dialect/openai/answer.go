@@ -1,0 +1,436 @@
+package openai
+
+import (
+	"bytes"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+const (
+	topChoices = iota
+	topUsage
+	topModel
+	topError
+	topDetail
+	topMessage
+	topCode
+	topObject
+	topData
+	topGroq
+)
+
+const (
+	choiceIndex = iota
+	choiceMessage
+	choiceDelta
+	choiceFinish
+)
+
+const (
+	saidContent = iota
+	saidRefusal
+	saidReasoningContent
+	saidReasoning
+	saidDetails
+	saidToolCalls
+	saidFunctionCall
+	saidAudio
+	saidTools
+)
+
+var (
+	topKeys    = dialect.NewKeys("choices", "usage", "model", "error", "detail", "message", "code", "object", "data", "x_groq")
+	choiceKeys = dialect.NewKeys("index", "message", "delta", "finish_reason")
+	saidKeys   = dialect.NewKeys("content", "refusal", "reasoning_content", "reasoning", "reasoning_details",
+		"tool_calls", "function_call", "audio", "executed_tools")
+	saidPartKeys = dialect.NewKeys("text", "thinking", "refusal")
+	audioKeys    = dialect.NewKeys("transcript")
+	groqKeys     = dialect.NewKeys("usage")
+	done         = []byte("[DONE]")
+)
+
+// answerReader reads a unary answer or the payload of one event.
+type answerReader struct {
+	dialect.Reader
+	texts   []dialect.Text
+	finish  string
+	usage   *llm.Usage
+	err     *llm.Error
+	model   dialect.Span
+	choices int
+	called  bool // a tool call stands in it
+	answer  bool // it has the form of an answer, so a "message" in it is no error's
+}
+
+// Answer reads the body of a unary answer, also of one that reports an error.
+func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
+	model := into.Model
+	*into = dialect.Answer{Texts: into.Texts[:0]}
+	if op == llm.OpOther {
+		return nil
+	}
+	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts}
+	if err := a.read(); err != nil {
+		return err
+	}
+	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
+	into.Model = textOf(body[a.model.Start:a.model.End], model)
+	return nil
+}
+
+// Event reads the payload of one event of a streamed answer.
+func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
+	*into = dialect.Event{Texts: into.Texts[:0]}
+	if bytes.Equal(bytes.TrimSpace(payload), done) {
+		into.End = true
+		return nil
+	}
+	if op == llm.OpOther {
+		return nil
+	}
+	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts}
+	if err := a.read(); err != nil {
+		return err
+	}
+	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
+	into.First = len(a.texts) > 0 || a.called
+	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
+	return nil
+}
+
+func (a *answerReader) read() error {
+	if a.Type() != dialect.TypeObject {
+		a.Skip()
+		return a.End()
+	}
+	var fault errorReader
+	o := a.Object(topKeys)
+	for {
+		key, ok := a.Next(&o)
+		if !ok {
+			break
+		}
+		switch key {
+		case topChoices:
+			a.answer = true
+			a.readChoices()
+		case topUsage:
+			a.readUsage()
+		case topModel:
+			if s, ok := a.String(); ok {
+				a.model = s
+			} else {
+				a.Skip()
+			}
+		case topError:
+			fault.read(&a.Reader, true)
+		case topDetail, topMessage:
+			fault.message(&a.Reader)
+		case topCode:
+			fault.code(&a.Reader)
+		case topObject, topData:
+			a.answer = true
+			a.Skip()
+		case topGroq:
+			a.groq()
+		default:
+			a.Skip()
+		}
+	}
+	if fault.reported || fault.text != "" && !a.answer {
+		a.err = fault.error()
+	}
+	return a.End()
+}
+
+func (a *answerReader) readChoices() {
+	if a.Type() != dialect.TypeArray {
+		a.Skip()
+		return
+	}
+	a.Array()
+	for n := 0; a.Item(&n); {
+		if a.Type() != dialect.TypeObject {
+			a.Skip()
+			continue
+		}
+		a.choices++
+		a.choice(n - 1)
+	}
+}
+
+// choice reads one choice, whose index may stand after its texts.
+func (a *answerReader) choice(position int) {
+	begin, index := len(a.texts), int64(position)
+	delta := false
+	o := a.Object(choiceKeys)
+	for {
+		key, ok := a.Next(&o)
+		if !ok {
+			break
+		}
+		switch key {
+		case choiceIndex:
+			if n, ok := a.Int(); ok {
+				index = n
+			} else {
+				a.Skip()
+			}
+		case choiceMessage:
+			a.said(blockMessage)
+		case choiceDelta:
+			before := len(a.texts)
+			a.said(0)
+			delta = delta || len(a.texts) > before
+		case choiceFinish:
+			if s, ok := a.String(); ok {
+				a.finish = finishOf(a.Bytes(s))
+			} else {
+				a.Skip()
+			}
+		default:
+			a.Skip()
+		}
+	}
+	for i := begin; i < len(a.texts); i++ {
+		t := &a.texts[i]
+		t.Channel.Choice = clampIndex(index)
+		t.Role = dialect.RoleAssistant
+		if !delta && t.Channel.Block == blockMessage {
+			t.Channel.Block = 0
+		}
+	}
+}
+
+// said reads a message or a delta; block is where its words go.
+func (a *answerReader) said(block int16) {
+	if a.Type() != dialect.TypeObject {
+		a.Skip()
+		return
+	}
+	o := a.Object(saidKeys)
+	for {
+		key, ok := a.Next(&o)
+		if !ok {
+			return
+		}
+		switch key {
+		case saidContent:
+			a.content(block, dialect.KindText)
+		case saidRefusal:
+			a.text(block, dialect.KindRefusal)
+		case saidReasoningContent:
+			a.strings(block, dialect.KindReasoning)
+		case saidReasoning:
+			a.strings(blockReasoning, dialect.KindReasoning)
+		case saidDetails:
+			a.details()
+		case saidToolCalls:
+			a.toolCalls()
+		case saidFunctionCall:
+			a.called = true
+			a.call(0)
+		case saidAudio:
+			a.audio()
+		case saidTools:
+			a.strings(blockTools, dialect.KindToolResult)
+		default:
+			a.Skip()
+		}
+	}
+}
+
+// content reads a string or, from Mistral, a list of parts, in which thinking nests another list.
+func (a *answerReader) content(block int16, kind dialect.Kind) {
+	if a.Type() != dialect.TypeArray {
+		a.text(block, kind)
+		return
+	}
+	a.Array()
+	for n := 0; a.Item(&n); {
+		if a.Type() != dialect.TypeObject {
+			a.text(block, kind)
+			continue
+		}
+		o := a.Object(saidPartKeys)
+		for {
+			key, ok := a.Next(&o)
+			if !ok {
+				break
+			}
+			switch key {
+			case 0:
+				a.text(block, kind)
+			case 1:
+				a.content(block, dialect.KindReasoning)
+			case 2:
+				a.text(block, dialect.KindRefusal)
+			default:
+				a.Skip()
+			}
+		}
+	}
+}
+
+func (a *answerReader) details() {
+	if a.Type() != dialect.TypeArray {
+		a.Skip()
+		return
+	}
+	a.Array()
+	for n := 0; a.Item(&n); {
+		if a.Type() != dialect.TypeObject {
+			a.Skip()
+			continue
+		}
+		o := a.Object(detailKeys)
+		for {
+			key, ok := a.Next(&o)
+			if !ok {
+				break
+			}
+			if key == 0 || key == 1 {
+				a.text(blockDetails, dialect.KindReasoning)
+			} else {
+				a.Skip()
+			}
+		}
+	}
+}
+
+func (a *answerReader) toolCalls() {
+	if a.Type() != dialect.TypeArray {
+		a.Skip()
+		return
+	}
+	a.Array()
+	for n := 0; a.Item(&n); {
+		a.called = true
+		a.call(clampIndex(int64(n - 1)))
+	}
+}
+
+// call reads a tool call or the function in it. A call without an index, as Mistral sends it, has
+// its place in the list as its block.
+func (a *answerReader) call(block int16) {
+	if a.Type() != dialect.TypeObject {
+		a.Skip()
+		return
+	}
+	begin := len(a.texts)
+	o := a.Object(callKeys)
+	for {
+		key, ok := a.Next(&o)
+		if !ok {
+			break
+		}
+		switch key {
+		case callFunction, callCustom:
+			a.call(block)
+		case callArguments, callInput:
+			a.strings(block, dialect.KindArguments)
+		case callIndex:
+			if n, ok := a.Int(); ok {
+				block = clampIndex(n)
+			} else {
+				a.Skip()
+			}
+		default:
+			a.Skip()
+		}
+	}
+	for i := begin; i < len(a.texts); i++ {
+		a.texts[i].Channel.Block = block
+	}
+}
+
+func (a *answerReader) audio() {
+	if a.Type() != dialect.TypeObject {
+		a.Skip()
+		return
+	}
+	a.called = true
+	o := a.Object(audioKeys)
+	for {
+		key, ok := a.Next(&o)
+		if !ok {
+			return
+		}
+		if key == 0 {
+			a.text(blockAudio, dialect.KindText)
+		} else {
+			a.Skip()
+		}
+	}
+}
+
+func (a *answerReader) groq() {
+	if a.Type() != dialect.TypeObject {
+		a.Skip()
+		return
+	}
+	o := a.Object(groqKeys)
+	for {
+		key, ok := a.Next(&o)
+		if !ok {
+			return
+		}
+		if key == 0 {
+			a.readUsage()
+		} else {
+			a.Skip()
+		}
+	}
+}
+
+func (a *answerReader) text(block int16, kind dialect.Kind) {
+	s, ok := a.String()
+	if !ok {
+		a.Skip()
+		return
+	}
+	if s.Len() > 0 {
+		a.texts = append(a.texts, dialect.Text{Span: s, Channel: dialect.Channel{Block: block, Kind: kind}})
+	}
+}
+
+// strings reads every string of the value at hand: of arguments or reasoning that came as an object.
+func (a *answerReader) strings(block int16, kind dialect.Kind) {
+	switch a.Type() {
+	case dialect.TypeObject:
+		o := a.Object(nil)
+		for {
+			if _, ok := a.Next(&o); !ok {
+				return
+			}
+			a.strings(block, kind)
+		}
+	case dialect.TypeArray:
+		a.Array()
+		for n := 0; a.Item(&n); {
+			a.strings(block, kind)
+		}
+	default:
+		a.text(block, kind)
+	}
+}
+
+// finishOf returns the finish reason that raw is; the known ones cost no allocation.
+func finishOf(raw []byte) string {
+	switch string(raw) {
+	case "stop":
+		return "stop"
+	case "length":
+		return "length"
+	case "tool_calls":
+		return "tool_calls"
+	case "content_filter":
+		return "content_filter"
+	case "function_call":
+		return "function_call"
+	case "error":
+		return "error"
+	}
+	return textOf(raw, "")
+}

@@ -1,0 +1,88 @@
+// Package openai reads and writes the wire format of OpenAI's Chat Completions, Embeddings and
+// Models, with the deviations of the vendors that offer it: spans of requests, answers and stream
+// events, errors in its shape, and the splices that a gateway makes.
+//
+// It re-marshals nothing and knows no transport. The Responses format is another dialect.
+package openai
+
+import (
+	"unicode/utf8"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The blocks of texts that repeat another one's words: a channel of their own keeps a filter from
+// reading both as one text.
+const (
+	blockReasoning = -1 // "reasoning", beside or instead of "reasoning_content"
+	blockDetails   = -2 // "reasoning_details"
+	blockMessage   = -3 // "message" beside "delta", the whole answer so far
+	blockTools     = -4 // "executed_tools", tools that the vendor ran itself
+	blockAudio     = -5 // the transcript of spoken words
+)
+
+// Codec implements dialect.Codec. The zero value is ready.
+type Codec struct{}
+
+var _ dialect.Codec = Codec{}
+
+// Name returns llm.OpenAI.
+func (Codec) Name() llm.Dialect { return llm.OpenAI }
+
+// Request reads the body of a chat or embeddings request; other operations have none to read.
+func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
+	model := into.Model
+	*into = dialect.Request{Texts: into.Texts[:0]}
+	if op != llm.OpChat && op != llm.OpEmbeddings && op != llm.OpCountTokens {
+		return nil
+	}
+	if !utf8.Valid(body) {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "the body is not valid JSON: it is not UTF-8"}
+	}
+	q := requestReader{Reader: dialect.NewReader(body), into: into}
+	if q.Type() != dialect.TypeObject {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
+	}
+	if op == llm.OpEmbeddings {
+		q.embeddings()
+	} else {
+		q.chat()
+	}
+	if err := q.End(); err != nil {
+		return err
+	}
+	into.Model = textOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
+	return nil
+}
+
+// SetModel returns the splice that makes name the model of a body that Request has read.
+func SetModel(body []byte, read *dialect.Request, name string) (dialect.Span, []byte) {
+	quoted := dialect.AppendQuoted(nil, []byte(name))
+	if read.ModelSpan.Start > 0 {
+		return read.ModelSpan, quoted
+	}
+	member := append(append([]byte(`"model":"`), quoted...), '"')
+	r := dialect.NewReader(body)
+	o := r.Object(nil)
+	at := r.Pos()
+	if _, more := r.Next(&o); more {
+		member = append(member, ',')
+	}
+	return dialect.Span{Start: at, End: at}, member
+}
+
+// Complete reports whether a stream that ended without an error is whole: it had its terminator, or,
+// from a vendor that sends none, a finish reason.
+func Complete(terminated bool, finish string) bool { return terminated || finish != "" }
+
+// textOf returns the text of the raw string content, which is known where it is nothing new.
+func textOf(raw []byte, known string) string {
+	if string(raw) == known {
+		return known
+	}
+	if dialect.Escaped(raw) {
+		return string(dialect.AppendUnquoted(nil, raw))
+	}
+	return string(raw)
+}

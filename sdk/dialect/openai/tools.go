@@ -1,0 +1,209 @@
+package openai
+
+import "github.com/ginnel/ginnel/sdk/dialect"
+
+const (
+	toolFunction = iota
+	toolCustom
+	toolName
+	toolDescription
+	toolParameters
+	toolFormat
+)
+
+const (
+	callFunction = iota
+	callCustom
+	callName
+	callArguments
+	callInput
+	callIndex
+)
+
+var (
+	toolKeys       = dialect.NewKeys("function", "custom", "name", "description", "parameters", "format")
+	callKeys       = dialect.NewKeys("function", "custom", "name", "arguments", "input", "index")
+	detailKeys     = dialect.NewKeys("text", "summary", "index")
+	predictionKeys = dialect.NewKeys("content")
+)
+
+// tools reads the definitions of tools, or of functions as the older form has them.
+func (q *requestReader) tools() {
+	if q.Type() != dialect.TypeArray {
+		q.unseen("tools")
+		return
+	}
+	q.Array()
+	for n := 0; q.Item(&n); {
+		q.tool()
+	}
+}
+
+func (q *requestReader) tool() {
+	if q.Type() != dialect.TypeObject {
+		q.unseen("tools")
+		return
+	}
+	o := q.Object(toolKeys)
+	for {
+		key, ok := q.Next(&o)
+		if !ok {
+			return
+		}
+		switch key {
+		case toolFunction, toolCustom:
+			q.tool()
+		case toolName, toolDescription:
+			q.text(dialect.RoleNone, dialect.KindToolDef, "tools")
+		case toolParameters, toolFormat:
+			q.schema()
+		default:
+			q.Skip()
+		}
+	}
+}
+
+// schema reads the words of a JSON schema, which is its author's: no key in it is refused, and a key
+// that stands twice gives both its texts.
+func (q *requestReader) schema() {
+	switch q.Type() {
+	case dialect.TypeObject:
+		o := q.Object(nil)
+		for {
+			if _, ok := q.Next(&o); !ok {
+				return
+			}
+			if isKeyword(q.Bytes(o.Key)) && q.Type() != dialect.TypeObject {
+				q.Skip()
+				continue
+			}
+			q.schema()
+		}
+	case dialect.TypeArray:
+		q.Array()
+		for n := 0; q.Item(&n); {
+			q.schema()
+		}
+	case dialect.TypeString:
+		s, _ := q.String()
+		q.add(s, dialect.RoleNone, dialect.KindToolDef)
+	default:
+		q.Skip()
+	}
+}
+
+// isKeyword reports whether the values of a schema's key are names and types, not words.
+func isKeyword(key []byte) bool {
+	switch string(key) {
+	case "type", "format", "required", "$ref", "$schema", "$id":
+		return true
+	}
+	return false
+}
+
+func (q *requestReader) toolCalls() {
+	if q.Type() != dialect.TypeArray {
+		q.unseen("tool_calls")
+		return
+	}
+	q.Array()
+	for n := 0; q.Item(&n); {
+		q.call()
+	}
+}
+
+// call reads a tool call of an earlier turn, or the function in it.
+func (q *requestReader) call() {
+	if q.Type() != dialect.TypeObject {
+		q.unseen("tool_calls")
+		return
+	}
+	o := q.Object(callKeys)
+	for {
+		key, ok := q.Next(&o)
+		if !ok {
+			return
+		}
+		switch key {
+		case callFunction, callCustom:
+			q.call()
+		case callArguments, callInput:
+			q.strings(dialect.RoleNone, dialect.KindArguments)
+		default:
+			q.Skip()
+		}
+	}
+}
+
+func (q *requestReader) details() {
+	if q.Type() != dialect.TypeArray {
+		q.unseen("reasoning_details")
+		return
+	}
+	q.Array()
+	for n := 0; q.Item(&n); {
+		if q.Type() != dialect.TypeObject {
+			q.unseen("reasoning_details")
+			continue
+		}
+		o := q.Object(detailKeys)
+		for {
+			key, ok := q.Next(&o)
+			if !ok {
+				break
+			}
+			if key == 0 || key == 1 {
+				q.text(dialect.RoleNone, dialect.KindReasoning, "reasoning_details")
+			} else {
+				q.Skip()
+			}
+		}
+	}
+}
+
+func (q *requestReader) prediction() {
+	if q.Type() != dialect.TypeObject {
+		q.unseen("prediction")
+		return
+	}
+	begin := len(q.into.Texts)
+	o := q.Object(predictionKeys)
+	for {
+		key, ok := q.Next(&o)
+		if !ok {
+			break
+		}
+		if key == 0 {
+			q.content(dialect.KindText)
+		} else {
+			q.Skip()
+		}
+	}
+	for i := begin; i < len(q.into.Texts); i++ {
+		q.into.Texts[i].Role = dialect.RoleAssistant
+	}
+}
+
+// strings reads every string of the value at hand, whose keys are its author's.
+func (q *requestReader) strings(role dialect.Role, kind dialect.Kind) {
+	switch q.Type() {
+	case dialect.TypeObject:
+		o := q.Object(nil)
+		for {
+			if _, ok := q.Next(&o); !ok {
+				return
+			}
+			q.strings(role, kind)
+		}
+	case dialect.TypeArray:
+		q.Array()
+		for n := 0; q.Item(&n); {
+			q.strings(role, kind)
+		}
+	case dialect.TypeString:
+		s, _ := q.String()
+		q.add(s, role, kind)
+	default:
+		q.Skip()
+	}
+}
