@@ -1,0 +1,186 @@
+package scan
+
+import (
+	"bytes"
+	"math"
+)
+
+// checks are the validators that rules name. Each sees a match without its tail and reports
+// whether it may stand.
+var checks = map[string]func([]byte) bool{
+	"luhn":     luhn,
+	"iban":     iban,
+	"random":   random,
+	"mixed":    mixed,
+	"assigned": assigned,
+	"aws":      awsID,
+	"jwt":      jwt,
+	"userinfo": userinfo,
+}
+
+// placeholders stand in values that only show where a secret goes.
+var placeholders = [][]byte{
+	[]byte("xxxx"), []byte("your"), []byte("example"), []byte("placeholder"), []byte("changeme"), []byte("insert"),
+	[]byte("redacted"), []byte("dummy"), []byte("<"), []byte("${"), []byte("{{"), []byte("...."), []byte("****"),
+	[]byte("0000000000"), []byte("1234567890"), []byte("abcdefghij"),
+}
+
+// random accepts what looks generated: at least 3 bits of entropy per byte, no placeholder, and not
+// words or names joined by separators.
+func random(m []byte) bool {
+	return entropy(m) >= 3 && !placeholder(m)
+}
+
+// mixed is random for a value that holds a digit.
+func mixed(m []byte) bool {
+	return bytes.ContainsAny(m, "0123456789") && random(m)
+}
+
+// assigned judges the value of an assignment, what follows its last separator: at least 16 bytes,
+// letters and digits mixed as generated ones are.
+func assigned(m []byte) bool {
+	v := bytes.TrimRight(m, "\"'` =")
+	if i := bytes.LastIndexAny(v, "\"'`: \t>,"); i >= 0 {
+		v = v[i+1:]
+	} else if i := bytes.IndexByte(v, '='); i >= 0 {
+		v = v[i+1:]
+	}
+	v = bytes.TrimLeft(v, "=")
+	if len(v) < 16 || bytes.ContainsAny(v, "$(){}<>[]") {
+		return false
+	}
+	return entropy(v) >= 3.2 && !placeholder(v) && generated(v)
+}
+
+// generated reports whether letters and digits alternate as they do in generated text and not in
+// names, paths or words with a number at their end: at least three changes between letter and
+// digit, or between cases within a word.
+func generated(v []byte) bool {
+	changes, digits := 0, 0
+	for i := 1; i < len(v); i++ {
+		a, b := sortOf(v[i-1]), sortOf(v[i])
+		if b == sortDigit {
+			digits++
+		}
+		if a != b && a != sortOther && b != sortOther && !(a == sortUpper && b == sortLower) {
+			changes++
+		}
+	}
+	return digits > 0 && changes >= 3
+}
+
+const (
+	sortOther = iota
+	sortDigit
+	sortUpper
+	sortLower
+)
+
+func sortOf(b byte) int {
+	switch {
+	case b-'0' < 10:
+		return sortDigit
+	case b-'A' < 26:
+		return sortUpper
+	case b-'a' < 26:
+		return sortLower
+	}
+	return sortOther
+}
+
+// awsID refuses the ids of the vendor's documentation, which end in EXAMPLE.
+func awsID(m []byte) bool {
+	return !bytes.HasSuffix(m, []byte("EXAMPLE")) && entropy(m) >= 2.5
+}
+
+// userinfo judges the password of a URL, which ends before the last @.
+func userinfo(m []byte) bool {
+	at := bytes.LastIndexByte(m, '@')
+	if at < 0 {
+		return false
+	}
+	p := m[:at]
+	p = p[bytes.LastIndexByte(p, ':')+1:]
+	var buf [MaxWindow]byte
+	low := appendLower(buf[:0], p)
+	for _, word := range [...]string{"password", "passwd", "pass", "pwd", "secret", "user", "token"} {
+		if string(low) == word {
+			return false
+		}
+	}
+	return !bytes.ContainsAny(p, "<>{}$*[%") && !bytes.Contains(low, []byte("password")) && !placeholder(p)
+}
+
+// jwt accepts the encoded beginning of a JSON object that names an algorithm, a type or a key.
+func jwt(m []byte) bool {
+	var buf [MaxWindow]byte
+	head := appendBase64(buf[:0], m)
+	for _, name := range [...]string{`"alg"`, `"typ"`, `"kid"`, `"enc"`} {
+		if bytes.Contains(head, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendBase64 appends what the leading base64url characters of m stand for.
+func appendBase64(dst, m []byte) []byte {
+	acc, bits := uint32(0), 0
+	for _, c := range m {
+		var v uint32
+		switch {
+		case c-'A' < 26:
+			v = uint32(c - 'A')
+		case c-'a' < 26:
+			v = uint32(c-'a') + 26
+		case c-'0' < 10:
+			v = uint32(c-'0') + 52
+		case c == '-' || c == '+':
+			v = 62
+		case c == '_' || c == '/':
+			v = 63
+		default:
+			return dst
+		}
+		acc = acc<<6 | v
+		if bits += 6; bits >= 8 {
+			bits -= 8
+			dst = append(dst, byte(acc>>bits))
+		}
+	}
+	return dst
+}
+
+func placeholder(m []byte) bool {
+	var buf [MaxWindow]byte
+	low := appendLower(buf[:0], m)
+	for _, p := range placeholders {
+		if bytes.Contains(low, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// entropy is Shannon's, in bits per byte.
+func entropy(m []byte) float64 {
+	var n [256]uint16
+	for _, b := range m {
+		n[b]++
+	}
+	e := 0.0
+	for _, b := range m { // each byte's share of its count adds up to one term per value
+		e += math.Log2(float64(len(m)) / float64(n[b]))
+	}
+	return e / float64(len(m))
+}
+
+func appendLower(dst, m []byte) []byte {
+	for _, c := range m {
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

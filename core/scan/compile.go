@@ -1,0 +1,208 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"regexp/syntax"
+
+	"github.com/ginnel/ginnel/core/scan/automaton"
+	"github.com/ginnel/ginnel/core/scan/keyword"
+	"github.com/ginnel/ginnel/core/scan/literal"
+)
+
+// minGap is the narrowest [class]{0,n} that is walked; automata of wide counted gaps explode.
+const minGap = 12
+
+// Errors of rules.
+var (
+	ErrEmpty = errors.New("the pattern matches the empty text")
+	ErrLong  = errors.New("a match may be longer than the window; use tail")
+)
+
+// Compile reads a rules file and builds the set. The error joins a LineError for every mistake;
+// patterns that cannot be bounded are mistakes.
+func Compile(rules []byte) (*Set, error) {
+	parsed, err := Parse(rules)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{}
+	var (
+		errs        []error
+		text, field = newBuilder(), newBuilder()
+	)
+	for i, r := range parsed {
+		s.infos = append(s.infos, Info{r.ID, r.Class, r.Context})
+		b := text
+		if r.Context == ContextStructured {
+			b = field
+		}
+		if err := b.add(int32(i), &r); err != nil {
+			errs = append(errs, &LineError{r.Line, fmt.Errorf("rule %s: %w", r.ID, err)})
+		}
+	}
+	if errs != nil {
+		return nil, errors.Join(errs...)
+	}
+	if s.text, err = text.engine(); err != nil {
+		return nil, err
+	}
+	if s.field, err = field.engine(); err != nil {
+		return nil, err
+	}
+	s.pool.New = func() any { return newWork(s.text, s.field) }
+	return s, nil
+}
+
+// builder gathers the rules of one engine.
+type builder struct {
+	e    *engine
+	keys []string
+	ids  map[string]int
+}
+
+func newBuilder() *builder { return &builder{e: &engine{}, ids: map[string]int{}} }
+
+func (b *builder) engine() (*engine, error) {
+	if len(b.e.rules) == 0 && b.e.detect == nil {
+		return nil, nil
+	}
+	var err error
+	b.e.keys, err = keyword.New(b.keys)
+	return b.e, err
+}
+
+func (b *builder) add(index int32, r *Rule) error {
+	if r.Detect != "" {
+		return b.detector(index, r.Detect)
+	}
+	c := rule{index: index, backMax: r.BackMax}
+	re, err := automaton.Parse(r.Pattern)
+	if err != nil {
+		return err
+	}
+	lo, hi := automaton.Width(re)
+	if lo == 0 {
+		return ErrEmpty
+	}
+	if hi > MaxWindow {
+		return fmt.Errorf("%w: %d bytes, more than %d", ErrLong, hi, MaxWindow)
+	}
+	if r.Back != "" {
+		if c.back, err = automaton.Class(r.Back); err != nil {
+			return fmt.Errorf("back: %w", err)
+		}
+	}
+	if r.Tail != "" {
+		if c.tail, err = automaton.Class(r.Tail); err != nil {
+			return fmt.Errorf("tail: %w", err)
+		}
+	}
+	if r.Check != "" {
+		if c.check = checks[r.Check]; c.check == nil {
+			return fmt.Errorf("unknown check %q", r.Check)
+		}
+	}
+	wakers, err := wakers(r, re)
+	if err != nil {
+		return err
+	}
+	if c.parts, err = split(re); err != nil {
+		return err
+	}
+	b.wake(&c, r.Trigger, wakers)
+	b.e.rules = append(b.e.rules, c)
+	return nil
+}
+
+// wakers returns the literals that wake a rule without a trigger.
+func wakers(r *Rule, re *syntax.Regexp) (keys []literal.Key, err error) {
+	if r.Trigger != "" {
+		if kindOf(r.Trigger) == 0 {
+			return nil, fmt.Errorf("unknown trigger %q", r.Trigger)
+		}
+		return nil, nil
+	}
+	if len(r.Keywords) == 0 {
+		keys, err = literal.Required(re)
+	}
+	for _, k := range r.Keywords {
+		keys = append(keys, literal.Key{Text: keyword.Lower(k)})
+	}
+	for _, k := range keys {
+		if len(k.Text) < keyword.MinLen || len(k.Text) > keyword.MaxLen {
+			return nil, fmt.Errorf("keyword %q: its length must be %d to %d bytes", k.Text, keyword.MinLen, keyword.MaxLen)
+		}
+	}
+	return keys, err
+}
+
+// wake registers what wakes a rule and works out how far before its waker a match may begin.
+func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
+	id := uint16(len(b.e.rules))
+	c.heads = *c.parts[0].a.Heads()
+	for _, p := range c.parts {
+		c.alphabet.Merge(p.a.Alphabet())
+		if p.gap > 0 {
+			c.alphabet.Merge(p.set)
+		}
+	}
+	if kind := kindOf(trigger); kind != 0 {
+		b.e.kinds |= kind
+		b.e.byKind[kindIndex(kind)] = append(b.e.byKind[kindIndex(kind)], ref{rule: id})
+	}
+	c.reach = c.backMax
+	for _, k := range wakers {
+		n, ok := b.ids[k.Text]
+		if !ok {
+			n = len(b.keys)
+			b.ids[k.Text] = n
+			b.keys = append(b.keys, k.Text)
+			b.e.byKey = append(b.e.byKey, nil)
+		}
+		b.e.byKey[n] = append(b.e.byKey[n], ref{id, uint16(k.Min), uint16(k.Max)})
+		if back := max(k.Max, c.backMax); back > 0 {
+			c.reach = max(c.reach, back+len(k.Text)-1)
+		}
+	}
+	if c.reach > 0 {
+		b.e.headed = append(b.e.headed, id)
+	}
+}
+
+// split cuts a pattern at its wide gaps and compiles the parts.
+func split(re *syntax.Regexp) ([]part, error) {
+	var (
+		parts []part
+		piece []*syntax.Regexp
+	)
+	end := func() error {
+		a, err := automaton.Compile(&syntax.Regexp{Op: syntax.OpConcat, Sub: piece})
+		if err != nil {
+			return err
+		}
+		parts, piece = append(parts, part{a: a}), nil
+		return nil
+	}
+	seq := []*syntax.Regexp{re}
+	if re.Op == syntax.OpConcat {
+		seq = re.Sub
+	}
+	for i, s := range seq {
+		wide := s.Op == syntax.OpRepeat && s.Min == 0 && s.Max >= minGap && s.Sub[0].Op == syntax.OpCharClass
+		if !wide || len(piece) == 0 || i == len(seq)-1 {
+			piece = append(piece, s)
+			continue
+		}
+		if err := end(); err != nil {
+			return nil, err
+		}
+		a, err := automaton.Compile(s.Sub[0])
+		if err != nil {
+			return nil, err
+		}
+		p := &parts[len(parts)-1]
+		p.gap, p.set = s.Max, a.Heads()
+	}
+	return parts, end()
+}

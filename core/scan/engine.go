@@ -1,0 +1,344 @@
+package scan
+
+import (
+	"slices"
+
+	"github.com/ginnel/ginnel/core/scan/automaton"
+	"github.com/ginnel/ginnel/core/scan/keyword"
+)
+
+// engine runs the rules of one kind of text. It is immutable.
+type engine struct {
+	rules  []rule
+	keys   *keyword.Set
+	byKey  [][]ref // rules that a keyword wakes
+	kinds  kind    // triggers that some rule uses
+	byKind [kindCount][]ref
+	headed []uint16 // rules whose matches may begin before what wakes them
+	detect []detector
+}
+
+// rule is a compiled rule.
+type rule struct {
+	index    int32
+	parts    []part
+	back     *automaton.Bytes
+	backMax  int
+	tail     *automaton.Bytes
+	check    func([]byte) bool
+	heads    automaton.Bytes // bytes that begin a match
+	alphabet automaton.Bytes // bytes of a match
+	reach    int             // how far before the end of the text a match may begin that nothing woke yet
+}
+
+// part is a stretch of a pattern and the gap that may follow it.
+type part struct {
+	a   *automaton.Automaton
+	gap int
+	set *automaton.Bytes
+}
+
+// ref is a rule whose match begins min to max bytes before what wakes it.
+type ref struct {
+	rule     uint16
+	min, max uint16
+}
+
+// candidate is a place where a match may begin, while it is undecided. Offsets index the buffer.
+type candidate struct {
+	rule  uint16
+	start int
+	end   int // of what woke the rule: a match must reach it
+	run   automaton.Run
+}
+
+// work is the state of a scan. Offsets of matches count from the beginning of the text.
+type work struct {
+	hits  []keyword.Hit
+	pend  []candidate
+	ready []found
+	open  []found
+	last  []int // by rule: the end of its latest match
+	tried []int // by rule: the latest beginning tried, plus one
+	steps int
+	limit int
+	base  int // offset of the buffer in the text
+	low   int // first byte of the buffer that may begin a match nothing told of yet
+
+	// Structured rules only.
+	field []byte  // a string of a JSON text
+	spare []byte  // a reading of it
+	out   []Match // of one reading
+	seen  []bool  // by index of the rule: it matched
+}
+
+// found is a match by the engine's own number of its rule.
+type found struct {
+	rule       uint16
+	start, end int
+}
+
+func newWork(engines ...*engine) *work {
+	n := 0
+	for _, e := range engines {
+		if e != nil {
+			n = max(n, len(e.rules))
+		}
+	}
+	return &work{last: make([]int, n), tried: make([]int, n)}
+}
+
+// begin prepares for a new text of n bytes.
+func (w *work) begin(n int) {
+	w.pend, w.ready, w.open = w.pend[:0], w.ready[:0], w.open[:0]
+	clear(w.last)
+	clear(w.tried)
+	w.steps, w.base, w.low = 0, 0, 0
+	w.limit = budgetBase + budgetPerByte*n
+}
+
+// advance takes the bytes of t from scanned on and appends the matches that became certain.
+func (e *engine) advance(w *work, dst []Match, t []byte, scanned int, final bool) ([]Match, error) {
+	dst = e.grow(w, dst, t, final)
+	n := 0
+	for i := range w.pend {
+		c := w.pend[i]
+		if !e.step(w, &c, t, final) {
+			w.pend[n] = c
+			n++
+		}
+	}
+	w.pend = w.pend[:n]
+	w.hits = e.keys.Append(w.hits[:0], t, scanned)
+	for _, h := range w.hits {
+		end := int(h.Pos) + e.keys.KeyLen(h.Key)
+		for _, r := range e.byKey[h.Key] {
+			e.wake(w, t, int(h.Pos), end, r, final)
+		}
+		if w.steps > w.limit {
+			return dst, ErrBudget
+		}
+	}
+	if e.kinds != 0 {
+		e.triggers(w, t, scanned, final)
+	}
+	if w.steps > w.limit {
+		return dst, ErrBudget
+	}
+	w.low = len(t)
+	begun := len(t)
+	if !final {
+		begun = e.begun(w, t)
+		w.low = begun
+		for i := range w.pend {
+			w.low = min(w.low, w.pend[i].start)
+		}
+	}
+	return e.emit(w, dst, t, begun, final), nil
+}
+
+// wake tries a rule at the beginnings that a waker at t[pos:end] allows.
+func (e *engine) wake(w *work, t []byte, pos, end int, r ref, final bool) {
+	ru := &e.rules[r.rule]
+	lo, hi := pos-int(r.max), pos-int(r.min)
+	if ru.back != nil {
+		for lo = pos; lo > 0 && pos-lo < ru.backMax && ru.back.Has(t[lo-1]); lo-- {
+		}
+		w.steps += pos - lo
+	}
+	lo = max(lo, 0)
+	if w.base > 0 {
+		lo = max(lo, 1) // t[0] is context only
+	}
+	w.steps += 8 + max(hi-lo, 0)
+	for ; lo <= hi; lo++ {
+		at := w.base + lo
+		if at < w.last[r.rule] || at+1 == w.tried[r.rule] || !ru.heads.Has(t[lo]) {
+			continue
+		}
+		w.tried[r.rule] = at + 1
+		c := candidate{rule: r.rule, start: lo, end: end, run: ru.parts[0].a.Begin(t, lo)}
+		if !e.step(w, &c, t, final) {
+			w.pend = append(w.pend, c)
+		}
+		if w.steps > w.limit {
+			return
+		}
+	}
+}
+
+// step reads on in a candidate and reports whether it is decided; a match goes to ready.
+func (e *engine) step(w *work, c *candidate, t []byte, final bool) bool {
+	ru := &e.rules[c.rule]
+	end := -1
+	if len(ru.parts) == 1 {
+		at := c.run.At
+		decided := ru.parts[0].a.Go(&c.run, t, final)
+		w.steps += 1 + c.run.At - at
+		if !decided {
+			return false
+		}
+		end = c.run.End
+	} else {
+		var decided bool
+		if end, decided = e.parts(w, ru, t, c.start, 0, final); !decided {
+			return false
+		}
+	}
+	if end < c.end {
+		return true
+	}
+	if ru.check != nil {
+		w.steps += 4 * (end - c.start)
+		if !ru.check(t[c.start:end]) {
+			return true
+		}
+	}
+	w.ready = append(w.ready, found{c.rule, w.base + c.start, w.base + end})
+	return true
+}
+
+// parts matches a pattern with gaps from part k on: a gap ends where the rest first matches.
+func (e *engine) parts(w *work, ru *rule, t []byte, at, k int, final bool) (end int, decided bool) {
+	p := &ru.parts[k]
+	r := p.a.Begin(t, at)
+	decided = p.a.Go(&r, t, final)
+	w.steps += 1 + r.At - at
+	if !decided || r.End < 0 || k == len(ru.parts)-1 {
+		return r.End, decided
+	}
+	for g := r.End; g <= r.End+p.gap && w.steps <= w.limit; g++ {
+		end, decided := e.parts(w, ru, t, g, k+1, final)
+		if !decided || end >= 0 {
+			return end, decided
+		}
+		if g >= len(t) || !p.set.Has(t[g]) {
+			break
+		}
+	}
+	return -1, true
+}
+
+// alive reports whether a match of a rule may begin at t[at] and go beyond the end of t.
+func (e *engine) alive(w *work, rule uint16, t []byte, at int) bool {
+	ru := &e.rules[rule]
+	if w.base+at < w.last[rule] || !ru.heads.Has(t[at]) {
+		return false
+	}
+	if len(ru.parts) > 1 {
+		_, decided := e.parts(w, ru, t, at, 0, false)
+		return !decided
+	}
+	r := ru.parts[0].a.Begin(t, at)
+	decided := ru.parts[0].a.Go(&r, t, false)
+	w.steps += 1 + r.At - at
+	return !decided
+}
+
+// begun returns the first byte of t at which a match may begin that nothing has woken yet: a
+// keyword that is cut off by the end of t, or what may stand before one.
+func (e *engine) begun(w *work, t []byte) int {
+	low := len(t)
+	floor := 0
+	if w.base > 0 {
+		floor = 1
+	}
+	for at := max(len(t)-e.keys.MaxLen()+1, floor); at < low; at++ {
+		lo, hi := e.keys.Begun(t[at:])
+		for i := lo; i < hi && at < low; i++ {
+			for _, r := range e.byKey[e.keys.Begin(i)] {
+				if e.rules[r.rule].reach == 0 && e.alive(w, r.rule, t, at) {
+					low = at
+					break
+				}
+			}
+		}
+	}
+	for _, id := range e.headed {
+		ru := &e.rules[id]
+		at, least := len(t), max(len(t)-ru.reach, floor)
+		for at > least && ru.alphabet.Has(t[at-1]) {
+			at--
+		}
+		for ; at < low; at++ {
+			if e.alive(w, id, t, at) {
+				low = at
+			}
+		}
+	}
+	return low
+}
+
+// emit appends the matches before which no match of the same rule can begin any more.
+func (e *engine) emit(w *work, dst []Match, t []byte, begun int, final bool) []Match {
+	if len(w.ready) == 0 {
+		return dst
+	}
+	slices.SortFunc(w.ready, func(a, b found) int {
+		if a.start != b.start {
+			return a.start - b.start
+		}
+		return int(a.rule) - int(b.rule)
+	})
+	n := 0
+	for _, m := range w.ready {
+		if !final && e.waits(w, m, begun) {
+			w.ready[n] = m
+			n++
+			continue
+		}
+		if m.start < w.last[m.rule] {
+			continue
+		}
+		w.last[m.rule] = m.end
+		if e.extend(w, m, t, final) {
+			w.open = append(w.open, m)
+			continue
+		}
+		dst = append(dst, Match{e.rules[m.rule].index, m.start, w.last[m.rule]})
+	}
+	w.ready = w.ready[:n]
+	return dst
+}
+
+// waits reports whether a match of the same rule may still turn up before m.
+func (e *engine) waits(w *work, m found, begun int) bool {
+	if m.start > w.base+begun {
+		return true
+	}
+	for i := range w.pend {
+		if w.pend[i].rule == m.rule && w.base+w.pend[i].start < m.start {
+			return true
+		}
+	}
+	return false
+}
+
+// grow lengthens the open matches by their tails and appends those whose tail has ended.
+func (e *engine) grow(w *work, dst []Match, t []byte, final bool) []Match {
+	n := 0
+	for _, m := range w.open {
+		if e.extend(w, m, t, final) {
+			w.open[n] = m
+			n++
+			continue
+		}
+		dst = append(dst, Match{e.rules[m.rule].index, m.start, w.last[m.rule]})
+	}
+	w.open = w.open[:n]
+	return dst
+}
+
+// extend moves the end of its rule's latest match over the tail and reports whether it may go on.
+func (e *engine) extend(w *work, m found, t []byte, final bool) bool {
+	tail := e.rules[m.rule].tail
+	if tail == nil {
+		return false
+	}
+	at, most, end := w.last[m.rule], m.end+MaxTail, w.base+len(t)
+	for at < min(most, end) && tail.Has(t[at-w.base]) {
+		at++
+	}
+	w.last[m.rule] = at
+	return !final && at == end && at < most
+}

@@ -1,0 +1,181 @@
+package scan
+
+import (
+	"bytes"
+	"fmt"
+	"unsafe"
+
+	"github.com/corazawaf/libinjection-go"
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
+
+// rounds is how many layers of escapes are taken off a field.
+const rounds = 2
+
+// detector is a rule that a native detector decides.
+type detector struct {
+	index  int32
+	detect func(string) bool
+}
+
+func (b *builder) detector(index int32, name string) error {
+	d := detector{index: index}
+	switch name {
+	case "sqli":
+		d.detect = sqli
+	case "xss":
+		d.detect = xss
+	default:
+		return fmt.Errorf("unknown detector %q", name)
+	}
+	b.e.detect = append(b.e.detect, d)
+	return nil
+}
+
+func sqli(v string) bool {
+	found, _ := libinjection.IsSQLi(v)
+	return found
+}
+
+// fields runs the structured rules on the values that read finds in a text.
+func (s *Set) fields(w *work, dst []Match, text []byte, read func(*work, []byte) error) ([]Match, error) {
+	if len(w.seen) < len(s.infos) {
+		w.seen = make([]bool, len(s.infos))
+	}
+	clear(w.seen)
+	err := read(w, text)
+	for i, hit := range w.seen {
+		if hit {
+			dst = append(dst, Match{int32(i), 0, len(text)})
+		}
+	}
+	return dst, err
+}
+
+// ScanQuery is Scan for a URL's query: each name and value of it is read as a structured field of its
+// own, '+' as a space. Rules for messages see the query as it stands.
+func (s *Set) ScanQuery(dst []Match, query []byte) ([]Match, error) {
+	return s.scan(dst, query, s.query)
+}
+
+// query reads the names and values of a URL's query.
+func (s *Set) query(w *work, query []byte) error {
+	for len(query) > 0 {
+		n := bytes.IndexAny(query, "&=;")
+		part := query
+		if n < 0 {
+			query = nil
+		} else {
+			part, query = query[:n], query[n+1:]
+		}
+		w.field = w.field[:0]
+		for _, c := range part {
+			if c == '+' {
+				c = ' '
+			}
+			w.field = append(w.field, c)
+		}
+		if err := s.value(w, w.field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strings reads every string of a JSON text, or the text itself.
+func (s *Set) strings(w *work, text []byte) error {
+	if !isJSON(text) {
+		return s.value(w, text)
+	}
+	for at := 0; ; {
+		var raw []byte
+		if raw, at = nextString(text, at); at < 0 {
+			return nil
+		}
+		if dialect.Escaped(raw) {
+			w.field = dialect.AppendUnquoted(w.field[:0], raw)
+			raw = w.field
+		}
+		if err := s.value(w, raw); err != nil {
+			return err
+		}
+	}
+}
+
+// value marks the rules that match a value in one of its readings: as it stands and unescaped.
+func (s *Set) value(w *work, v []byte) error {
+	for n := 0; ; n++ {
+		if err := s.reading(w, v); err != nil || n == rounds || bytes.IndexAny(v, `%&\`) < 0 {
+			return err
+		}
+		// v may lie in spare already: decoding never writes beyond what it has read.
+		u := unescape(w.spare[:0], v)
+		if len(u) == len(v) {
+			return nil
+		}
+		v, w.spare = u, u
+	}
+}
+
+func (s *Set) reading(w *work, v []byte) error {
+	e := s.field
+	if len(e.rules) > 0 {
+		w.begin(len(v))
+		var err error
+		if w.out, err = e.advance(w, w.out[:0], v, 0, true); err != nil {
+			return err
+		}
+		for _, m := range w.out {
+			w.seen[m.Rule] = true
+		}
+	}
+	str := unsafe.String(unsafe.SliceData(v), len(v))
+	for _, d := range e.detect {
+		if !w.seen[d.index] && d.detect(str) {
+			w.seen[d.index] = true
+		}
+	}
+	return nil
+}
+
+// isJSON reports whether a text is an object or an array, as far as its letters outside strings
+// tell. What is not is read as one value, so a wrong answer hides nothing.
+func isJSON(t []byte) bool {
+	t = bytes.TrimLeft(t, " \t\r\n")
+	if len(t) == 0 || t[0] != '{' && t[0] != '[' {
+		return false
+	}
+	for i := 0; i < len(t); i++ {
+		if t[i] == '"' {
+			raw, next := nextString(t, i)
+			if next < 0 || bytes.IndexByte(raw, '\n') >= 0 {
+				return false
+			}
+			i = next - 1
+			continue
+		}
+		if bytes.IndexByte([]byte("{}[]:, \t\r\n0123456789+-.eEtrufalsn"), t[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// nextString returns the raw content of the first JSON string from at on, and where it ends; -1
+// where there is none.
+func nextString(t []byte, at int) ([]byte, int) {
+	from := bytes.IndexByte(t[at:], '"')
+	if from < 0 {
+		return nil, -1
+	}
+	from += at + 1
+	for i := from; i < len(t); i++ {
+		switch t[i] {
+		case '\\':
+			i++
+		case '"':
+			return t[from:i], i + 1
+		}
+	}
+	return nil, -1
+}
