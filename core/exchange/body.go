@@ -3,6 +3,8 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
@@ -19,6 +21,7 @@ type Body struct {
 	raw     []byte
 	texts   []Text
 	splices []splice // sorted by span, disjoint from each other and from the texts
+	swapped bool     // raw is not what arrived
 }
 
 type splice struct {
@@ -45,6 +48,11 @@ func NewBody(raw []byte, found []dialect.Text) Body {
 		}
 	}
 	return b
+}
+
+// Clone returns a body with the same bytes and edits, to be edited apart from b.
+func (b *Body) Clone() Body {
+	return Body{raw: b.raw, texts: slices.Clone(b.texts), splices: slices.Clone(b.splices), swapped: b.swapped}
 }
 
 // Len returns the number of texts.
@@ -90,14 +98,14 @@ func (b *Body) Splice(span Span, with []byte) error {
 }
 
 // Replace makes raw the whole body, without texts and edits. The body owns raw from then on.
-func (b *Body) Replace(raw []byte) { *b = Body{raw: raw} }
+func (b *Body) Replace(raw []byte) { *b = Body{raw: raw, swapped: true} }
 
-// Raw returns the body as it arrived.
+// Raw returns the body as it arrived, or what replaced it.
 func (b *Body) Raw() []byte { return b.raw }
 
-// Edited reports whether Bytes differs from Raw by an edit.
+// Edited reports whether Bytes may differ from what arrived.
 func (b *Body) Edited() bool {
-	if len(b.splices) > 0 {
+	if b.swapped || len(b.splices) > 0 {
 		return true
 	}
 	for i := range b.texts {
@@ -152,11 +160,13 @@ func (t *Text) Value() []byte {
 }
 
 // Edit replaces bytes from to to of the decoded text. What stands outside keeps the escapes it was
-// written with.
+// written with. A character that the span cuts goes whole: half of it would be no text, and half of
+// what a filter wants out would stay.
 func (t *Text) Edit(from, to int, with []byte) error {
 	if from < 0 || to < from || to > len(t.Value()) {
 		return fmt.Errorf("edit %d-%d of %d bytes of text: %w", from, to, len(t.value), ErrSpan)
 	}
+	from, to = wholeRunes(t.value, from, to)
 	a, z := from, to
 	if dialect.Escaped(t.raw) {
 		a, z = dialect.RawOffset(t.raw, from), dialect.RawOffset(t.raw, to)
@@ -166,4 +176,35 @@ func (t *Text) Edit(from, to int, with []byte) error {
 	t.raw = append(raw, t.raw[z:]...)
 	t.value, t.decoded, t.edited = nil, false, true
 	return nil
+}
+
+// wholeRunes widens a span of text to the characters that it cuts; an empty one moves to the
+// beginning of the character it stands in.
+func wholeRunes(text []byte, from, to int) (int, int) {
+	empty := from == to
+	from = runeStart(text, from)
+	if empty {
+		return from, from
+	}
+	if start := runeStart(text, to); start < to {
+		_, size := utf8.DecodeRune(text[start:])
+		to = start + size
+	}
+	return from, to
+}
+
+// runeStart returns the beginning of the character that byte i of the text belongs to.
+func runeStart(text []byte, i int) int {
+	if i >= len(text) || utf8.RuneStart(text[i]) {
+		return i
+	}
+	for back := 1; back < utf8.UTFMax && i-back >= 0; back++ {
+		if utf8.RuneStart(text[i-back]) {
+			if _, size := utf8.DecodeRune(text[i-back:]); size > back {
+				return i - back
+			}
+			break
+		}
+	}
+	return i
 }

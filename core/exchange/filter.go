@@ -55,6 +55,15 @@ type Verdict struct {
 	Reply  *Answer // for Respond, and for Close where it carries an Error
 }
 
+// midstream returns what the verdict comes to inside a stream, where it is too late for a reply:
+// whoever wants to end the exchange ends the stream.
+func (v Verdict) midstream() Verdict {
+	if v.Action == Respond {
+		v.Action = Close
+	}
+	return v
+}
+
 // Answer is a filter's own reply. Error, if set, is written in the client's dialect and Body is
 // ignored.
 type Answer struct {

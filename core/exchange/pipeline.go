@@ -187,7 +187,7 @@ func (f *Flow) push(ctx context.Context, i int, e *Event, out func(*Event)) (Ver
 	f.x.Event = e
 	v, err := f.run(ctx, s.filter, PhaseEvent)
 	f.x.Event = nil
-	if err != nil || v.Action == Close || v.Action == Drop {
+	if v = v.midstream(); err != nil || v.Action == Close || v.Action == Drop {
 		return v, err
 	}
 	if s.filter.Phases()&PhaseDelta != 0 {
@@ -215,6 +215,11 @@ func (f *Flow) push(ctx context.Context, i int, e *Event, out func(*Event)) (Ver
 func (f *Flow) drain(ctx context.Context, i int, out func(*Event)) (Verdict, error) {
 	s := &f.stages[i]
 	n := 0
+	defer func() {
+		rest := copy(s.queue, s.queue[n:])
+		clear(s.queue[rest:])
+		s.queue = s.queue[:rest]
+	}()
 	for n < len(s.queue) && s.queue[n].pending == 0 {
 		e := s.queue[n]
 		n++
@@ -223,7 +228,6 @@ func (f *Flow) drain(ctx context.Context, i int, out func(*Event)) (Verdict, err
 			return v, err
 		}
 	}
-	s.queue = s.queue[:copy(s.queue, s.queue[n:])]
 	return Verdict{}, nil
 }
 
@@ -232,7 +236,7 @@ func (f *Flow) delta(ctx context.Context, s *stage, w *Window) (Verdict, error) 
 	f.x.Window = w
 	v, err := f.run(ctx, s.filter, PhaseDelta)
 	f.x.Window = nil
-	if err != nil || v.Action == Close {
+	if v = v.midstream(); err != nil || v.Action == Close {
 		return v, err
 	}
 	hold := 0

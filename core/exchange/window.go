@@ -63,10 +63,12 @@ func (w *Window) Bytes() []byte {
 func (w *Window) Fresh() int { return w.fresh }
 
 // Edit replaces bytes from to to of the window, across events where it must: the replacement goes
-// into the first text it touches, the others lose their part. The window's offsets change.
+// into the first text it touches, the others lose their part. The window's offsets change. A window
+// that holds no event, as at the end of a channel, has no place for a text.
 func (w *Window) Edit(from, to int, with []byte) error {
-	if from < 0 || to < from || to > len(w.Bytes()) {
-		return fmt.Errorf("edit %d-%d of a window of %d bytes: %w", from, to, len(w.Bytes()), ErrSpan)
+	total := len(w.Bytes())
+	if from < 0 || to < from || to > total || len(w.pieces) == 0 && len(with) > 0 {
+		return fmt.Errorf("edit %d-%d of a window of %d bytes: %w", from, to, total, ErrSpan)
 	}
 	at, done := 0, false
 	for i := range w.pieces {
@@ -86,12 +88,14 @@ func (w *Window) Edit(from, to int, with []byte) error {
 		}
 		at += n
 	}
+	w.stale = true
+	after := len(w.Bytes()) // by what the texts made of it: they cut no character and repair with
 	if w.fresh >= to {
-		w.fresh += len(with) - (to - from)
+		w.fresh += after - total
 	} else if w.fresh > from {
 		w.fresh = from + len(with)
 	}
-	w.stale = true
+	w.fresh = min(max(w.fresh, 0), after)
 	return nil
 }
 
