@@ -17,6 +17,14 @@ type Match struct {
 	Flags      uint32
 }
 
+// Growing reports whether the match is certain but its tail may go on in text that is to come; it
+// is then returned again, as Continued where this callback edited it.
+func (m Match) Growing() bool { return m.Flags&abi.GrowingFlag != 0 }
+
+// Continued reports whether the match began in text that an earlier callback edited: it now begins
+// where that edit ended, and a redactor, whose placeholder stands there already, just removes it.
+func (m Match) Continued() bool { return m.Flags&abi.ContinuedFlag != 0 }
+
 // Matches is the result of a scan; it is valid until the next one.
 type Matches struct{ records []byte }
 

@@ -133,6 +133,14 @@ const (
 	Open        = 1<<32 - 1
 )
 
+// The flags of a match. Growing: it is certain, but its tail may go on in text that is to come; it
+// comes again when it has ended. Continued: its beginning was edited in an earlier callback, and the
+// match begins where that edit ended.
+const (
+	GrowingFlag   = 1
+	ContinuedFlag = 2
+)
+
 // RateRecord is the size of the field Rate: limit, remaining, reset, retry after, delay as
 // little-endian u32, the times in milliseconds.
 const RateRecord = 20
