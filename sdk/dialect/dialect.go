@@ -106,6 +106,11 @@ type Codec interface {
 	// Answer reads a unary answer, Event one event's payload (the joined data lines).
 	Answer(op llm.Op, body []byte, into *Answer) error
 	Event(op llm.Op, payload []byte, into *Event) error
+	// Complete reports whether a stream that ended without an error is whole: terminated says that
+	// its terminator came, finish is the last finish reason.
+	Complete(terminated bool, finish string) bool
+	// SetModel returns the splice that makes name the model of a body that Request has read.
+	SetModel(body []byte, read *Request, name string) (Span, []byte)
 	// AppendError appends the body of an error answer, AppendErrorEvent a whole event, framed, that
 	// ends a stream with an error the official SDKs notice.
 	AppendError(dst []byte, e *llm.Error, requestID string) []byte

@@ -188,7 +188,7 @@ func TestRecordedRequestsAreReadAsTheStandardLibraryReadsThem(t *testing.T) {
 // checkSplices sets the model and the usage option and reads the outcome again.
 func checkSplices(t *testing.T, name string, body []byte, q *dialect.Request) {
 	t.Helper()
-	span, with := SetModel(body, q, `new "model"`)
+	span, with := Codec{}.SetModel(body, q, `new "model"`)
 	edited := splice(body, span, with)
 	var after dialect.Request
 	if err := (Codec{}).Request(llm.OpChat, edited, &after); err != nil || after.Model != `new "model"` || len(after.Texts) != len(q.Texts) && q.Unseen != "input" {
@@ -367,7 +367,7 @@ func readStream(t *testing.T, r *recording, size int) string {
 	if !bytes.Equal(raw, []byte(r.Response.Raw)) {
 		t.Errorf("%s: framing in chunks of %d changes bytes", r.Name, size)
 	}
-	if faults == 0 && !Complete(ends == 1, finish) {
+	if faults == 0 && !(Codec{}).Complete(ends == 1, finish) {
 		t.Errorf("%s: the stream does not end: %d terminators, finish %q", r.Name, ends, finish)
 	}
 	return fmt.Sprint(finish, ends, faults, usages, firsts, texts)

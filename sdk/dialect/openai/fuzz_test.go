@@ -52,7 +52,7 @@ func FuzzRequest(f *testing.F) {
 		if err := json.Unmarshal(data, &plain); err == nil && (plain.Model != q.Model || op == llm.OpChat && plain.Stream != q.Stream) {
 			t.Fatalf("%q: read %+v, want %+v", data, q, plain)
 		}
-		span, with := SetModel(data, &q, "other")
+		span, with := Codec{}.SetModel(data, &q, "other")
 		edited := splice(data, span, with)
 		var again dialect.Request
 		if err := (Codec{}).Request(op, edited, &again); err != nil || again.Model != "other" || len(again.Texts) != len(q.Texts) {

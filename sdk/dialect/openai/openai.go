@@ -57,7 +57,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 }
 
 // SetModel returns the splice that makes name the model of a body that Request has read.
-func SetModel(body []byte, read *dialect.Request, name string) (dialect.Span, []byte) {
+func (Codec) SetModel(body []byte, read *dialect.Request, name string) (dialect.Span, []byte) {
 	quoted := dialect.AppendQuoted(nil, []byte(name))
 	if read.ModelSpan.Start > 0 {
 		return read.ModelSpan, quoted
@@ -73,8 +73,8 @@ func SetModel(body []byte, read *dialect.Request, name string) (dialect.Span, []
 }
 
 // Complete reports whether a stream that ended without an error is whole: it had its terminator, or,
-// from a vendor that sends none, a finish reason.
-func Complete(terminated bool, finish string) bool { return terminated || finish != "" }
+// from a vendor that sends none (Perplexity), a finish reason.
+func (Codec) Complete(terminated bool, finish string) bool { return terminated || finish != "" }
 
 // textOf returns the text of the raw string content, which is known where it is nothing new.
 func textOf(raw []byte, known string) string {

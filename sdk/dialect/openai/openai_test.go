@@ -152,7 +152,7 @@ func TestSetModel(t *testing.T) {
 		if err := (Codec{}).Request(llm.OpChat, []byte(c.body), &q); err != nil {
 			t.Fatal(err)
 		}
-		span, with := SetModel([]byte(c.body), &q, `b"c`)
+		span, with := Codec{}.SetModel([]byte(c.body), &q, `b"c`)
 		if got := string(splice([]byte(c.body), span, with)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.body, got, c.want)
 		}
