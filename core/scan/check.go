@@ -15,14 +15,15 @@ var checks = map[string]func([]byte) bool{
 	"assigned": assigned,
 	"aws":      awsID,
 	"jwt":      jwt,
+	"bearer":   bearer,
 	"userinfo": userinfo,
+	"userpair": userpair,
 }
 
 // placeholders stand in values that only show where a secret goes.
 var placeholders = [][]byte{
-	[]byte("xxxx"), []byte("your"), []byte("example"), []byte("placeholder"), []byte("changeme"), []byte("insert"),
+	[]byte("xxxx"), []byte("your-"), []byte("your_"), []byte("yourapi"), []byte("yourkey"), []byte("yourtoken"), []byte("example"), []byte("placeholder"), []byte("changeme"), []byte("insert"),
 	[]byte("redacted"), []byte("dummy"), []byte("<"), []byte("${"), []byte("{{"), []byte("...."), []byte("****"),
-	[]byte("0000000000"), []byte("1234567890"), []byte("abcdefghij"),
 }
 
 // random accepts what looks generated: at least 3 bits of entropy per byte, no placeholder, and not
@@ -31,9 +32,20 @@ func random(m []byte) bool {
 	return entropy(m) >= 3 && !placeholder(m)
 }
 
-// mixed is random for a value that holds a digit.
+// mixed is random for what holds a digit, or letters of both cases.
 func mixed(m []byte) bool {
-	return bytes.ContainsAny(m, "0123456789") && random(m)
+	upper, lower := false, false
+	for _, c := range m {
+		switch sortOf(c) {
+		case sortDigit:
+			upper, lower = true, true
+		case sortUpper:
+			upper = true
+		case sortLower:
+			lower = true
+		}
+	}
+	return upper && lower && random(m)
 }
 
 // assigned judges the value of an assignment, what follows its last separator: at least 16 bytes,
@@ -49,12 +61,23 @@ func assigned(m []byte) bool {
 	if len(v) < 16 || bytes.ContainsAny(v, "$(){}<>[]") {
 		return false
 	}
-	return entropy(v) >= 3.2 && !placeholder(v) && generated(v)
+	return entropy(v) >= 2.9 && !placeholder(v) && generated(v)
+}
+
+// bearer judges the credential of an authorization header: the last word of the match.
+func bearer(m []byte) bool {
+	v := m[bytes.LastIndexAny(m, " \t")+1:]
+	for _, word := range [...]string{"token", "TOKEN", "Token", "api_key", "API_KEY", "api-key"} {
+		if bytes.Contains(v, []byte(word)) {
+			return false
+		}
+	}
+	return len(v) >= 16 && entropy(v) >= 3 && !placeholder(v) && bytes.ContainsAny(v, "0123456789=ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
 // generated reports whether letters and digits alternate as they do in generated text and not in
 // names, paths or words with a number at their end: at least three changes between letter and
-// digit, or between cases within a word.
+// digit, or from lower to upper case, and more where there is no digit.
 func generated(v []byte) bool {
 	changes, digits := 0, 0
 	for i := 1; i < len(v); i++ {
@@ -66,7 +89,7 @@ func generated(v []byte) bool {
 			changes++
 		}
 	}
-	return digits > 0 && changes >= 3
+	return changes >= 3 && (digits > 0 || 4*changes >= len(v))
 }
 
 const (
@@ -100,15 +123,22 @@ func userinfo(m []byte) bool {
 		return false
 	}
 	p := m[:at]
-	p = p[bytes.LastIndexByte(p, ':')+1:]
+	return password(p[bytes.LastIndexByte(p, ':')+1:])
+}
+
+// userpair judges what follows the last : or = of a match as a password.
+func userpair(m []byte) bool { return password(m[bytes.LastIndexAny(m, ":=")+1:]) }
+
+// password refuses the words that stand where a password goes.
+func password(p []byte) bool {
 	var buf [MaxWindow]byte
 	low := appendLower(buf[:0], p)
-	for _, word := range [...]string{"password", "passwd", "pass", "pwd", "secret", "user", "token"} {
+	for _, word := range [...]string{"passwd", "pass", "pwd", "secret", "user", "token", "pw"} {
 		if string(low) == word {
 			return false
 		}
 	}
-	return !bytes.ContainsAny(p, "<>{}$*[%") && !bytes.Contains(low, []byte("password")) && !placeholder(p)
+	return !bytes.ContainsAny(p, "<>{}$*[%(") && !bytes.Contains(low, []byte("password")) && !placeholder(p)
 }
 
 // jwt accepts the encoded beginning of a JSON object that names an algorithm, a type or a key.

@@ -98,6 +98,11 @@ func (b *builder) add(index int32, r *Rule) error {
 			return fmt.Errorf("tail: %w", err)
 		}
 	}
+	if r.Until != "" {
+		if c.until, err = compilePattern(r.Until); err != nil {
+			return fmt.Errorf("until: %w", err)
+		}
+	}
 	if r.Check != "" {
 		if c.check = checks[r.Check]; c.check == nil {
 			return fmt.Errorf("unknown check %q", r.Check)
@@ -113,6 +118,20 @@ func (b *builder) add(index int32, r *Rule) error {
 	b.wake(&c, r.Trigger, wakers)
 	b.e.rules = append(b.e.rules, c)
 	return nil
+}
+
+func compilePattern(pattern string) (*automaton.Automaton, error) {
+	re, err := automaton.Parse(pattern)
+	if err != nil {
+		return nil, err
+	}
+	switch lo, hi := automaton.Width(re); {
+	case lo == 0:
+		return nil, ErrEmpty
+	case hi > MaxWindow:
+		return nil, ErrLong
+	}
+	return automaton.Compile(re)
 }
 
 // wakers returns the literals that wake a rule without a trigger.

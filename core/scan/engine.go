@@ -25,6 +25,7 @@ type rule struct {
 	back     *automaton.Bytes
 	backMax  int
 	tail     *automaton.Bytes
+	until    *automaton.Automaton // ends the tail, or nil
 	check    func([]byte) bool
 	heads    automaton.Bytes // bytes that begin a match
 	alphabet automaton.Bytes // bytes of a match
@@ -331,12 +332,21 @@ func (e *engine) grow(w *work, dst []Match, t []byte, final bool) []Match {
 
 // extend moves the end of its rule's latest match over the tail and reports whether it may go on.
 func (e *engine) extend(w *work, m found, t []byte, final bool) bool {
-	tail := e.rules[m.rule].tail
-	if tail == nil {
+	ru := &e.rules[m.rule]
+	if ru.tail == nil {
 		return false
 	}
 	at, most, end := w.last[m.rule], m.end+MaxTail, w.base+len(t)
-	for at < min(most, end) && tail.Has(t[at-w.base]) {
+	for at < min(most, end) && ru.tail.Has(t[at-w.base]) {
+		if ru.until != nil && ru.until.Heads().Has(t[at-w.base]) {
+			r := ru.until.Begin(t, at-w.base)
+			decided := ru.until.Go(&r, t, final)
+			w.steps += 1 + r.At - (at - w.base)
+			if !decided || r.End >= 0 {
+				w.last[m.rule] = max(at, w.base+r.End)
+				return !decided
+			}
+		}
 		at++
 	}
 	w.last[m.rule] = at

@@ -28,7 +28,7 @@ type Rule struct {
 	Trigger            string
 	Back               string
 	BackMax            int
-	Tail, Check        string
+	Tail, Until, Check string
 	Detect             string
 	Yes, No            []string // examples, with their placeholders
 	Line               int      // of the id
@@ -96,7 +96,7 @@ func Parse(text []byte) ([]Rule, error) {
 func (r *Rule) put(word, value string) error {
 	once := map[string]*string{
 		"class": &r.Class, "pattern": &r.Pattern, "trigger": &r.Trigger,
-		"tail": &r.Tail, "check": &r.Check, "detect": &r.Detect,
+		"tail": &r.Tail, "until": &r.Until, "check": &r.Check, "detect": &r.Detect,
 	}
 	switch word {
 	case "keyword":
@@ -146,6 +146,8 @@ func (r *Rule) validate() error {
 		return errors.New("detect needs the context structured")
 	case (r.Trigger == "mark" || r.Trigger == "word") && !structured:
 		return fmt.Errorf("trigger %s needs the context structured", r.Trigger)
+	case r.Until != "" && r.Tail == "":
+		return errors.New("until without tail")
 	case r.Trigger != "" && len(r.Keywords) > 0:
 		return errors.New("both keyword and trigger")
 	}

@@ -18,6 +18,7 @@
 //	  trigger digit                    instead of keywords; see below
 //	  back 26 [A-Za-z_-]               a match may begin so many bytes of the class before the trigger
 //	  tail [a-z0-9]                    bytes that lengthen a match, up to MaxTail
+//	  until -----END                   a pattern that ends the tail and belongs to it
 //	  check random                     a validator that may refuse a match
 //	  detect sqli                      a native detector, instead of a pattern: sqli or xss
 //	  yes key acme-{hex:32}            an example that must match, no one that must not

@@ -74,25 +74,25 @@ func (c *choice) sequence(seq []*syntax.Regexp, lo, hi int) {
 		words := []string{""}
 		for j := i; j < len(seq); j++ {
 			if words = cross(words, spell(seq[j])); words == nil {
+				if seq[j].Op == syntax.OpAlternate {
+					c.alternate(seq[i:j], seq[j], lo, hi)
+				}
 				break
 			}
 			c.offer(words, lo, hi)
-		}
-		if seq[i].Op == syntax.OpAlternate {
-			c.alternate(seq[i], lo, hi)
 		}
 		a, b := automaton.Width(seq[i])
 		lo, hi = lo+a, hi+b
 	}
 }
 
-// alternate takes a set from each branch.
-func (c *choice) alternate(re *syntax.Regexp, lo, hi int) {
+// alternate takes a set from each branch, read together with what stands before it.
+func (c *choice) alternate(before []*syntax.Regexp, re *syntax.Regexp, lo, hi int) {
 	var all []Key
 	wakes := 0.0
 	for _, s := range re.Sub {
 		var branch choice
-		branch.sequence(flatten(nil, s), lo, hi)
+		branch.sequence(flatten(slices.Clone(before), s), lo, hi)
 		if branch.keys == nil {
 			return
 		}

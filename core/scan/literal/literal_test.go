@@ -15,6 +15,7 @@ func TestRequired(t *testing.T) {
 		`[a-z]{3,5}://x[0-9]{1,9}@`: {{"://x", 3, 5}},
 		`(?:abcd|wxyz)[0-9]{9}`:     {{"abcd", 0, 0}, {"wxyz", 0, 0}},
 		`SG\.[AB][0-9]{0,9}`:        {{"sg.a", 0, 0}, {"sg.b", 0, 0}},
+		`sk-(?:live|z{9})`:          {{"sk-live", 0, 0}, {"sk-zzzzzzzzz", 0, 0}},
 		`ab[cd]?zz`:                 {{"abczz", 0, 0}, {"abdzz", 0, 0}, {"abzz", 0, 0}},
 		`[a-f]{2,9}zqx_[0-9]{9}`:    {{"zqx_", 2, 9}},
 	} {
