@@ -16,8 +16,7 @@ var checks = map[string]func([]byte) bool{
 	"aws":      awsID,
 	"jwt":      jwt,
 	"bearer":   bearer,
-	"userinfo": userinfo,
-	"userpair": userpair,
+	"password": password,
 }
 
 // placeholders stand in values that only show where a secret goes.
@@ -48,31 +47,19 @@ func mixed(m []byte) bool {
 	return upper && lower && random(m)
 }
 
-// assigned judges the value of an assignment, what follows its last separator: at least 16 bytes,
-// letters and digits mixed as generated ones are.
-func assigned(m []byte) bool {
-	v := bytes.TrimRight(m, "\"'` =")
-	if i := bytes.LastIndexAny(v, "\"'`: \t>,"); i >= 0 {
-		v = v[i+1:]
-	} else if i := bytes.IndexByte(v, '='); i >= 0 {
-		v = v[i+1:]
-	}
-	v = bytes.TrimLeft(v, "=")
-	if len(v) < 16 || bytes.ContainsAny(v, "$(){}<>[]") {
-		return false
-	}
-	return entropy(v) >= 2.9 && !placeholder(v) && generated(v)
+// assigned judges the value of an assignment: letters and digits mixed as generated ones are.
+func assigned(v []byte) bool {
+	return entropy(v) >= 2.9 && !placeholder(v) && generated(bytes.TrimRight(v, "="))
 }
 
-// bearer judges the credential of an authorization header: the last word of the match.
-func bearer(m []byte) bool {
-	v := m[bytes.LastIndexAny(m, " \t")+1:]
+// bearer judges the credential of an authorization header.
+func bearer(v []byte) bool {
 	for _, word := range [...]string{"token", "TOKEN", "Token", "api_key", "API_KEY", "api-key"} {
 		if bytes.Contains(v, []byte(word)) {
 			return false
 		}
 	}
-	return len(v) >= 16 && entropy(v) >= 3 && !placeholder(v) && bytes.ContainsAny(v, "0123456789=ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	return random(v) && bytes.ContainsAny(v, "0123456789=ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
 // generated reports whether letters and digits alternate as they do in generated text and not in
@@ -116,21 +103,9 @@ func awsID(m []byte) bool {
 	return !bytes.HasSuffix(m, []byte("EXAMPLE")) && entropy(m) >= 2.5
 }
 
-// userinfo judges the password of a URL, which ends before the last @.
-func userinfo(m []byte) bool {
-	at := bytes.LastIndexByte(m, '@')
-	if at < 0 {
-		return false
-	}
-	p := m[:at]
-	return password(p[bytes.LastIndexByte(p, ':')+1:])
-}
-
-// userpair judges what follows the last : or = of a match as a password.
-func userpair(m []byte) bool { return password(m[bytes.LastIndexAny(m, ":=")+1:]) }
-
 // password refuses the words that stand where a password goes.
 func password(p []byte) bool {
+	p = bytes.TrimRight(p, "@")
 	var buf [MaxWindow]byte
 	low := appendLower(buf[:0], p)
 	for _, word := range [...]string{"passwd", "pass", "pwd", "secret", "user", "token", "pw"} {

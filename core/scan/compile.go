@@ -81,11 +81,22 @@ func (b *builder) add(index int32, r *Rule) error {
 	if err != nil {
 		return err
 	}
-	lo, hi := automaton.Width(re)
-	if lo == 0 {
+	if lo, _ := automaton.Width(re); lo == 0 {
 		return ErrEmpty
 	}
-	if hi > MaxWindow {
+	whole := re
+	if r.After != "" {
+		after, err := automaton.Parse(r.After)
+		if err != nil {
+			return fmt.Errorf("after: %w", err)
+		}
+		if c.parts, err = split(after); err != nil {
+			return fmt.Errorf("after: %w", err)
+		}
+		c.before = len(c.parts)
+		whole = &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{after, re}}
+	}
+	if _, hi := automaton.Width(whole); hi > MaxWindow {
 		return fmt.Errorf("%w: %d bytes, more than %d", ErrLong, hi, MaxWindow)
 	}
 	if r.Back != "" {
@@ -108,13 +119,15 @@ func (b *builder) add(index int32, r *Rule) error {
 			return fmt.Errorf("unknown check %q", r.Check)
 		}
 	}
-	wakers, err := wakers(r, re)
+	wakers, err := wakers(r, whole)
 	if err != nil {
 		return err
 	}
-	if c.parts, err = split(re); err != nil {
+	parts, err := split(re)
+	if err != nil {
 		return err
 	}
+	c.parts = append(c.parts, parts...)
 	b.wake(&c, r.Trigger, wakers)
 	b.e.rules = append(b.e.rules, c)
 	return nil

@@ -22,6 +22,7 @@ type engine struct {
 type rule struct {
 	index    int32
 	parts    []part
+	before   int // so many parts stand before the match
 	back     *automaton.Bytes
 	backMax  int
 	tail     *automaton.Bytes
@@ -48,7 +49,8 @@ type ref struct {
 // candidate is a place where a match may begin, while it is undecided. Offsets index the buffer.
 type candidate struct {
 	rule  uint16
-	start int
+	start int // of the parts, those before the match included
+	from  int // no match of it begins earlier
 	end   int // of what woke the rule: a match must reach it
 	run   automaton.Run
 }
@@ -65,6 +67,8 @@ type work struct {
 	limit int
 	base  int // offset of the buffer in the text
 	low   int // first byte of the buffer that may begin a match nothing told of yet
+	keep  int // first byte of the buffer that is still needed
+	from  int // where the match began that parts looked at last
 
 	// Structured rules only.
 	field []byte  // a string of a JSON text
@@ -94,7 +98,7 @@ func (w *work) begin(n int) {
 	w.pend, w.ready, w.open = w.pend[:0], w.ready[:0], w.open[:0]
 	clear(w.last)
 	clear(w.tried)
-	w.steps, w.base, w.low = 0, 0, 0
+	w.steps, w.base, w.low, w.keep = 0, 0, 0, 0
 	w.limit = budgetBase + budgetPerByte*n
 }
 
@@ -126,16 +130,15 @@ func (e *engine) advance(w *work, dst []Match, t []byte, scanned int, final bool
 	if w.steps > w.limit {
 		return dst, ErrBudget
 	}
-	w.low = len(t)
-	begun := len(t)
+	w.low, w.keep = len(t), len(t)
 	if !final {
-		begun = e.begun(w, t)
-		w.low = begun
+		e.begun(w, t)
 		for i := range w.pend {
-			w.low = min(w.low, w.pend[i].start)
+			w.low = min(w.low, w.pend[i].from)
+			w.keep = min(w.keep, w.pend[i].start)
 		}
 	}
-	return e.emit(w, dst, t, begun, final), nil
+	return e.emit(w, dst, t, final), nil
 }
 
 // wake tries a rule at the beginnings that a waker at t[pos:end] allows.
@@ -154,11 +157,11 @@ func (e *engine) wake(w *work, t []byte, pos, end int, r ref, final bool) {
 	w.steps += 8 + max(hi-lo, 0)
 	for ; lo <= hi; lo++ {
 		at := w.base + lo
-		if at < w.last[r.rule] || at+1 == w.tried[r.rule] || !ru.heads.Has(t[lo]) {
+		if at < w.last[r.rule] && ru.before == 0 || at+1 == w.tried[r.rule] || !ru.heads.Has(t[lo]) {
 			continue
 		}
 		w.tried[r.rule] = at + 1
-		c := candidate{rule: r.rule, start: lo, end: end, run: ru.parts[0].a.Begin(t, lo)}
+		c := candidate{rule: r.rule, start: lo, from: lo, end: end, run: ru.parts[0].a.Begin(t, lo)}
 		if !e.step(w, &c, t, final) {
 			w.pend = append(w.pend, c)
 		}
@@ -182,7 +185,9 @@ func (e *engine) step(w *work, c *candidate, t []byte, final bool) bool {
 		end = c.run.End
 	} else {
 		var decided bool
-		if end, decided = e.parts(w, ru, t, c.start, 0, final); !decided {
+		end, decided = e.parts(w, ru, t, c.start, 0, final)
+		c.from = w.from
+		if !decided {
 			return false
 		}
 	}
@@ -190,21 +195,30 @@ func (e *engine) step(w *work, c *candidate, t []byte, final bool) bool {
 		return true
 	}
 	if ru.check != nil {
-		w.steps += 4 * (end - c.start)
-		if !ru.check(t[c.start:end]) {
+		w.steps += 4 * (end - c.from)
+		if !ru.check(t[c.from:end]) {
 			return true
 		}
 	}
-	w.ready = append(w.ready, found{c.rule, w.base + c.start, w.base + end})
+	w.ready = append(w.ready, found{c.rule, w.base + c.from, w.base + end})
 	return true
 }
 
-// parts matches a pattern with gaps from part k on: a gap ends where the rest first matches.
+// parts matches a pattern with gaps from part k on: a gap ends where the rest first matches. It
+// leaves in w.from where the match begins or, undecided, where it begins at the earliest.
 func (e *engine) parts(w *work, ru *rule, t []byte, at, k int, final bool) (end int, decided bool) {
 	p := &ru.parts[k]
+	if k <= ru.before {
+		w.from = at
+	}
 	r := p.a.Begin(t, at)
 	decided = p.a.Go(&r, t, final)
 	w.steps += 1 + r.At - at
+	if !decided && k == 0 && ru.before > 0 {
+		if w.from = len(t); r.End >= 0 {
+			w.from = r.End
+		}
+	}
 	if !decided || r.End < 0 || k == len(ru.parts)-1 {
 		return r.End, decided
 	}
@@ -213,44 +227,44 @@ func (e *engine) parts(w *work, ru *rule, t []byte, at, k int, final bool) (end 
 		if !decided || end >= 0 {
 			return end, decided
 		}
-		if g >= len(t) || !p.set.Has(t[g]) {
+		if g >= len(t) || p.gap == 0 || !p.set.Has(t[g]) {
 			break
 		}
 	}
 	return -1, true
 }
 
-// alive reports whether a match of a rule may begin at t[at] and go beyond the end of t.
+// alive reports whether a match of a rule may begin at t[at] and go beyond the end of t; w.from is
+// then where it begins at the earliest.
 func (e *engine) alive(w *work, rule uint16, t []byte, at int) bool {
 	ru := &e.rules[rule]
-	if w.base+at < w.last[rule] || !ru.heads.Has(t[at]) {
+	if w.base+at < w.last[rule] && ru.before == 0 || !ru.heads.Has(t[at]) {
 		return false
 	}
 	if len(ru.parts) > 1 {
 		_, decided := e.parts(w, ru, t, at, 0, false)
 		return !decided
 	}
+	w.from = at
 	r := ru.parts[0].a.Begin(t, at)
 	decided := ru.parts[0].a.Go(&r, t, false)
 	w.steps += 1 + r.At - at
 	return !decided
 }
 
-// begun returns the first byte of t at which a match may begin that nothing has woken yet: a
-// keyword that is cut off by the end of t, or what may stand before one.
-func (e *engine) begun(w *work, t []byte) int {
-	low := len(t)
+// begun lowers w.low and w.keep to where a match may begin that nothing has woken yet: at a keyword
+// that is cut off by the end of t, or at what may stand before one.
+func (e *engine) begun(w *work, t []byte) {
 	floor := 0
 	if w.base > 0 {
 		floor = 1
 	}
-	for at := max(len(t)-e.keys.MaxLen()+1, floor); at < low; at++ {
+	for at := max(len(t)-e.keys.MaxLen()+1, floor); at < w.low; at++ {
 		lo, hi := e.keys.Begun(t[at:])
-		for i := lo; i < hi && at < low; i++ {
+		for i := lo; i < hi; i++ {
 			for _, r := range e.byKey[e.keys.Begin(i)] {
 				if e.rules[r.rule].reach == 0 && e.alive(w, r.rule, t, at) {
-					low = at
-					break
+					w.low, w.keep = min(w.low, w.from), min(w.keep, at)
 				}
 			}
 		}
@@ -261,17 +275,16 @@ func (e *engine) begun(w *work, t []byte) int {
 		for at > least && ru.alphabet.Has(t[at-1]) {
 			at--
 		}
-		for ; at < low; at++ {
+		for ; at < w.low; at++ {
 			if e.alive(w, id, t, at) {
-				low = at
+				w.low, w.keep = min(w.low, w.from), min(w.keep, at)
 			}
 		}
 	}
-	return low
 }
 
-// emit appends the matches before which no match of the same rule can begin any more.
-func (e *engine) emit(w *work, dst []Match, t []byte, begun int, final bool) []Match {
+// emit appends the matches before which no other can begin any more.
+func (e *engine) emit(w *work, dst []Match, t []byte, final bool) []Match {
 	if len(w.ready) == 0 {
 		return dst
 	}
@@ -283,7 +296,7 @@ func (e *engine) emit(w *work, dst []Match, t []byte, begun int, final bool) []M
 	})
 	n := 0
 	for _, m := range w.ready {
-		if !final && e.waits(w, m, begun) {
+		if !final && m.start >= w.base+w.low {
 			w.ready[n] = m
 			n++
 			continue
@@ -300,19 +313,6 @@ func (e *engine) emit(w *work, dst []Match, t []byte, begun int, final bool) []M
 	}
 	w.ready = w.ready[:n]
 	return dst
-}
-
-// waits reports whether a match of the same rule may still turn up before m.
-func (e *engine) waits(w *work, m found, begun int) bool {
-	if m.start > w.base+begun {
-		return true
-	}
-	for i := range w.pend {
-		if w.pend[i].rule == m.rule && w.base+w.pend[i].start < m.start {
-			return true
-		}
-	}
-	return false
 }
 
 // grow lengthens the open matches by their tails and appends those whose tail has ended.

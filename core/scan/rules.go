@@ -23,7 +23,7 @@ const (
 // Rule is one rule as it is written.
 type Rule struct {
 	ID, Class, Context string
-	Pattern            string
+	Pattern, After     string
 	Keywords           []string
 	Trigger            string
 	Back               string
@@ -95,7 +95,7 @@ func Parse(text []byte) ([]Rule, error) {
 // put takes one line of a rule.
 func (r *Rule) put(word, value string) error {
 	once := map[string]*string{
-		"class": &r.Class, "pattern": &r.Pattern, "trigger": &r.Trigger,
+		"class": &r.Class, "pattern": &r.Pattern, "after": &r.After, "trigger": &r.Trigger,
 		"tail": &r.Tail, "until": &r.Until, "check": &r.Check, "detect": &r.Detect,
 	}
 	switch word {

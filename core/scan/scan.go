@@ -14,7 +14,8 @@
 //	  class secrets                    required
 //	  context message                  message (default), output or structured
 //	  pattern \bacme-[a-z0-9]{32}\b    RE2; every repeat needs an upper bound
-//	  keyword acme-                    literals that begin a match, instead of extracted ones
+//	  after key[=:]\s?                 what stands before a match and is no part of it
+//	  keyword acme-                    literals that begin it (or what stands before), instead of extracted ones
 //	  trigger digit                    instead of keywords; see below
 //	  back 26 [A-Za-z_-]               a match may begin so many bytes of the class before the trigger
 //	  tail [a-z0-9]                    bytes that lengthen a match, up to MaxTail
@@ -50,10 +51,12 @@ const (
 // until then is no answer: treat the text as a match.
 var ErrBudget = errors.New("scan: text exceeds the work budget")
 
-// The steps that a text may cost; typical chat takes one or two per byte.
+// The steps that a text may cost; typical chat takes one or two per byte. A piece of a stream looks
+// again at what is undecided.
 const (
-	budgetBase    = 64 << 10
-	budgetPerByte = 64
+	budgetBase     = 64 << 10
+	budgetPerByte  = 64
+	budgetPerWrite = 256
 )
 
 // Info is what a rule says about itself.

@@ -49,6 +49,15 @@ rule hidden
 rule ends
   class words
   pattern fini$
+rule valued
+  class words
+  after (?i)\b(?:token|tok_x)\s?[=:]\s{0,2}
+  pattern [a-z0-9]{4}
+  tail [a-z0-9]
+rule valued_gap
+  class words
+  after abcd[^\n]{0,20}-u[ ]?[a-z]{1,5}:
+  pattern [^\s]{3,6}
 rule checked
   class words
   keyword card
@@ -60,7 +69,7 @@ rule checked
 var pieces = []string{
 	"sk-", "abc123", "abcdef0123", " ", "\n", "tk_", "abcd", "x9", "dead", "#MARK", "42", "!", "ab_", "12", "begin", "finish",
 	"Password", "=", ": ", "hunter", "ann.", "@", "corp", "\x1b[", "31", "m", "\u200b", "\u2060", "fini", "card ", "4111111111111111",
-	"é", "-", "s", "sk", "#MA", "tk", "fin", "beg", "\xe2\x80",
+	"token", "tok_x", "= ", "-u", "-u ab:", ":", "é", "-", "s", "sk", "#MA", "tk", "fin", "beg", "\xe2\x80",
 }
 
 func mustCompile(t testing.TB, rules string) *Set {
@@ -126,22 +135,25 @@ func naive(s *Set, text string) (out []Match) {
 	t := []byte(text)
 	for i := range s.text.rules {
 		ru := &s.text.rules[i]
-		last := 0
-		for at := 0; at < len(t); at++ {
-			if at < last {
-				continue
-			}
-			var w work
-			w.limit = 1 << 30
+		var all []Match
+		for at := range t {
+			w := work{limit: 1 << 30}
 			end, _ := s.text.parts(&w, ru, t, at, 0, true)
-			if end < 0 || ru.check != nil && !ru.check(t[at:end]) {
+			if end >= 0 && (ru.check == nil || ru.check(t[w.from:end])) {
+				all = append(all, Match{ru.index, w.from, end})
+			}
+		}
+		sortMatches(all)
+		last := 0
+		for _, m := range all {
+			if m.Start < last {
 				continue
 			}
-			for ru.tail != nil && end < len(t) && ru.tail.Has(t[end]) {
-				end++
+			for ru.tail != nil && m.End < len(t) && ru.tail.Has(t[m.End]) {
+				m.End++
 			}
-			last = end
-			out = append(out, Match{ru.index, at, end})
+			last = m.End
+			out = append(out, m)
 		}
 	}
 	sortMatches(out)

@@ -4,8 +4,8 @@ package scan
 const keep = 512
 
 // Stream scans a text that arrives in pieces. It is used by one goroutine at a time. Its matches,
-// of all calls together, are those of Set.Scan on the whole text, structured rules left out. The
-// matches of one rule come in their order; those of a call are ordered by beginning and rule.
+// of all calls together, are those of Set.Scan on the whole text, structured rules left out. They
+// come ordered by beginning and rule, but that one with a tail comes where its tail ends.
 type Stream struct {
 	set     *Set
 	w       *work
@@ -26,7 +26,7 @@ func (s *Set) NewStream() *Stream {
 // ErrBudget stays once it is returned.
 func (st *Stream) Write(dst []Match, p []byte) ([]Match, error) {
 	st.buf = append(st.buf, p...)
-	st.w.limit += budgetPerByte * len(p)
+	st.w.limit += budgetPerWrite + budgetPerByte*len(p)
 	return st.advance(dst, false)
 }
 
@@ -54,7 +54,7 @@ func (st *Stream) Open() []Match {
 func (st *Stream) advance(dst []Match, final bool) ([]Match, error) {
 	e := st.set.text
 	if e == nil || st.err != nil {
-		st.w.base, st.buf = st.w.base+len(st.buf), st.buf[:0]
+		st.w.base, st.w.low, st.buf = st.w.base+len(st.buf), 0, st.buf[:0]
 		return dst, st.err
 	}
 	from := len(dst)
@@ -69,17 +69,17 @@ func (st *Stream) advance(dst []Match, final bool) ([]Match, error) {
 
 // move drops the settled bytes; the last one stays as context.
 func (st *Stream) move() {
-	n := st.w.low - 1
+	n := st.w.keep - 1
 	if n < keep && (n < 1 || n < len(st.buf)-1) {
 		return
 	}
 	st.buf = st.buf[:copy(st.buf, st.buf[n:])]
 	st.scanned -= n
 	st.w.base += n
-	st.w.low -= n
+	st.w.low, st.w.keep = st.w.low-n, st.w.keep-n
 	for i := range st.w.pend {
 		c := &st.w.pend[i]
-		c.start, c.end = c.start-n, c.end-n
+		c.start, c.from, c.end = c.start-n, c.from-n, c.end-n
 		c.run.At -= n
 		if c.run.End >= 0 {
 			c.run.End -= n
