@@ -1,0 +1,279 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/server/guard"
+)
+
+const (
+	writePiece = 64 << 10 // what is written under one deadline: progress counts, not the whole
+
+	lingerTime  = 2 * time.Second
+	lingerBytes = 32 << 20
+)
+
+// The states of a connection, as Drain sees them.
+const (
+	idle   int32 = iota // waits for the first byte of a request, or for the handshake
+	active              // a request is being read, served or answered
+	ended               // Drain took it
+)
+
+// conn is one connection as fasthttp sees it: what it reads went through the guard, what it writes
+// has a deadline, and it knows the exchange at hand. But for the fields under mu and state, it
+// belongs to its goroutine.
+type conn struct {
+	net.Conn // plain, or TLS over raw
+	raw      net.Conn
+	srv      *Server
+	in       *guard.Reader
+	remote   netip.AddrPort
+	tls      bool
+	watch    uint64 // 0 = the watcher cannot watch it
+	ahead    lookAhead
+
+	readBy, writeBy time.Time // the deadlines that are set
+	writeErr        error     // the first
+	now             current
+
+	state atomic.Int32
+
+	mu     sync.Mutex
+	gone   bool
+	cancel context.CancelCauseFunc // of the exchange at hand
+}
+
+var (
+	_ guard.Source = (*conn)(nil)
+	_ net.Conn     = (*conn)(nil)
+)
+
+func newConn(s *Server, set *settings, nc net.Conn) *conn {
+	c := &conn{Conn: nc, raw: nc, srv: s}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		p := a.AddrPort()
+		c.remote = netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	if set.config != nil {
+		c.Conn, c.tls = tls.Server(nc, set.config), true
+	}
+	head := set.limits.Header
+	c.in = guard.NewReader(c, func() guard.Limits { return s.guardLimits(head) })
+	return c
+}
+
+// run serves the connection until it ends.
+func (c *conn) run(set *settings) {
+	if id, err := c.srv.watcher.Add(c.raw, c); err == nil {
+		c.watch = id
+		defer c.srv.watcher.Remove(id)
+	}
+	defer c.raw.Close()
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), set.limits.HeaderTimeout)
+		err := t.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			c.srv.log.Debug("tls handshake", "remote", c.remote, "error", err)
+			return
+		}
+	}
+	if err := set.http.ServeConn(c); err != nil {
+		c.srv.log.Debug("connection", "remote", c.remote, "error", err)
+	}
+}
+
+// connState is told by fasthttp when an answer is flushed and the connection waits for the next
+// request. The guard lets nothing of a next request through before, so nothing is held back then.
+func connState(nc net.Conn, state fasthttp.ConnState) {
+	if c, ok := nc.(*conn); ok && state == fasthttp.StateIdle {
+		c.finish()
+	}
+}
+
+// HungUp ends the exchange at hand, and every later one: nobody reads the answers.
+func (c *conn) HungUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	if c.cancel != nil {
+		c.cancel(exchange.ErrClientGone)
+	}
+}
+
+// abort ends the exchange at hand.
+func (c *conn) abort(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel(cause)
+	}
+}
+
+// bind ties the context of an exchange to the connection; nil unties it.
+func (c *conn) bind(cancel context.CancelCauseFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel = cancel
+	if c.gone && cancel != nil {
+		cancel(exchange.ErrClientGone)
+	}
+}
+
+// Read gives fasthttp what the guard lets through.
+func (c *conn) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+// Fill gives the guard what arrives, under the limit of the phase.
+func (c *conn) Fill(p []byte, phase guard.Phase, fresh bool) (int, error) {
+	c.ahead.stop(c)
+	if fresh {
+		l := &c.srv.set.Load().limits
+		limit := l.IdleTimeout
+		switch phase {
+		case guard.InHead:
+			limit = l.HeaderTimeout
+		case guard.InBody:
+			limit = l.BodyTimeout
+		}
+		if due := time.Now().Add(limit); !near(c.readBy, due, limit) {
+			c.readBy = due
+			if err := c.Conn.SetReadDeadline(due); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if phase == guard.Idle {
+		c.state.Store(idle)
+		if c.srv.draining.Load() {
+			return 0, io.EOF
+		}
+	}
+	n, err := c.ahead.take(p)
+	if n == 0 && err == nil {
+		n, err = c.Conn.Read(p)
+	}
+	if n == 0 {
+		return 0, err
+	}
+	if phase == guard.Idle && !c.state.CompareAndSwap(idle, active) {
+		return 0, io.EOF // Drain was faster
+	}
+	return n, nil
+}
+
+// near reports whether a deadline that is set is as good as the one that is due: setting one costs
+// as much as a small read.
+func near(set, due time.Time, limit time.Duration) bool {
+	d := due.Sub(set)
+	return d >= 0 && d < limit/16
+}
+
+// Write writes in pieces, each with its own deadline, so that a slow reader may take its time and
+// one that reads nothing may not.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.writeErr != nil {
+		return 0, c.writeErr
+	}
+	limit := c.srv.set.Load().limits.WriteTimeout
+	for total := 0; ; {
+		if due := time.Now().Add(limit); !near(c.writeBy, due, limit) {
+			c.writeBy = due
+			if err := c.Conn.SetWriteDeadline(due); err != nil {
+				c.writeErr = err
+				return total, err
+			}
+		}
+		n, err := c.Conn.Write(p[:min(len(p), writePiece)])
+		if total += n; err != nil {
+			c.writeErr = err
+			return total, err
+		}
+		if p = p[n:]; len(p) == 0 {
+			return total, nil
+		}
+	}
+}
+
+// Close is called by fasthttp when it is done with the connection.
+func (c *conn) Close() error {
+	c.ahead.stop(c)
+	c.finish()
+	if c.writeErr == nil && (c.in.Refusal() != nil || c.in.Buffered() > 0) {
+		c.linger()
+	}
+	return c.Conn.Close()
+}
+
+// linger lets a client that is still sending read the answer: bytes that arrive at a closed socket
+// make its system discard what it has not read yet.
+func (c *conn) linger() {
+	if t, ok := c.Conn.(*tls.Conn); ok && t.CloseWrite() != nil {
+		return
+	}
+	if half, ok := c.raw.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.raw.SetReadDeadline(time.Now().Add(lingerTime))
+	io.Copy(io.Discard, io.LimitReader(c.raw, lingerBytes))
+}
+
+// lookAhead notices a hang-up by reading where the watcher cannot help: one byte, on a goroutine,
+// while an exchange is served.
+type lookAhead struct {
+	done  chan struct{} // nil = nothing is being read
+	b     [1]byte
+	n     int
+	err   error
+	ended atomic.Bool // stop was called
+}
+
+// start begins to read; it must be stopped before anyone else reads.
+func (a *lookAhead) start(c *conn) {
+	if c.watch != 0 || a.n > 0 || a.err != nil || c.in.Buffered() > 0 {
+		return
+	}
+	c.Conn.SetReadDeadline(time.Time{})
+	c.readBy = time.Time{}
+	a.ended.Store(false)
+	a.done = make(chan struct{})
+	go func() {
+		defer close(a.done)
+		if a.n, a.err = c.Conn.Read(a.b[:]); a.err != nil && !a.ended.Load() {
+			c.HungUp()
+		}
+	}()
+}
+
+// stop ends the reading and waits for it.
+func (a *lookAhead) stop(c *conn) {
+	if a.done == nil {
+		return
+	}
+	a.ended.Store(true)
+	c.Conn.SetReadDeadline(time.Unix(1, 0))
+	<-a.done
+	a.done = nil
+	if errors.Is(a.err, os.ErrDeadlineExceeded) {
+		a.err = nil
+	}
+}
+
+// take returns what was read ahead.
+func (a *lookAhead) take(p []byte) (int, error) {
+	n := copy(p, a.b[:a.n])
+	a.n = 0
+	return n, a.err
+}

@@ -1,0 +1,329 @@
+package guard
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Phase is what a Reader waits for; each has its own time limit.
+type Phase uint8
+
+// The phases of a connection.
+const (
+	Idle   Phase = iota // for the first byte of a request
+	InHead              // for the rest of a head
+	InBody              // for the rest of a body
+)
+
+// Source is where a Reader's bytes come from.
+type Source interface {
+	// Fill reads at least one byte into p. The phase says what is waited for, fresh that this is
+	// the first wait of that phase for this message. A timeout is os.ErrDeadlineExceeded.
+	Fill(p []byte, phase Phase, fresh bool) (int, error)
+}
+
+// Limits bounds one message.
+type Limits struct {
+	Head int   // bytes
+	Body int64 // bytes, without chunk framing
+}
+
+// placeholder is what the parser behind gets to see in place of a refused head. Nothing of a refused
+// request reaches it; the answer to the placeholder is the refusal.
+const placeholder = "GET / HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n"
+
+// firstBuffer is the size of a reader's buffer until a head needs more.
+const firstBuffer = 4 << 10
+
+type state uint8
+
+const (
+	inHead state = iota
+	inBody       // left bytes of a body or of a chunk's data are to come
+	inChunkSize
+	inChunkEnd // the CR LF after a chunk's data
+	inTrailer
+	refused
+)
+
+// Reader hands the bytes of one connection on, one whole-meaning message at a time: a Read never
+// returns bytes of two messages, and bytes of the next one only after Begin.
+type Reader struct {
+	src    Source
+	limits func() Limits
+
+	buf   []byte
+	r, w  int  // buf[r:w] has come
+	pass  int  // buf[r:r+pass] is approved
+	scan  int  // buf[r:r+scan] of a head has no end
+	lines int  // buf[r:r+lines] of a head was looked at by CheckPart
+	blank bool // the one empty line before the head was passed over
+	state state
+	left  int64 // of the body or the chunk
+	total int64 // of a chunked body
+	phase Phase
+	fresh bool
+
+	head     Head
+	fields   llm.Header // reused for each head
+	messages int
+	begun    int
+	refusal  *Refusal
+}
+
+// NewReader returns a reader over src; limits is asked at each message.
+func NewReader(src Source, limits func() Limits) *Reader {
+	return &Reader{src: src, limits: limits, fresh: true}
+}
+
+// Head returns the head of the message at hand. Its Header is overwritten by the next one.
+func (g *Reader) Head() *Head { return &g.head }
+
+// Refusal returns why the connection's last message is refused, or nil.
+func (g *Reader) Refusal() *Refusal { return g.refusal }
+
+// Buffered returns the number of bytes that came and were not handed on.
+func (g *Reader) Buffered() int { return g.w - g.r }
+
+// Begin is called by the handler, once per message that the parser gave it. It reports whether
+// the parser and the guard are at the same message, with nothing left over: if not, they disagree
+// about where it ends, and the connection must end.
+func (g *Reader) Begin() bool {
+	g.begun++
+	return g.begun == g.messages && g.pass == 0 && (g.state == inHead || g.state == refused)
+}
+
+// Read implements io.Reader for the parser. A refusal of a body is its error, a refusal of a head is
+// a placeholder message.
+func (g *Reader) Read(p []byte) (int, error) {
+	for g.pass == 0 {
+		if g.state == inBody && g.r == g.w {
+			return g.direct(p[:min(int64(len(p)), g.left)])
+		}
+		if err := g.advance(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, g.buf[g.r:g.r+g.pass])
+	g.pass -= n
+	g.consume(n)
+	return n, nil
+}
+
+// direct reads body bytes past the buffer.
+func (g *Reader) direct(p []byte) (int, error) {
+	n, err := g.wait(p, InBody)
+	if n > 0 {
+		g.bodyBytes(n)
+		return n, nil
+	}
+	return 0, g.broken(err)
+}
+
+// advance approves some bytes or changes the state.
+func (g *Reader) advance() error {
+	switch g.state {
+	case inHead:
+		return g.advanceHead()
+	case refused:
+		if g.refusal != nil {
+			return g.refusal
+		}
+		return io.EOF
+	case inBody:
+		n := int(min(int64(g.w-g.r), g.left))
+		g.pass = n
+		g.bodyBytes(n)
+		return nil
+	}
+	return g.advanceChunk()
+}
+
+// bodyBytes counts n bytes of the body or chunk as handed on.
+func (g *Reader) bodyBytes(n int) {
+	if g.left -= int64(n); g.left > 0 {
+		return
+	}
+	if g.head.Length == Chunked {
+		g.state = inChunkEnd
+	} else {
+		g.next()
+	}
+}
+
+// next makes ready for the next message.
+func (g *Reader) next() {
+	g.state, g.scan, g.lines, g.blank, g.fresh, g.phase = inHead, 0, 0, false, true, Idle
+}
+
+// advanceHead looks for the end of a head and checks it.
+func (g *Reader) advanceHead() error {
+	if g.begun < g.messages {
+		// The parser wants more bytes for a message that is complete.
+		return g.refuse(ErrDesync)
+	}
+	if have := g.buf[g.r:g.w]; !g.blank && len(have) >= 2 && have[0] == '\r' && have[1] == '\n' {
+		g.consume(2) // RFC 9112, 2.2
+		g.blank, g.scan = true, 0
+	}
+	have := g.buf[g.r:g.w]
+	limits := g.limits()
+	if at := bytes.Index(have[max(g.scan-3, 0):], crlfcrlf); at >= 0 {
+		size := max(g.scan-3, 0) + at + 4
+		if size > limits.Head {
+			return g.refuseHead(ErrHeadTooLarge)
+		}
+		return g.take(size, limits)
+	}
+	g.scan = len(have)
+	if len(have) > limits.Head {
+		return g.refuseHead(ErrHeadTooLarge)
+	}
+	if r := g.checkPart(have); r != nil {
+		return g.refuseHead(r)
+	}
+	phase := InHead
+	if len(have) == 0 {
+		phase = Idle
+	}
+	return g.fillHead(phase)
+}
+
+var crlfcrlf = []byte("\r\n\r\n")
+
+// checkPart checks a head that waits for more, but only where new lines came.
+func (g *Reader) checkPart(have []byte) *Refusal {
+	last := bytes.LastIndexByte(have, '\n') + 1
+	if last <= g.lines {
+		return nil
+	}
+	g.lines = last
+	g.head.Header = g.fields[:0]
+	r := CheckPart(string(have[:last]), &g.head)
+	g.fields = g.head.Header[:0]
+	return r
+}
+
+// take checks a whole head and approves it.
+func (g *Reader) take(size int, limits Limits) error {
+	g.head.Header = g.fields[:0]
+	r := Check(string(g.buf[g.r:g.r+size]), &g.head)
+	g.fields = g.head.Header[:0]
+	h := &g.head
+	if r == nil && h.Length > limits.Body {
+		r = ErrBodyTooLarge
+	}
+	rest := g.w - g.r - size
+	if r == nil && h.Close && h.Length >= 0 && int64(rest) > h.Length && trailing(g.buf[g.r+size+int(h.Length):g.w]) {
+		r = ErrAfterClose
+	}
+	if r != nil {
+		return g.refuseHead(r)
+	}
+	g.messages++
+	g.pass, g.left, g.total = size, h.Length, 0
+	switch {
+	case h.Length == Chunked:
+		g.state, g.fresh = inChunkSize, true
+	case h.Length > 0:
+		g.state, g.fresh = inBody, true
+		n := int(min(int64(rest), g.left))
+		g.pass += n
+		if n > 0 {
+			g.bodyBytes(n)
+		}
+	default:
+		g.next()
+	}
+	return nil
+}
+
+// trailing reports whether b is more than the line ends that old clients send after a body.
+func trailing(b []byte) bool { return len(bytes.Trim(b, "\r\n")) > 0 }
+
+// fillHead waits for more of a head; a connection that ends or times out before the first byte ends
+// silently.
+func (g *Reader) fillHead(phase Phase) error {
+	err := g.fill(phase)
+	if err == nil || g.state == refused {
+		return err
+	}
+	if g.r == g.w {
+		return io.EOF
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return g.refuseHead(ErrHeadTimeout)
+	case errors.Is(err, io.EOF):
+		return g.refuseHead(ErrIncomplete)
+	}
+	return io.EOF
+}
+
+// fill reads more bytes into the buffer, which it makes larger where it must.
+func (g *Reader) fill(phase Phase) error {
+	if g.r > 0 && g.w == len(g.buf) {
+		g.w = copy(g.buf, g.buf[g.r:g.w])
+		g.r = 0
+	}
+	if g.w == len(g.buf) {
+		grown := make([]byte, max(firstBuffer, 2*len(g.buf)))
+		copy(grown, g.buf[:g.w])
+		g.buf = grown
+	}
+	n, err := g.wait(g.buf[g.w:], phase)
+	g.w += n
+	switch {
+	case n > 0:
+		return nil
+	case phase == InBody:
+		return g.broken(err)
+	}
+	return err
+}
+
+func (g *Reader) wait(p []byte, phase Phase) (int, error) {
+	fresh := g.fresh || phase != g.phase
+	g.fresh, g.phase = false, phase
+	n, err := g.src.Fill(p, phase, fresh)
+	if n == 0 && err == nil {
+		err = io.ErrNoProgress
+	}
+	return n, err
+}
+
+// broken makes the error of a body that does not arrive.
+func (g *Reader) broken(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return g.refuse(ErrBodyTimeout)
+	}
+	return g.refuse(ErrIncomplete)
+}
+
+// refuse ends the connection within a message that the parser has begun.
+func (g *Reader) refuse(r *Refusal) error {
+	g.state, g.pass, g.refusal = refused, 0, r
+	return r
+}
+
+// refuseHead puts the placeholder in the place of a message that the parser has not seen.
+func (g *Reader) refuseHead(r *Refusal) error {
+	g.state, g.refusal = refused, r
+	g.messages++
+	g.buf = append(g.buf[:0:0], placeholder...)
+	g.r, g.w, g.pass = 0, len(placeholder), len(placeholder)
+	return nil
+}
+
+func (g *Reader) consume(n int) {
+	if g.r += n; g.r == g.w {
+		g.r, g.w = 0, 0
+		if len(g.buf) > firstBuffer {
+			g.buf = nil // a large head was the exception
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/server/guard"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// maxGathered is the largest stream that is gathered for a client of HTTP/1.0, which cannot tell
+// where a chunk ends.
+const maxGathered = 16 << 20
+
+// current is the exchange at hand.
+type current struct {
+	live   bool
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	done   func(exchange.Terminal)
+	id     string
+	cause  error // of the context, when the answer was complete
+	body   streamBody
+}
+
+// serve is fasthttp's handler: it is called when a whole request was read, and its answer is written
+// after it returned. Nothing of rc may be kept.
+func (s *Server) serve(rc *fasthttp.RequestCtx) {
+	c := rc.Conn().(*conn)
+	same := c.in.Begin()
+	if r := c.in.Refusal(); r != nil {
+		s.refuse(rc, r)
+		return
+	}
+	h := c.in.Head()
+	if !same || string(rc.Method()) != h.Method || string(rc.RequestURI()) != h.Target {
+		s.log.Error("the guard and the parser disagree about a request", "remote", c.remote)
+		s.refuse(rc, guard.ErrDesync)
+		return
+	}
+	set := s.set.Load()
+	if s.live.Add(1) > int64(set.limits.Exchanges) {
+		s.live.Add(-1)
+		s.shedOne(rc, set.limits.RetryAfter)
+		return
+	}
+	s.served.Add(1)
+	x := c.begin(rc, h)
+	reply := s.call(set.handler, x)
+	c.answer(rc, reply, h.HTTP10)
+}
+
+// begin makes an exchange, which owns all it says.
+func (c *conn) begin(rc *fasthttp.RequestCtx, h *guard.Head) *exchange.Exchange {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	x := exchange.New(ctx)
+	x.Cancel = cancel
+	x.ID = newID(x.Start)
+	x.Listener = c.srv.name
+	x.Method, x.Path, x.Query = h.Method, h.Path, h.Query
+	x.Host = guard.NormalHost(h.Host)
+	x.Remote, x.TLS = c.remote, c.tls
+	x.Request.Header = append(make(llm.Header, 0, len(h.Header)), h.Header...)
+	if h.Length != 0 {
+		// The buffer is taken over: fasthttp makes a new one for the next request.
+		x.Request.Body = exchange.NewBody(rc.Request.SwapBody(nil), nil)
+	}
+	c.now.live, c.now.ctx, c.now.cancel, c.now.id = true, ctx, cancel, x.ID
+	c.bind(cancel)
+	c.ahead.start(c)
+	return x
+}
+
+// call has the exchange served, whatever the handler does.
+func (s *Server) call(h exchange.Handler, x *exchange.Exchange) (reply *exchange.Reply) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic while serving", "request_id", x.ID, "panic", p, "stack", string(debug.Stack()))
+			reply = nil
+		}
+		if reply == nil {
+			reply = &exchange.Reply{
+				Status: 500, Header: llm.Header{{Name: "Content-Type", Value: "application/json"}},
+				Body: appendError(nil, 500, "internal", "an internal error"),
+			}
+		}
+	}()
+	return h.Serve(x.Context(), x)
+}
+
+// answer hands the reply to fasthttp, which writes it when the handler has returned.
+func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, http10 bool) {
+	c.now.done = reply.Done
+	resp := &rc.Response
+	resp.SetStatusCode(reply.Status)
+	for i := range reply.Header {
+		if f := &reply.Header[i]; mayAnswer(f.Name, f.Value) {
+			resp.Header.Add(f.Name, f.Value)
+		}
+	}
+	resp.Header.Set("X-Request-Id", c.now.id)
+	if c.srv.draining.Load() {
+		resp.SetConnectionClose()
+	}
+	switch {
+	case reply.Stream == nil || rc.IsHead():
+		resp.SetBodyRaw(reply.Body)
+		c.now.cause = context.Cause(c.now.ctx)
+	case http10:
+		resp.SetBodyRaw(c.gather(reply.Stream))
+		c.now.cause = context.Cause(c.now.ctx)
+	default:
+		c.now.body = streamBody{conn: c, stream: reply.Stream}
+		resp.SetBodyStream(&c.now.body, -1)
+	}
+}
+
+// mayAnswer reports whether a field of a reply goes to the client: the framing is the server's own,
+// and what the upstream is called is nobody's business.
+func mayAnswer(name, value string) bool {
+	if !guard.EndToEnd(name) || !guard.ValidField(name, value) {
+		return false
+	}
+	switch len(name) {
+	case 4:
+		return !llm.EqualFold(name, "date")
+	case 6:
+		return !llm.EqualFold(name, "server")
+	case 12:
+		return !llm.EqualFold(name, "x-request-id")
+	}
+	return true
+}
+
+// gather reads a whole stream.
+func (c *conn) gather(s exchange.Stream) (all []byte) {
+	for len(all) < maxGathered {
+		var err error
+		if all, err = s.Next(all); err != nil {
+			return all
+		}
+	}
+	c.now.cancel(exchange.ErrWriteTimeout)
+	return all
+}
+
+// finish ends the exchange at hand, if there is one: its answer was written or could not be.
+func (c *conn) finish() {
+	if !c.now.live {
+		return
+	}
+	done, cancel, end := c.now.done, c.now.cancel, c.outcome()
+	c.now = current{}
+	c.bind(nil)
+	c.srv.live.Add(-1)
+	if done != nil {
+		done(end)
+	}
+	cancel(nil)
+}
+
+// outcome says how the exchange ended from the server's view.
+func (c *conn) outcome() exchange.Terminal {
+	cause := c.now.cause
+	if c.now.body.stream != nil {
+		cause = c.now.body.cause
+	}
+	switch {
+	case errors.Is(c.writeErr, os.ErrDeadlineExceeded):
+		return exchange.TimedOut
+	case errors.Is(cause, exchange.ErrDraining), c.writeErr != nil && errors.Is(context.Cause(c.now.ctx), exchange.ErrDraining):
+		return exchange.Drained
+	case errors.Is(cause, exchange.ErrClientGone), c.writeErr != nil:
+		return exchange.ClientCancelled
+	case errors.Is(cause, exchange.ErrWriteTimeout):
+		return exchange.TimedOut
+	case c.now.body.stream != nil && !c.now.body.ended:
+		return exchange.Internal
+	}
+	return exchange.Completed
+}
+
+// streamBody is a streamed answer as fasthttp reads it: each Read is one chunk, flushed at once, and
+// holds what the stream had complete at that moment. It needs no goroutine and no pipe.
+type streamBody struct {
+	conn   *conn
+	stream exchange.Stream
+	rest   []byte // of events larger than fasthttp's buffer
+	ended  bool
+	cause  error // of the context, when the stream ended
+}
+
+// Read implements io.Reader.
+func (b *streamBody) Read(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.conn.srv.log.Error("panic while streaming", "request_id", b.conn.now.id, "panic", v, "stack", string(debug.Stack()))
+			n, err = 0, errStreamPanic
+		}
+	}()
+	for len(b.rest) == 0 {
+		if b.ended {
+			return 0, io.EOF
+		}
+		out, err := b.stream.Next(p[:0])
+		if err != nil {
+			if err != io.EOF {
+				return 0, err
+			}
+			b.ended = true
+			b.cause = context.Cause(b.conn.now.ctx)
+		}
+		if len(out) > 0 && &out[0] == &p[0] {
+			return len(out), nil
+		}
+		b.rest = out
+	}
+	n = copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+var errStreamPanic = errors.New("panic while streaming")
+
+// serveError answers requests that could not be read.
+func (s *Server) serveError(rc *fasthttp.RequestCtx, err error) {
+	r := guard.ErrRequestLine
+	if c, ok := rc.Conn().(*conn); ok && c.in.Refusal() != nil {
+		r = c.in.Refusal()
+	} else if _, ok := err.(*fasthttp.ErrSmallBuffer); ok {
+		r = guard.ErrHeadTooLarge
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelDebug, "request not read", slog.Any("error", err))
+	s.refuse(rc, r)
+}

@@ -1,0 +1,295 @@
+// Package server accepts connections, guards their framing, builds an exchange of each request,
+// has it served and writes the answer: it is the only part that speaks HTTP with clients.
+//
+// It knows no routes, keys, dialects or filters (package gateway does), and nothing of upstreams.
+// The data plane runs on fasthttp; the admin listener on net/http.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/server/cert"
+	"github.com/ginnel/ginnel/core/server/guard"
+	"github.com/ginnel/ginnel/core/server/hangup"
+)
+
+// Limits bounds what clients may use. A zero is replaced by the default.
+type Limits struct {
+	Header      int   // bytes of a request's head; 16 KiB
+	Body        int64 // bytes of a request's body; 32 MiB
+	Exchanges   int   // at the same time; 4096
+	Connections int   // at the same time; 16384
+
+	HeaderTimeout time.Duration // from the first byte of a request, and for the TLS handshake; 10 s
+	BodyTimeout   time.Duration // for the whole body; 60 s
+	IdleTimeout   time.Duration // between requests, and before the first; 120 s
+	WriteTimeout  time.Duration // without the client taking anything; 30 s
+
+	RetryAfter time.Duration // told to clients that are shed; 1 s
+	Farewell   time.Duration // for the last words of exchanges cut by Drain; 5 s
+}
+
+func (l Limits) withDefaults() Limits {
+	put(&l.Header, 16<<10)
+	put(&l.Body, 32<<20)
+	put(&l.Exchanges, 4096)
+	put(&l.Connections, 16384)
+	put(&l.HeaderTimeout, 10*time.Second)
+	put(&l.BodyTimeout, 60*time.Second)
+	put(&l.IdleTimeout, 120*time.Second)
+	put(&l.WriteTimeout, 30*time.Second)
+	put(&l.RetryAfter, time.Second)
+	put(&l.Farewell, 5*time.Second)
+	return l
+}
+
+func put[T comparable](v *T, standard T) {
+	var zero T
+	if *v == zero {
+		*v = standard
+	}
+}
+
+// Config is what a listener needs.
+type Config struct {
+	Name     string
+	Address  string       // host:port
+	Listener net.Listener // an inherited one, used in place of Address; the server closes it
+	TLS      cert.Config  // its Logger may be nil
+	Limits   Limits
+	Handler  exchange.Handler
+	Watcher  *hangup.Watcher // shared by all listeners of a process; the caller closes it after them
+	Logger   *slog.Logger
+}
+
+// Stats counts what a listener did; the totals only grow.
+type Stats struct {
+	Connections int64  // open
+	Exchanges   int64  // live
+	Served      uint64 // exchanges handed to the handler
+	Refused     uint64 // requests refused before they became an exchange
+	Shed        uint64 // requests refused because of too many exchanges
+}
+
+// Server is one listener. It is safe for concurrent use.
+type Server struct {
+	name    string
+	address string
+	log     *slog.Logger
+	watcher *hangup.Watcher
+	ln      net.Listener
+
+	set      atomic.Pointer[settings]
+	updating sync.Mutex
+
+	live     atomic.Int64
+	served   atomic.Uint64
+	refused  atomic.Uint64
+	shed     atomic.Uint64
+	draining atomic.Bool
+
+	accepting chan struct{} // closed when the accept loop has ended
+	drained   chan struct{} // closed when Drain has ended
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	empty chan struct{} // closed when draining and conns is empty
+}
+
+// settings is what Update replaces.
+type settings struct {
+	handler exchange.Handler
+	limits  Limits
+	tls     cert.Config
+	certs   *cert.Source
+	config  *tls.Config // nil without TLS
+	http    *fasthttp.Server
+}
+
+// Listen opens the listener and serves it until Drain.
+func Listen(ctx context.Context, c Config) (*Server, error) {
+	if c.Handler == nil || c.Logger == nil || c.Watcher == nil {
+		return nil, errors.New("server: handler, logger and watcher are required")
+	}
+	s := &Server{
+		name: c.Name, address: c.Address, watcher: c.Watcher,
+		log:       c.Logger.With("listener", c.Name),
+		conns:     make(map[*conn]struct{}),
+		accepting: make(chan struct{}), drained: make(chan struct{}), empty: make(chan struct{}),
+	}
+	set, err := s.settings(ctx, c, nil)
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", c.Name, err)
+	}
+	s.set.Store(set)
+	if s.ln = c.Listener; s.ln == nil {
+		if s.ln, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Address); err != nil {
+			set.certs.Close()
+			return nil, fmt.Errorf("listener %s: %w", c.Name, err)
+		}
+	}
+	go s.accept()
+	return s, nil
+}
+
+// Addr returns the address the server listens on.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	open := len(s.conns)
+	s.mu.Unlock()
+	return Stats{
+		Connections: int64(open), Exchanges: s.live.Load(), Served: s.served.Load(),
+		Refused: s.refused.Load(), Shed: s.shed.Load(),
+	}
+}
+
+// Update replaces handler, limits and certificates while the address stays. Requests that are being
+// served are not affected; the size of a head on a connection that is open may stay bounded by the
+// old limit. On an error nothing has changed.
+func (s *Server) Update(ctx context.Context, c Config) error {
+	s.updating.Lock()
+	defer s.updating.Unlock()
+	if c.Address != s.address {
+		return fmt.Errorf("listener %s: its address cannot change from %s to %s", s.name, s.address, c.Address)
+	}
+	old := s.set.Load()
+	set, err := s.settings(ctx, c, old)
+	if err != nil {
+		return fmt.Errorf("listener %s: %w", s.name, err)
+	}
+	s.set.Store(set)
+	if set.certs != old.certs {
+		old.certs.Close()
+	}
+	return nil
+}
+
+// settings makes the settings of c, taking from old what is the same.
+func (s *Server) settings(ctx context.Context, c Config, old *settings) (*settings, error) {
+	set := &settings{handler: c.Handler, limits: c.Limits.withDefaults(), tls: c.TLS}
+	set.tls.Logger = s.log
+	if host, _, err := net.SplitHostPort(c.Address); err == nil && set.tls.Mode == cert.Internal {
+		if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+			set.tls.Names = append(set.tls.Names[:len(set.tls.Names):len(set.tls.Names)], host)
+		}
+	}
+	if old != nil && old.tls.Same(set.tls) {
+		set.certs, set.config = old.certs, old.config
+	} else {
+		certs, err := cert.Open(ctx, set.tls)
+		if err != nil {
+			return nil, err
+		}
+		set.certs, set.config = certs, certs.TLS()
+	}
+	if old != nil && old.limits.Header == set.limits.Header {
+		set.http = old.http
+	} else {
+		set.http = s.http(set.limits)
+	}
+	return set, nil
+}
+
+// http makes the fasthttp server that parses requests and writes answers. Time limits and sizes are
+// the connection's and its guard's business, so that they can change.
+func (s *Server) http(l Limits) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:                      s.serve,
+		ErrorHandler:                 s.serveError,
+		ConnState:                    connState,
+		Concurrency:                  math.MaxInt32,
+		ReadBufferSize:               l.Header + 1<<10,
+		MaxRequestBodySize:           math.MaxInt,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		LazyRequestTime:              true,
+		SecureErrorLogMessage:        true,
+		Logger:                       quiet{s.log},
+	}
+}
+
+// quiet takes what fasthttp has to say about single connections.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Printf(format string, args ...any) {
+	if q.log.Enabled(context.Background(), slog.LevelDebug) {
+		q.log.Debug("fasthttp", "message", fmt.Sprintf(format, args...))
+	}
+}
+
+// accept hands each connection its goroutine until the listener is closed.
+func (s *Server) accept() {
+	defer close(s.accepting)
+	pause := time.Duration(0)
+	for {
+		nc, err := s.ln.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			s.open(nc)
+		case errors.Is(err, net.ErrClosed) || s.draining.Load():
+			return
+		default: // out of descriptors, most likely: others have to end first
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.log.Warn("connection not accepted", "error", err, "retry_in", pause)
+			time.Sleep(pause)
+		}
+	}
+}
+
+// open registers a connection and serves it.
+func (s *Server) open(nc net.Conn) {
+	set := s.set.Load()
+	s.mu.Lock()
+	full := len(s.conns) >= set.limits.Connections
+	s.mu.Unlock()
+	if full {
+		s.shed.Add(1)
+		nc.Close()
+		return
+	}
+	c := newConn(s, set, nc)
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	go func() {
+		defer s.forget(c)
+		c.run(set)
+	}()
+}
+
+// forget ends a connection's registration.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if len(s.conns) == 0 && s.draining.Load() {
+		select {
+		case <-s.empty:
+		default:
+			close(s.empty)
+		}
+	}
+}
+
+// guardLimits is what the guard of a connection asks for at each message.
+func (s *Server) guardLimits(head int) guard.Limits {
+	l := &s.set.Load().limits
+	return guard.Limits{Head: min(l.Header, head), Body: l.Body}
+}
