@@ -44,6 +44,9 @@ type Exchange struct {
 	Query    string // raw, without the question mark
 	Remote   netip.AddrPort
 	TLS      bool
+	// Cancel ends the exchange's context with a cause, from any goroutine. Whoever made the exchange
+	// sets it.
+	Cancel context.CancelCauseFunc
 
 	Request  Message
 	Response Message // valid from PhaseRespHead on
@@ -53,6 +56,7 @@ type Exchange struct {
 	Dialect llm.Dialect
 	Model   string // as the client asked for
 	Stream  bool
+	Unseen  string // a field of the request whose content no filter can see, or ""
 	Route   string
 	Tenant  string // the team or, without one, the key; "" before authentication or without
 	KeyID   string

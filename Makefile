@@ -1,0 +1,62 @@
+# Ginnel. `make dev` builds and answers, `make test` tests; `make help` lists the rest.
+GO          ?= go
+BIN         := bin
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+.PHONY: help build dev test race test-clients bench filters proto generate lint ci clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## bin/ginnel, static
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ginnel ./cmd/ginnel
+
+dev: build ## build, then answer on loopback with throwaway state and no provider key
+	$(BIN)/ginnel dev
+
+test: ## every test, without a C compiler
+	$(GO) test -timeout 20m ./...
+
+race: export CGO_ENABLED = 1
+race: ## every test under the race detector (needs a C compiler)
+	$(GO) test -race -timeout 30m ./...
+
+test-clients: build ## official OpenAI SDKs (Node, Python, Go) against a running daemon
+	$(GO) run ./cmd/testclients -ginnel $(BIN)/ginnel
+
+bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro benchmarks
+	$(GO) build -trimpath -o $(BIN)/bench ./cmd/bench
+	$(BIN)/bench -ginnel $(BIN)/ginnel
+	$(GO) test -run '^$$' -bench . -benchtime 200x ./core/wasmhost/... ./core/scan/... ./filters/...
+
+filters: ## the built-in filters' modules
+	$(GO) run ./cmd/buildfilters
+
+proto: ## the generated protobuf code (needs protoc)
+	./sdk/proto/generate.sh
+
+generate: filters ## everything generated: modules, registries, reference pages
+	$(GO) generate ./...
+
+lint: ## gofmt, vet, staticcheck, modules, generated files
+	@test -z "$$(gofmt -l cmd core plugins filters sdk examples)" || { gofmt -l cmd core plugins filters sdk examples; echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+
+ci: ## what continuous integration runs
+	./.ci/install
+	$(MAKE) lint
+	$(MAKE) generate
+	git diff --exit-code --stat
+	$(MAKE) build
+	$(MAKE) test
+	$(MAKE) race
+	$(MAKE) test-clients
+
+clean:
+	rm -rf $(BIN)

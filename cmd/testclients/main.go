@@ -1,0 +1,199 @@
+// Command testclients runs the official OpenAI SDKs for Node, Python and Go against a daemon: once
+// against `ginnel dev`, once over TLS against `ginnel run` with a file of its own. It installs the
+// SDKs with npm, pip and the go tool in a cache directory and says so.
+//
+// It checks what an application sees; what happens inside is the business of the packages' tests.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// The versions of the SDKs; Go's stands in go/go.mod.
+const (
+	nodeSDK   = "openai@7.57.0"
+	pythonSDK = "openai==3.54.0"
+)
+
+// startup bounds how long a daemon may take until it says that it is ready.
+const startup = time.Minute
+
+// endpoint is what a daemon prints, with --json, when it is ready.
+type endpoint struct {
+	BaseURL string `json:"base_url"`
+	Key     string `json:"key"`
+	CA      string `json:"ca,omitempty"`
+}
+
+func main() {
+	binary := flag.String("ginnel", "bin/ginnel", "the binary under test")
+	cache := flag.String("cache", filepath.Join(os.TempDir(), "ginnel-test-clients"), "where the SDKs are installed")
+	flag.Parse()
+	if err := run(*binary, *cache); err != nil {
+		fmt.Fprintln(os.Stderr, "test-clients:", err)
+		os.Exit(1)
+	}
+}
+
+func run(binary, cache string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	defer cancel()
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	clients, err := install(ctx, cache)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, d := range []struct {
+		name  string
+		start func(context.Context, string) (*daemon, error)
+	}{{"ginnel dev", startDev}, {"ginnel run, TLS", startTLS}} {
+		fmt.Println("==", d.name)
+		daemon, err := d.start(ctx, binary)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+		for _, c := range clients {
+			if err := c.run(ctx, daemon.endpoint); err != nil {
+				fmt.Printf("FAIL %s: %v\n", c.name, err)
+				failed++
+			}
+		}
+		if err := daemon.stop(); err != nil {
+			fmt.Printf("FAIL %s does not stop cleanly: %v\n", d.name, err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d failed", failed)
+	}
+	return nil
+}
+
+// client is an SDK and the command that drives it.
+type client struct {
+	name string
+	argv []string
+	dir  string
+}
+
+// install puts the SDKs into the cache unless they are there.
+func install(ctx context.Context, cache string) ([]client, error) {
+	here, err := filepath.Abs("cmd/testclients")
+	if err != nil {
+		return nil, err
+	}
+	node, python := filepath.Join(cache, nodeSDK), filepath.Join(cache, pythonSDK)
+	if _, err := os.Stat(filepath.Join(node, "node_modules", "openai")); err != nil {
+		fmt.Println("== installing", nodeSDK)
+		if err := os.MkdirAll(node, 0o755); err != nil {
+			return nil, err
+		}
+		if err := command(ctx, node, "npm", "install", "--silent", "--no-audit", "--no-fund", nodeSDK); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(python, "installed")); err != nil {
+		fmt.Println("== installing", pythonSDK)
+		if err := command(ctx, here, "python3", "-m", "venv", python); err != nil {
+			return nil, err
+		}
+		if err := command(ctx, here, filepath.Join(python, "bin", "pip"), "install", "--quiet", pythonSDK); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(python, "installed"), nil, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	script, err := os.ReadFile(filepath.Join(here, "openai.mjs"))
+	if err != nil {
+		return nil, err
+	}
+	// Node finds the SDK beside the script only.
+	if err := os.WriteFile(filepath.Join(node, "openai.mjs"), script, 0o644); err != nil {
+		return nil, err
+	}
+	sdk := filepath.Join(cache, "go-sdk")
+	if err := command(ctx, filepath.Join(here, "go"), "go", "build", "-o", sdk, "."); err != nil {
+		return nil, err
+	}
+	return []client{
+		{"node", []string{"node", "openai.mjs"}, node},
+		{"python", []string{filepath.Join(python, "bin", "python"), "openai_sdk.py"}, here},
+		{"go", []string{sdk}, here},
+	}, nil
+}
+
+func command(ctx context.Context, dir, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (c client) run(ctx context.Context, e endpoint) error {
+	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "BASE_URL="+e.BaseURL, "API_KEY="+e.Key, "MODEL=echo", "PYTHONDONTWRITEBYTECODE=1")
+	if e.CA != "" {
+		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+e.CA, "SSL_CERT_FILE="+e.CA)
+	}
+	return cmd.Run()
+}
+
+// daemon is a ginnel that this program started.
+type daemon struct {
+	endpoint
+	cmd   *exec.Cmd
+	clean func()
+}
+
+func startDev(ctx context.Context, binary string) (*daemon, error) {
+	cmd := exec.CommandContext(ctx, binary, "dev", "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	return start(cmd, func() {})
+}
+
+// start runs a daemon and reads the line of JSON that says it is ready.
+func start(cmd *exec.Cmd, clean func()) (*daemon, error) {
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	d := &daemon{cmd: cmd, clean: clean}
+	timer := time.AfterFunc(startup, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &d.endpoint)
+	}
+	if err != nil {
+		d.stop()
+		return nil, fmt.Errorf("no line of JSON: %w", err)
+	}
+	return d, nil
+}
+
+// stop ends the daemon as a service manager would.
+func (d *daemon) stop() error {
+	defer d.clean()
+	d.cmd.Process.Signal(syscall.SIGTERM)
+	return d.cmd.Wait()
+}

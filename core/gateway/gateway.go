@@ -1,0 +1,83 @@
+// Package gateway serves one exchange: it finds the route, checks access, runs the pipeline, calls
+// the model and settles how it ended.
+//
+// It speaks no HTTP to the client (package server does) and none to the upstream (package egress
+// does); it knows filters by their interface only and is told of providers by package upstream.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/ginnel/ginnel/core/access"
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/limit"
+	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// DefaultMaxAnswer bounds the body of a unary answer, in bytes.
+const DefaultMaxAnswer = 64 << 20
+
+// Needs is what a Gateway works with; all of it outlives every generation.
+type Needs struct {
+	Keys      *access.Keys
+	Limiter   *limit.Limiter
+	Telemetry *telemetry.Telemetry
+	Codecs    map[llm.Dialect]dialect.Codec
+	MaxAnswer int // bytes; 0 = DefaultMaxAnswer
+	Logger    *slog.Logger
+}
+
+// Gateway serves exchanges through the current generation. It is safe for concurrent use.
+type Gateway struct {
+	Needs
+	current atomic.Pointer[Generation]
+}
+
+var _ exchange.Handler = (*Gateway)(nil)
+
+// New returns a gateway without a generation: Swap in the first one before it serves.
+func New(n Needs) *Gateway {
+	if n.MaxAnswer == 0 {
+		n.MaxAnswer = DefaultMaxAnswer
+	}
+	return &Gateway{Needs: n}
+}
+
+// Swap makes next the current generation and retires the one before, which it returns (nil at
+// first): exchanges that began in it end in it.
+func (g *Gateway) Swap(next *Generation) (last *Generation) {
+	last = g.current.Swap(next)
+	if last != nil {
+		last.release()
+	}
+	return last
+}
+
+// Current returns the current generation, for status.
+func (g *Gateway) Current() *Generation { return g.current.Load() }
+
+// pin takes a use of the current generation; nil where there is none any more.
+func (g *Gateway) pin() *Generation {
+	for {
+		gen := g.current.Load()
+		if gen == nil || gen.acquire() {
+			return gen
+		}
+	}
+}
+
+// Serve serves one exchange. The reply's Done ends it.
+func (g *Gateway) Serve(ctx context.Context, x *exchange.Exchange) *exchange.Reply {
+	s := &serving{Gateway: g, x: x, codec: g.Codecs[llm.OpenAI], generation: g.pin()}
+	ctx = g.Telemetry.Start(ctx, x)
+	x.SetContext(ctx)
+	s.ctx = ctx
+	if s.generation != nil {
+		s.generation.enter(s)
+	}
+	return s.serve()
+}

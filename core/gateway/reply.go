@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+const contentJSON = "application/json"
+
+// reply returns a whole answer.
+func (s *serving) reply(status int, header llm.Header, body []byte) *exchange.Reply {
+	s.status, s.out = status, int64(len(body))
+	return &exchange.Reply{Status: status, Header: s.stamp(header), Body: body, Done: s.done}
+}
+
+// stamp adds the gateway's own fields to an answer's header.
+func (s *serving) stamp(h llm.Header) llm.Header {
+	s.x.Timings.Total = time.Since(s.x.Start)
+	h.Add("Cache-Control", "private, no-store")
+	h.Add("Server-Timing", string(telemetry.AppendServerTiming(nil, &s.x.Timings)))
+	return h
+}
+
+// fail ends the exchange with an error in the client's dialect. The cause is for the log.
+func (s *serving) fail(end exchange.Terminal, e *llm.Error, cause error) *exchange.Reply {
+	s.end, s.err = end, cause
+	if cause == nil {
+		s.err = e
+	}
+	header := llm.Header{{Name: "Content-Type", Value: contentJSON}}
+	if e.RetryAfter > 0 {
+		header.Add("Retry-After", seconds(e.RetryAfter))
+	}
+	return s.reply(e.HTTPStatus(), header, s.codec.AppendError(nil, e, s.x.ID))
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64(math.Ceil(d.Seconds())), 10)
+}
+
+// refuse ends the exchange with a filter's own reply.
+func (s *serving) refuse(a *exchange.Answer) *exchange.Reply {
+	s.end = exchange.Denied
+	s.err = errors.New("refused by filter " + s.flow.By())
+	if a == nil {
+		a = &exchange.Answer{Error: &llm.Error{Code: llm.CodeDenied, Message: "the request was refused"}}
+	}
+	s.class = a.Class
+	if a.Error == nil {
+		if a.Status < 400 {
+			s.end = exchange.Completed // a filter that answers by itself
+		}
+		return s.reply(a.Status, a.Header.Clone(), a.Body)
+	}
+	reply := s.fail(exchange.Denied, a.Error, s.err)
+	for _, f := range a.Header {
+		reply.Header.Set(f.Name, f.Value)
+	}
+	return reply
+}
+
+// filterFailed ends the exchange where a filter broke and its policy is to let nothing pass.
+func (s *serving) filterFailed(err error) *exchange.Reply {
+	if end, e := s.stopped(); e != nil {
+		return s.fail(end, e, err)
+	}
+	return s.fail(exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "the request could not be checked"}, err)
+}
+
+// stopped says why the exchange's context ended, or returns nil.
+func (s *serving) stopped() (exchange.Terminal, *llm.Error) {
+	if s.ctx.Err() == nil {
+		return "", nil
+	}
+	cause := context.Cause(s.ctx)
+	switch {
+	case errors.Is(cause, exchange.ErrClientGone):
+		return exchange.ClientCancelled, &llm.Error{Code: llm.CodeInternal, Status: 499, Message: "the client left"}
+	case errors.Is(cause, exchange.ErrDraining):
+		return exchange.Drained, &llm.Error{Code: llm.CodeDraining, Message: "the gateway is going down", RetryAfter: time.Second}
+	case errors.Is(cause, context.DeadlineExceeded):
+		return exchange.TimedOut, &llm.Error{Code: llm.CodeTimeout, Message: "the request took too long"}
+	}
+	return exchange.ClientCancelled, &llm.Error{Code: llm.CodeInternal, Status: 499, Message: "the request was cancelled"}
+}
+
+// upstreamFailed ends the exchange where there is no answer to give on.
+func (s *serving) upstreamFailed(err error) *exchange.Reply {
+	if end, e := s.stopped(); e != nil {
+		return s.fail(end, e, err)
+	}
+	end, e := upstreamEnd(err)
+	return s.fail(end, e, err)
+}
+
+// upstreamEnd returns the terminal state and the public error of a failed call.
+func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
+	var e *llm.Error
+	if !errors.As(err, &e) {
+		return exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}
+	}
+	switch e.Code {
+	case llm.CodeTimeout:
+		return exchange.TimedOut, e
+	case llm.CodeCut:
+		return exchange.UpstreamCut, e
+	case llm.CodeInternal:
+		return exchange.Internal, e
+	}
+	return exchange.UpstreamError, e
+}
+
+// upstreamRefused gives the upstream's own error on where it is one in the client's dialect, and
+// says it in that dialect where it is not: a page of HTML is nobody's error.
+func (s *serving) upstreamRefused() *exchange.Reply {
+	a := s.answer
+	s.end = exchange.UpstreamError
+	s.err = errors.New("upstream answered " + strconv.Itoa(a.Status))
+	var found dialect.Answer
+	if err := s.codec.Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
+		s.err = found.Error
+		if a.Status != 401 && a.Status != 403 { // whose keys are wrong is not the client's business
+			return s.reply(a.Status, s.x.Response.Header, a.First)
+		}
+	}
+	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: "the upstream refused the request", RetryAfter: upstream.RetryAfter(a.Header)}
+	if a.Status == 401 || a.Status == 403 {
+		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
+	}
+	cause := s.err
+	reply := s.fail(exchange.UpstreamError, e, cause)
+	return reply
+}
+
+func codeOf(status int) llm.Code {
+	switch {
+	case status == 404:
+		return llm.CodeNotFound
+	case status == 413:
+		return llm.CodeTooLarge
+	case status == 429:
+		return llm.CodeRateLimited
+	case status == 503 || status == 529:
+		return llm.CodeOverloaded
+	case status == 408 || status == 504:
+		return llm.CodeTimeout
+	case status < 500:
+		return llm.CodeInvalid
+	}
+	return llm.CodeUpstream
+}
+
+// forward returns the client's header fields that the upstream may see: no credentials of this
+// gateway, nothing about the connection.
+func (s *serving) forward() llm.Header {
+	out := make(llm.Header, 0, len(s.x.Request.Header)+4)
+	for _, f := range s.x.Request.Header {
+		if !private[strings.ToLower(f.Name)] {
+			out = append(out, f)
+		}
+	}
+	out.Set("Accept-Encoding", "identity")
+	return out
+}
+
+// private are the fields of a request that stay at the gateway.
+var private = map[string]bool{
+	"authorization": true, "x-api-key": true, "x-goog-api-key": true, "api-key": true, "cookie": true,
+	"proxy-authorization": true, "host": true, "content-length": true, "connection": true,
+	"transfer-encoding": true, "te": true, "trailer": true, "upgrade": true, "keep-alive": true,
+	"expect": true, "accept-encoding": true, "forwarded": true, "traceparent": true, "tracestate": true,
+	"openai-organization": true, "openai-project": true, "x-forwarded-for": true, "x-forwarded-host": true,
+	"x-forwarded-proto": true, "x-real-ip": true, "via": true, "x-request-id": true,
+}
+
+// backward returns the upstream's header fields that the client may see.
+func backward(h llm.Header) llm.Header {
+	out := make(llm.Header, 0, len(h)+3)
+	for _, f := range h {
+		if !hidden[strings.ToLower(f.Name)] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// hidden are the fields of an answer that say something about the upstream's connection, or that
+// the gateway writes itself.
+var hidden = map[string]bool{
+	"content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
+	"trailer": true, "upgrade": true, "proxy-authenticate": true, "set-cookie": true, "server": true,
+	"date": true, "alt-svc": true, "strict-transport-security": true, "via": true, "x-request-id": true,
+	"cache-control": true, "server-timing": true, "content-encoding": true, "location": true, "cf-ray": true,
+	"cf-cache-status": true, "nel": true, "report-to": true, "access-control-expose-headers": true,
+	"access-control-allow-origin": true, "vary": true,
+}
+
+func isEventStream(h llm.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("content-type"), ";")
+	return llm.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+}

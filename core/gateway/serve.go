@@ -1,0 +1,265 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/core/access"
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// serving is one exchange on its way. It belongs to one goroutine at a time: the server's, first in
+// the handler, then while it writes the reply.
+type serving struct {
+	*Gateway
+	ctx        context.Context // the exchange's own
+	x          *exchange.Exchange
+	generation *Generation
+	route      *Route
+	codec      dialect.Codec
+	key        *access.Key
+	team       *Team
+	model      *Model
+	request    dialect.Request
+	flow       *exchange.Flow
+	answer     *upstream.Answer
+
+	end    exchange.Terminal // "" until it is known
+	err    error             // what went wrong, for the log
+	class  string            // what a filter found
+	status int
+	out    int64 // bytes of the answer's body
+}
+
+// serve takes the exchange up to its reply's head.
+func (s *serving) serve() *exchange.Reply {
+	if s.generation == nil {
+		return s.fail(exchange.Drained, &llm.Error{Code: llm.CodeDraining, Message: "the gateway is going down", RetryAfter: time.Second}, nil)
+	}
+	if reply := s.enter(); reply != nil {
+		return reply
+	}
+	if s.x.Op == llm.OpModels {
+		return s.listModels()
+	}
+	if reply := s.read(); reply != nil {
+		return reply
+	}
+	if reply := s.filterRequest(); reply != nil {
+		return reply
+	}
+	return s.call()
+}
+
+// enter finds the route and the operation and lets the caller in.
+func (s *serving) enter() *exchange.Reply {
+	x := s.x
+	route, known := s.generation.match(x.Listener, x.Path, x.Method)
+	switch {
+	case route == nil && known:
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 405, Message: x.Method + " is not allowed here"}, nil)
+	case route == nil:
+		return s.unknownPath()
+	}
+	s.route, x.Route = route, route.Name
+	op, name := operation(x.Method, x.Path)
+	if op == "" {
+		return s.unknownPath()
+	}
+	x.Op, x.Dialect = op, s.codec.Name()
+	s.request.Model = name
+	begin := time.Now()
+	reply := s.admit()
+	x.Timings.Auth = time.Since(begin)
+	return reply
+}
+
+func (s *serving) unknownPath() *exchange.Reply {
+	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "unknown path: " + s.x.Method + " " + s.x.Path}, nil)
+}
+
+// operation returns what a request asks for, and the model a path of the list of models names.
+func operation(method, path string) (op llm.Op, model string) {
+	switch {
+	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
+		return llm.OpChat, ""
+	case method == "POST" && strings.HasSuffix(path, "/embeddings"):
+		return llm.OpEmbeddings, ""
+	case method == "GET" && strings.HasSuffix(path, "/models"):
+		return llm.OpModels, ""
+	case method == "GET":
+		if _, name, ok := strings.Cut(path, "/models/"); ok && name != "" {
+			return llm.OpModels, name
+		}
+	}
+	return "", ""
+}
+
+// admit authenticates the caller and counts it against its team's limit.
+func (s *serving) admit() *exchange.Reply {
+	if s.route.Open {
+		return nil
+	}
+	key, err := s.Keys.Authenticate(s.x.Request.Header, s.x.Query)
+	if err != nil {
+		message := "the API key is not valid"
+		if errors.Is(err, access.ErrMissing) {
+			message = "no API key was given: send it as a bearer token in the Authorization header"
+		}
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeAuth, Message: message}, err)
+	}
+	s.key = key
+	s.x.KeyID, s.x.Tenant = key.ID, key.Tenant()
+	if key.Team == "" {
+		return nil
+	}
+	if s.team = s.generation.teams[key.Team]; s.team == nil {
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodePermission, Message: "the team of this API key does not exist any more"}, nil)
+	}
+	if s.team.Rate == nil {
+		return nil
+	}
+	d := s.Limiter.Take(*s.team.Rate, "team/"+s.team.Name, 1, time.Now())
+	if !d.OK {
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeRateLimited, Message: "the team's request limit is reached", RetryAfter: d.RetryAfter}, nil)
+	}
+	return nil
+}
+
+// read finds the spans of the body and the model.
+func (s *serving) read() *exchange.Reply {
+	x := s.x
+	raw := x.Request.Body.Raw()
+	if err := s.codec.Request(x.Op, raw, &s.request); err != nil {
+		var e *llm.Error
+		if !errors.As(err, &e) {
+			e = &llm.Error{Code: llm.CodeInvalid, Message: "the request's body cannot be read"}
+		}
+		return s.fail(exchange.ClientError, e, err)
+	}
+	x.Request.Body = exchange.NewBody(raw, s.request.Texts)
+	x.Unseen = s.request.Unseen
+	x.Model, x.Stream = s.request.Model, s.request.Stream
+	s.model = s.find(x.Model)
+	if s.model == nil {
+		return s.unknownModel(x.Model)
+	}
+	return nil
+}
+
+// find returns the model if the caller may use it. What it may not use does not exist for it.
+func (s *serving) find(name string) *Model {
+	m := s.route.model(name)
+	if m == nil || s.key != nil && !s.key.Allows(m.Name) || !s.team.allows(m.Name) {
+		return nil
+	}
+	return m
+}
+
+func (s *serving) unknownModel(name string) *exchange.Reply {
+	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "the model " + quote(name) + " does not exist or this key may not use it"}, nil)
+}
+
+// quote makes a client's word fit for an error message.
+func quote(s string) string {
+	if len(s) > 100 {
+		s = s[:100] + "..."
+	}
+	return "`" + strings.ToValidUTF8(s, "\uFFFD") + "`"
+}
+
+// filterRequest runs the request phases.
+func (s *serving) filterRequest() *exchange.Reply {
+	s.flow = s.route.Pipeline.Flow(s.x)
+	v, err := s.flow.Request(s.ctx)
+	if err != nil {
+		return s.filterFailed(err)
+	}
+	if v.Action != exchange.Continue {
+		return s.refuse(v.Reply)
+	}
+	return nil
+}
+
+// call makes the upstream call and turns its answer into a reply.
+func (s *serving) call() *exchange.Reply {
+	begin := time.Now()
+	header := s.forward()
+	s.Telemetry.Inject(s.ctx, &header)
+	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: s.x.Op, Header: header, Stream: s.x.Stream, Body: s.bodyFor})
+	s.x.Timings.Upstream = time.Since(begin)
+	s.answer = answer
+	if err != nil {
+		return s.upstreamFailed(err)
+	}
+	s.x.Response.Status = answer.Status
+	s.x.Response.Header = backward(answer.Header)
+	if answer.Status >= 400 {
+		return s.upstreamRefused()
+	}
+	if encoding := answer.Header.Get("content-encoding"); encoding != "" && encoding != "identity" {
+		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer is encoded although none was asked for"})
+	}
+	if v, err := s.flow.ResponseHead(s.ctx); err != nil {
+		return s.filterFailed(err)
+	} else if v.Action == exchange.Respond {
+		return s.refuse(v.Reply)
+	}
+	if isEventStream(answer.Header) {
+		return s.stream()
+	}
+	return s.unary()
+}
+
+// bodyFor returns the body for a target: the client's own bytes but for the model's name and what
+// the filters changed.
+func (s *serving) bodyFor(t *upstream.Target) ([]byte, error) {
+	if t.Model == s.x.Model {
+		return s.x.Request.Body.Bytes(), nil
+	}
+	body := s.x.Request.Body.Clone()
+	if err := body.Splice(s.codec.SetModel(body.Raw(), &s.request, t.Model)); err != nil {
+		return nil, err
+	}
+	return body.Bytes(), nil
+}
+
+// unary reads a whole answer, runs it through the filters and returns it.
+func (s *serving) unary() *exchange.Reply {
+	raw, err := s.rest()
+	if err != nil {
+		return s.upstreamFailed(err)
+	}
+	var found dialect.Answer
+	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
+		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
+	}
+	s.x.Response.Body = exchange.NewBody(raw, found.Texts)
+	s.x.Usage, s.x.Finish = found.Usage, found.Finish
+	v, err := s.flow.Unary(s.ctx)
+	if err != nil {
+		return s.filterFailed(err)
+	}
+	if v.Action == exchange.Respond || v.Action == exchange.Close {
+		return s.refuse(v.Reply)
+	}
+	s.x.Timings.First = time.Since(s.x.Start)
+	return s.reply(s.x.Response.Status, s.x.Response.Header, s.x.Response.Body.Bytes())
+}
+
+// rest reads what is left of the answer's body.
+func (s *serving) rest() ([]byte, error) {
+	if s.answer.Ended {
+		return s.answer.First, nil
+	}
+	raw, err := s.answer.Body.All(s.answer.First, s.MaxAnswer)
+	if err != nil {
+		return nil, upstream.Error(err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// stream is the way of a streamed answer from the upstream's bytes to the client's: framed, read
+// once by the dialect, through the filters, out again. It ends cleanly only where the upstream did.
+type stream struct {
+	s      *serving
+	framer dialect.Framer
+	frame  dialect.Frame
+	event  dialect.Event
+	buf    []byte
+	plain  bool // no filter looks at events: they pass uncopied
+	over   bool
+	ended  bool // the upstream's terminator came
+}
+
+// stream returns a reply whose events are read as the client takes them.
+func (s *serving) stream() *exchange.Reply {
+	st := &stream{s: s, buf: s.answer.First}
+	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
+	s.status = s.answer.Status
+	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}
+}
+
+// Next appends the next events.
+func (st *stream) Next(dst []byte) ([]byte, error) {
+	before := len(dst)
+	dst, err := st.next(dst)
+	st.s.out += int64(len(dst) - before)
+	return dst, err
+}
+
+func (st *stream) next(dst []byte) ([]byte, error) {
+	for begin := len(dst); !st.over; {
+		if len(st.buf) == 0 {
+			if len(dst) > begin {
+				return dst, nil
+			}
+			var err error
+			if st.s.answer.Ended {
+				err = io.EOF
+			} else {
+				st.buf, err = st.s.answer.Body.Next(st.buf)
+			}
+			if err != nil && len(st.buf) == 0 {
+				dst = st.finish(dst, err)
+				break
+			}
+		}
+		st.framer.Feed(st.buf)
+		st.buf = st.buf[:0]
+		dst = st.frames(dst)
+	}
+	if st.over {
+		return dst, io.EOF
+	}
+	return dst, nil
+}
+
+// frames passes on the complete events that the framer has.
+func (st *stream) frames(dst []byte) []byte {
+	for !st.over {
+		ok, err := st.framer.Next(&st.frame)
+		if err != nil {
+			return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
+		}
+		if !ok {
+			return dst
+		}
+		dst = st.pass(dst)
+	}
+	return dst
+}
+
+// pass takes one event through the dialect and the filters.
+func (st *stream) pass(dst []byte) []byte {
+	s := st.s
+	if st.frame.Payload == nil {
+		return st.filter(dst) // a comment keeps its place
+	}
+	st.event = dialect.Event{Texts: st.event.Texts[:0]}
+	if err := s.codec.Event(s.x.Op, st.frame.Payload, &st.event); err != nil {
+		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
+	}
+	if st.event.Usage != nil {
+		s.x.Usage = st.event.Usage
+	}
+	if st.event.Finish != "" {
+		s.x.Finish = st.event.Finish
+	}
+	if st.event.First && s.x.Timings.First == 0 {
+		s.x.Timings.First = time.Since(s.x.Start)
+	}
+	switch {
+	case st.event.Error != nil:
+		return st.fail(dst, exchange.UpstreamError, st.event.Error, st.event.Error)
+	case st.event.End:
+		st.ended = true
+		terminator := st.frame.Clone()
+		if dst = st.flush(dst); st.over {
+			return dst
+		}
+		st.over = true
+		return append(dst, terminator.Raw...)
+	}
+	return st.filter(dst)
+}
+
+// filter runs the event at hand through the filters.
+func (st *stream) filter(dst []byte) []byte {
+	if st.plain {
+		return append(dst, st.frame.Raw...)
+	}
+	own := st.frame.Clone()
+	e := &exchange.Event{Raw: own.Raw, Event: st.event}
+	e.Texts = nil
+	if own.Payload != nil {
+		e.Body = exchange.NewBody(own.Payload, st.event.Texts)
+	}
+	v, err := st.s.flow.Event(st.s.ctx, e, func(e *exchange.Event) { dst = append(dst, e.Bytes()...) })
+	return st.verdict(dst, v, err)
+}
+
+// flush lets out what filters hold back.
+func (st *stream) flush(dst []byte) []byte {
+	s := st.s
+	if !st.plain {
+		v, err := s.flow.Flush(s.ctx, func(e *exchange.Event) { dst = append(dst, e.Bytes()...) })
+		if dst = st.verdict(dst, v, err); st.over {
+			return dst
+		}
+	}
+	v, err := s.flow.End(s.ctx)
+	return st.verdict(dst, v, err)
+}
+
+func (st *stream) verdict(dst []byte, v exchange.Verdict, err error) []byte {
+	if err != nil {
+		if end, e := st.s.stopped(); e != nil {
+			return st.fail(dst, end, e, err)
+		}
+		return st.fail(dst, exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "the answer could not be checked"}, err)
+	}
+	if v.Action != exchange.Close && v.Action != exchange.Respond {
+		return dst
+	}
+	e := &llm.Error{Code: llm.CodeDenied, Message: "the answer was stopped"}
+	if v.Reply != nil {
+		st.s.class = v.Reply.Class
+		if v.Reply.Error != nil {
+			e = v.Reply.Error
+		}
+	}
+	return st.fail(dst, exchange.Denied, e, errors.New("stopped by filter "+st.s.flow.By()))
+}
+
+// finish ends a stream whose bytes have ended: cleanly only where the dialect says it was whole.
+func (st *stream) finish(dst []byte, err error) []byte {
+	if end, e := st.s.stopped(); e != nil {
+		return st.fail(dst, end, e, err)
+	}
+	if !errors.Is(err, io.EOF) {
+		err = upstream.Error(err)
+		end, e := upstreamEnd(err)
+		if end == exchange.UpstreamError {
+			end = exchange.UpstreamCut // its first byte had come
+		}
+		return st.fail(dst, end, e, err)
+	}
+	if st.framer.Tail(&st.frame) {
+		if dst = st.pass(dst); st.over {
+			return dst
+		}
+	}
+	if !st.s.codec.Complete(st.ended, st.s.x.Finish) {
+		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
+	}
+	if dst = st.flush(dst); !st.over {
+		st.over = true
+	}
+	return dst
+}
+
+// fail ends the stream with an error event. What filters hold back stays back: it was not settled.
+func (st *stream) fail(dst []byte, end exchange.Terminal, e *llm.Error, cause error) []byte {
+	st.over = true
+	st.s.end, st.s.err = end, cause
+	return st.s.codec.AppendErrorEvent(dst, e, st.s.x.ID)
+}

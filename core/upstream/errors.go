@@ -1,0 +1,58 @@
+package upstream
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Error returns err as the client may see it: no address, no provider, no library's words. The
+// original stays in the chain for the log.
+func Error(err error) error {
+	var known *llm.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	var e *egress.Error
+	if !errors.As(err, &e) {
+		return &failure{&llm.Error{Code: llm.CodeInternal, Message: "the request could not be sent"}, err}
+	}
+	message := "the upstream could not be reached"
+	switch e.Code() {
+	case llm.CodeTimeout:
+		message = "the upstream did not answer in time"
+	case llm.CodeUpstream:
+		message = "the upstream's answer could not be read"
+	case llm.CodeCut:
+		message = "the upstream's answer broke off"
+	}
+	return &failure{&llm.Error{Code: e.Code(), Message: message}, err}
+}
+
+// failure is a public error and its private cause.
+type failure struct {
+	public *llm.Error
+	cause  error
+}
+
+func (f *failure) Error() string   { return f.cause.Error() }
+func (f *failure) Unwrap() []error { return []error{f.public, f.cause} }
+
+// RetryAfter returns what an answer says about the next attempt (RFC 9110, section 10.2.3, and the
+// vendors' milliseconds), or 0.
+func RetryAfter(h llm.Header) time.Duration {
+	if ms, err := strconv.ParseFloat(h.Get("retry-after-ms"), 64); err == nil && ms > 0 && ms < 1e9 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	text := h.Get("retry-after")
+	if s, err := strconv.ParseFloat(text, 64); err == nil && s > 0 && s < 1e6 {
+		return time.Duration(s * float64(time.Second))
+	}
+	if at, err := time.Parse(time.RFC1123, text); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
+}

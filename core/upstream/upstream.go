@@ -1,0 +1,226 @@
+// Package upstream is where a model's calls may go: its targets, which of them a call takes, and
+// when a failed call is made again.
+//
+// It makes no connection itself (package egress does), reads no dialect and knows no plugin: a
+// Provider plans a call, the caller supplies the body for each target.
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The limits of a retry.
+const (
+	DefaultAttempts = 2
+	MaxRetryAfter   = 2 * time.Second // a longer Retry-After goes to the client instead
+	maxErrorBody    = 1 << 20
+)
+
+// Plan is how one operation of a provider is reached. It is not changed once it was returned.
+type Plan struct {
+	Origin  *egress.Origin
+	Method  string
+	Path    string
+	Header  llm.Header // the provider's own, credentials included
+	Version uint64     // of the lease it comes from
+	// Stale reports whether an answer means that the lease should be refreshed.
+	Stale func(status int, body []byte) bool
+}
+
+// Provider plans calls. It is safe for concurrent use.
+type Provider interface {
+	// Plan returns how to reach op for a model. Errors are *llm.Error. It does not wait.
+	Plan(op llm.Op, model string) (*Plan, error)
+	// Refresh renews the lease unless it is newer than version already, and reports whether it
+	// changed. Concurrent calls are made once.
+	Refresh(ctx context.Context, version uint64) (changed bool, err error)
+}
+
+// Target is one place a model's calls may go to.
+type Target struct {
+	Name         string
+	ProviderName string
+	Provider     Provider
+	Model        string // the model's name at the provider
+	Weight       int
+}
+
+// Model is what clients ask for by name. It is immutable and safe for concurrent use.
+type Model struct {
+	Name     string
+	Targets  []*Target
+	Attempts int // 0 = DefaultAttempts
+}
+
+// Call is one call to a model. The callbacks belong to one goroutine.
+type Call struct {
+	Op     llm.Op
+	Header llm.Header // from the client, already cleaned
+	Stream bool
+	// Body returns the request's body for a target.
+	Body func(*Target) ([]byte, error)
+}
+
+// Answer is an upstream's answer. Its head has arrived and, where it succeeded, its first bytes too,
+// so that what fails before them is tried again and never seen. The caller closes Body.
+type Answer struct {
+	Status   int
+	Header   llm.Header
+	First    []byte // bytes of the body that were read already
+	Ended    bool   // First is the whole body
+	Body     *egress.Body
+	Target   *Target
+	Attempts int
+}
+
+// Do makes the call, and makes it again where that may help, until the first byte of an answer. A
+// failed answer of the upstream (status 400 and above) is an Answer when it cannot be cured; an error
+// is an *llm.Error, with the number of attempts and the last target in the Answer beside it.
+func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
+	attempts := m.Attempts
+	if attempts == 0 {
+		attempts = DefaultAttempts
+	}
+	var tried []*Target
+	for n := 1; ; n++ {
+		t := m.pick(tried)
+		tried = append(tried, t)
+		a, err := m.attempt(ctx, t, c)
+		if a == nil {
+			a = &Answer{}
+		}
+		a.Target, a.Attempts = t, n
+		wait, again := retry(a, err)
+		if !again || n == attempts {
+			return a, err
+		}
+		if a.Body != nil {
+			a.Body.Close()
+		}
+		if werr := sleep(ctx, wait); werr != nil {
+			return &Answer{Target: t, Attempts: n}, werr
+		}
+	}
+}
+
+// attempt calls one target, once more where its credentials were stale.
+func (m *Model) attempt(ctx context.Context, t *Target, c *Call) (*Answer, error) {
+	a, plan, err := once(ctx, t, c)
+	if err != nil || a.Status < 400 || plan.Stale == nil || !plan.Stale(a.Status, a.First) {
+		return a, err
+	}
+	changed, err := t.Provider.Refresh(ctx, plan.Version)
+	if err != nil || !changed {
+		return a, nil // the upstream's own answer says more
+	}
+	a.Body.Close()
+	a, _, err = once(ctx, t, c)
+	return a, err
+}
+
+func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
+	plan, err := t.Provider.Plan(c.Op, t.Model)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := c.Body(t)
+	if err != nil {
+		return nil, plan, err
+	}
+	header := make(llm.Header, 0, len(c.Header)+len(plan.Header))
+	header = append(header, plan.Header...)
+	for _, f := range c.Header {
+		if plan.Header.Count(f.Name) == 0 { // the client does not overrule the provider's own
+			header = append(header, f)
+		}
+	}
+	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: plan.Path, Header: header, Body: body})
+	if err != nil {
+		return nil, plan, Error(err)
+	}
+	a := &Answer{Status: resp.Status, Header: resp.Header, Body: resp.Body}
+	if resp.Status >= 400 {
+		a.First, err = resp.Body.All(nil, maxErrorBody)
+		a.Ended = true
+		if err != nil {
+			resp.Body.Close()
+			return nil, plan, Error(err)
+		}
+		return a, plan, nil
+	}
+	a.First, err = resp.Body.Next(nil)
+	if errors.Is(err, io.EOF) {
+		a.Ended, err = true, nil
+	}
+	if err != nil {
+		resp.Body.Close()
+		return nil, plan, Error(err)
+	}
+	return a, plan, nil
+}
+
+// pick chooses a target by weight, among those not tried yet while there are any.
+func (m *Model) pick(tried []*Target) *Target {
+	if len(m.Targets) == 1 {
+		return m.Targets[0]
+	}
+	fresh := func(t *Target) bool {
+		for _, seen := range tried {
+			if seen == t && len(tried) < len(m.Targets) {
+				return false
+			}
+		}
+		return true
+	}
+	sum := 0
+	for _, t := range m.Targets {
+		if fresh(t) {
+			sum += max(t.Weight, 1)
+		}
+	}
+	at := rand.IntN(sum)
+	for _, t := range m.Targets {
+		if fresh(t) {
+			if at -= max(t.Weight, 1); at < 0 {
+				return t
+			}
+		}
+	}
+	return m.Targets[0]
+}
+
+// retry says whether another attempt may help and how long to wait before it.
+func retry(a *Answer, err error) (time.Duration, bool) {
+	jitter := time.Duration(20+rand.Int64N(80)) * time.Millisecond
+	if err != nil {
+		var e *llm.Error
+		if !errors.As(err, &e) || !e.Code.Retryable() || e.Code == llm.CodeTimeout {
+			return 0, false // what timed out once has cost the client enough
+		}
+		return max(jitter, e.RetryAfter), e.RetryAfter <= MaxRetryAfter
+	}
+	switch a.Status {
+	case 429, 500, 502, 503, 504, 529:
+		after := RetryAfter(a.Header)
+		return max(jitter, after), after <= MaxRetryAfter
+	}
+	return 0, false
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return Error(context.Cause(ctx))
+	}
+}
