@@ -1,0 +1,82 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// backlog is how many connections may wait to be accepted.
+const backlog = 1024
+
+// PeerPID returns the process at the other end of a unix socket: for one that was accepted, the
+// process that connected; for one that was dialled, the process that called listen.
+func PeerPID(c net.Conn) (int, error) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return 0, errors.New("peer pid: not a socket")
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("peer pid: %w", err)
+	}
+	var cred *unix.Ucred
+	if cerr := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return 0, fmt.Errorf("peer pid: %w", err)
+	}
+	return int(cred.Pid), nil
+}
+
+// Listener returns the listener that the host handed over, or nil where it handed over none.
+func Listener() (net.Listener, error) {
+	f := inherited(EnvListener)
+	if f == nil {
+		return nil, nil
+	}
+	defer f.Close()
+	return Listen(f)
+}
+
+// Listen listens on a bound socket, as this process.
+func Listen(f *os.File) (net.Listener, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), backlog) }); cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false) // the path is the host's
+	}
+	return l, nil
+}
+
+// Bind returns a unix socket that is bound to path and that nobody listens on.
+func Bind(path string) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("bind %s: %w", path, err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("bind %s: %w", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}

@@ -1,0 +1,23 @@
+//go:build !linux
+
+package plugin
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+var errUnsupported = errors.New("plugins that are invoked need Linux")
+
+// PeerPID is known on Linux only.
+func PeerPID(net.Conn) (int, error) { return 0, errUnsupported }
+
+// Listener is handed over on Linux only.
+func Listener() (net.Listener, error) { return nil, errUnsupported }
+
+// Listen works on Linux only.
+func Listen(*os.File) (net.Listener, error) { return nil, errUnsupported }
+
+// Bind works on Linux only.
+func Bind(string) (*os.File, error) { return nil, errUnsupported }

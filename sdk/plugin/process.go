@@ -1,0 +1,38 @@
+package plugin
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+)
+
+// Run is a plugin's process: it serves set until the host ends it, or is itself gone. It does not
+// return in a process that no host started.
+func Run(set goplugin.PluginSet) {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil))) // the host takes these lines apart
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)                   // meant for the host, which drains first
+	if f := inherited(EnvLifeline); f != nil {
+		go exitWithHost(f)
+	}
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig:  Handshake(),
+		VersionedPlugins: map[int]goplugin.PluginSet{Version: set},
+		Logger:           hclog.NewNullLogger(),
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage))...)
+		},
+	})
+}
+
+// exitWithHost ends the process when the host is gone, however it went: nothing is ever written to
+// the lifeline.
+func exitWithHost(lifeline *os.File) {
+	io.Copy(io.Discard, lifeline)
+	os.Exit(0)
+}

@@ -1,0 +1,129 @@
+package provider
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Relay is a lease: how the host reaches the provider without the plugin. It is not changed once it
+// was handed over.
+type Relay struct {
+	Ops       []Template
+	Header    llm.Header // credentials and the like: secret, and sent to the provider's origin only
+	Expires   time.Time  // zero = never
+	RefreshOn []Match    // the answers that mean that the lease is stale
+	// Version changes exactly when the content of a provider's lease changes. The host numbers the
+	// leases; a plugin leaves it 0.
+	Version uint64
+}
+
+// Template is how one operation is reached, in one dialect.
+type Template struct {
+	Op      llm.Op
+	Dialect llm.Dialect
+	Method  string
+	// Path stands behind the base URL and may have a query; {model} in it stands for the model's
+	// name, percent-encoded. StreamPath is Path for a call that streams; empty = Path.
+	Path, StreamPath string
+}
+
+// Match describes an answer.
+type Match struct {
+	Status   int
+	Contains string // of the body; empty = any body
+}
+
+// modelMark is what stands for the model's name in a path.
+const modelMark = "{model}"
+
+// Find returns the template of an operation in a dialect, or nil.
+func (r *Relay) Find(op llm.Op, d llm.Dialect) *Template {
+	for i := range r.Ops {
+		if r.Ops[i].Op == op && r.Ops[i].Dialect == d {
+			return &r.Ops[i]
+		}
+	}
+	return nil
+}
+
+// Stale reports whether an answer means that the lease should be refreshed.
+func (r *Relay) Stale(status int, body []byte) bool {
+	for _, m := range r.RefreshOn {
+		if m.Status == status && (m.Contains == "" || bytes.Contains(body, []byte(m.Contains))) {
+			return true
+		}
+	}
+	return false
+}
+
+// Same reports whether two leases have the same content; when they expire is not part of it.
+func (r *Relay) Same(o *Relay) bool {
+	if len(r.Ops) != len(o.Ops) || len(r.Header) != len(o.Header) || len(r.RefreshOn) != len(o.RefreshOn) {
+		return false
+	}
+	for i := range r.Ops {
+		if r.Ops[i] != o.Ops[i] {
+			return false
+		}
+	}
+	for i := range r.Header {
+		if r.Header[i] != o.Header[i] {
+			return false
+		}
+	}
+	for i := range r.RefreshOn {
+		if r.RefreshOn[i] != o.RefreshOn[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendPath appends the path for a model.
+func (t *Template) AppendPath(dst []byte, model string, stream bool) []byte {
+	path := t.Path
+	if stream && t.StreamPath != "" {
+		path = t.StreamPath
+	}
+	for {
+		before, after, found := strings.Cut(path, modelMark)
+		dst = append(dst, before...)
+		if !found {
+			return dst
+		}
+		dst = appendEscaped(dst, model)
+		path = after
+	}
+}
+
+// appendEscaped appends s with everything but RFC 3986's unreserved characters percent-encoded.
+func appendEscaped(dst []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
+			dst = append(dst, c)
+		default:
+			dst = append(dst, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return dst
+}
+
+// InvokePaths returns the lease of a plugin that is invoked: what Serve answers on the plugin's unix
+// socket. The path is /<dialect>/<op>/<model>, with ?stream=1 for a stream.
+func InvokePaths(info *Info) *Relay {
+	r := &Relay{}
+	for _, d := range info.Dialects {
+		for _, op := range info.Ops {
+			t := Template{Op: op, Dialect: d, Method: "POST", Path: "/" + string(d) + "/" + string(op) + "/" + modelMark}
+			t.StreamPath = t.Path + "?stream=1"
+			r.Ops = append(r.Ops, t)
+		}
+	}
+	return r
+}
