@@ -25,10 +25,9 @@ var placeholders = [][]byte{
 	[]byte("redacted"), []byte("dummy"), []byte("<"), []byte("${"), []byte("{{"), []byte("...."), []byte("****"),
 }
 
-// random accepts what looks generated: at least 3 bits of entropy per byte, no placeholder, and not
-// words or names joined by separators.
+// random accepts what looks generated: at least 2.6 bits of entropy per byte and no placeholder.
 func random(m []byte) bool {
-	return entropy(m) >= 3 && !placeholder(m)
+	return entropy(m) >= 2.6 && !placeholder(m)
 }
 
 // mixed is random for what holds a digit, or letters of both cases.

@@ -26,6 +26,7 @@ const (
 	Finish    Field = abi.Finish
 	Terminal  Field = abi.Terminal
 	Listener  Field = abi.Listener
+	Unseen    Field = abi.Unseen // a part of the request whose content no filter can see, or ""
 )
 
 // Error is a refusal of the host: a negative result of the ABI.

@@ -81,6 +81,7 @@ const (
 	Listener       = 17
 	Note           = 18 // an annotation, by its key; the last one wins
 	Rate           = 19 // the decision of the last rate_take of this callback: RateRecord
+	Unseen         = 20 // a part of the request whose content no filter can see, such as previous_response_id
 )
 
 // The fields that are numbers: get returns the value itself, at most 1<<31 - 1, and writes nothing.
