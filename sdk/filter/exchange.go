@@ -59,20 +59,28 @@ func result(n int32) error {
 	return nil
 }
 
-var scratch = make([]byte, 512)
+// The buffers that the host writes into, one for each kind of thing, so that a text outlives the
+// reading of a header.
+var (
+	scratch = make([]byte, 512)
+	lists   []byte
+	texts   []byte
+	values  []byte
+	states  []byte
+)
 
 // fetch calls ask with a buffer, and again with a larger one where the first is too small. The
-// result is valid until the next call of fetch.
-func fetch(ask func(buf []byte) int32) ([]byte, error) {
+// result is valid until the buffer is used again.
+func fetch(buf *[]byte, ask func(buf []byte) int32) ([]byte, error) {
 	for {
-		n := ask(scratch)
+		n := ask(*buf)
 		if n < 0 {
 			return nil, Error(n)
 		}
-		if int(n) <= len(scratch) {
-			return scratch[:n], nil
+		if int(n) <= len(*buf) {
+			return (*buf)[:n], nil
 		}
-		scratch = make([]byte, int(n)+int(n)/4)
+		*buf = make([]byte, int(n)+int(n)/4)
 	}
 }
 
@@ -173,7 +181,7 @@ func (Exchange) ResponseHeaders(yield func(name, value string) bool) {
 }
 
 func headers(f Field, yield func(name, value string) bool) {
-	b, err := fetch(func(buf []byte) int32 { return sysList(uint32(f), buf) })
+	b, err := fetch(&lists, func(buf []byte) int32 { return sysList(uint32(f), buf) })
 	if err != nil {
 		return
 	}
@@ -204,9 +212,9 @@ func (Exchange) SetStatus(status int) error {
 }
 
 // JSON returns the value at an RFC 6901 pointer in the body of the request or, from ResponseHead
-// on, of the answer, as it was written.
+// on, of the answer, as it was written. The result is valid until the next call of JSON.
 func (Exchange) JSON(pointer string) (Value, error) {
-	b, err := fetch(func(buf []byte) int32 { return sysJSONGet(pointer, buf) })
+	b, err := fetch(&values, func(buf []byte) int32 { return sysJSONGet(pointer, buf) })
 	return Value{b}, err
 }
 
@@ -227,9 +235,10 @@ func (Exchange) Note(key string) string {
 	return string(b)
 }
 
-// State returns what PutState kept for this filter and exchange, at most 64 KiB.
+// State returns what PutState kept for this filter and exchange, at most 64 KiB. The result is valid
+// until the next call of State.
 func (Exchange) State() []byte {
-	b, _ := fetch(sysStateGet)
+	b, _ := fetch(&states, sysStateGet)
 	return b
 }
 

@@ -29,8 +29,8 @@
 // it, which declares the events and capabilities, becomes a section of the module.
 //
 // Handlers run one at a time. Nothing may be kept between callbacks that belongs to an exchange:
-// what must be kept goes to the host with PutState. Byte slices that the library returns are valid
-// until the next call of the library.
+// what must be kept goes to the host with PutState. A byte slice that a method returns is valid until
+// the same method is called again.
 package filter
 
 import "github.com/ginnel/ginnel/sdk/filter/abi"

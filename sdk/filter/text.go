@@ -55,10 +55,10 @@ func (t Text) Info() (Role, Kind) {
 // Len returns the number of bytes of the text.
 func (t Text) Len() int { return max(0, int(sysTextGet(t.index, nil))) }
 
-// Bytes copies the text into the guest. The result is valid until the next call of the library. A
-// filter that only looks for patterns uses Set.Text and copies nothing.
+// Bytes copies the text into the guest. The result is valid until the next call of Bytes. A filter
+// that only looks for patterns uses Set.Text and copies nothing.
 func (t Text) Bytes() []byte {
-	b, _ := fetch(func(buf []byte) int32 { return sysTextGet(t.index, buf) })
+	b, _ := fetch(&texts, func(buf []byte) int32 { return sysTextGet(t.index, buf) })
 	return b
 }
 
