@@ -1,0 +1,161 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+)
+
+// pipeGrace is how long the pipes of a process that has ended are still read: what it left in them
+// comes at once, and a child of its own may hold them open forever.
+const pipeGrace = time.Second
+
+// child runs a command for go-plugin, which would give it the host's standard input and wait for
+// whoever inherits its pipes.
+type child struct {
+	cmd  *exec.Cmd
+	name string
+	log  *lines // of the standard error
+
+	stdout, stderr *os.File // our ends
+	exited         chan struct{}
+	err            error // of the process; valid when exited is closed
+	logged         sync.WaitGroup
+
+	mu   sync.Mutex // protects what follows: a pid that was waited for may be another process
+	pid  int
+	live bool
+}
+
+var _ runner.Runner = (*child)(nil)
+
+func newChild(cmd *exec.Cmd, name string, log *lines) *child {
+	return &child{cmd: cmd, name: name, log: log, exited: make(chan struct{})}
+}
+
+// Start starts the process.
+func (c *child) Start(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stdout, childOut, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer childOut.Close()
+	stderr, childErr, err := os.Pipe()
+	if err != nil {
+		stdout.Close()
+		return err
+	}
+	defer childErr.Close()
+	c.stdout, c.stderr = stdout, stderr
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = nil, childOut, childErr
+	if c.cmd.Env == nil {
+		c.cmd.Env = []string{} // nil would be the host's own
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := startConfined(c.cmd); err != nil {
+		return err
+	}
+	c.pid, c.live = c.cmd.Process.Pid, true
+	c.logged.Add(1)
+	go func() {
+		defer c.logged.Done()
+		io.Copy(c.log, stderr)
+		c.log.flush()
+	}()
+	go c.wait()
+	return nil
+}
+
+// wait reaps the process, with all of its group.
+func (c *child) wait() {
+	c.reap()
+	end := time.Now().Add(pipeGrace)
+	c.stdout.SetReadDeadline(end)
+	c.stderr.SetReadDeadline(end)
+	close(c.exited)
+}
+
+// Wait waits until the process has ended.
+func (c *child) Wait(context.Context) error {
+	<-c.exited
+	return c.err
+}
+
+// Kill kills the process and its group.
+func (c *child) Kill(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live {
+		return killGroup(c.pid)
+	}
+	return nil
+}
+
+// close waits for what reads from the process.
+func (c *child) close() {
+	c.logged.Wait()
+	if c.stdout != nil {
+		c.stdout.Close()
+		c.stderr.Close()
+	}
+}
+
+// Stdout is where the process says how to reach it.
+func (c *child) Stdout() io.ReadCloser { return endQuietly{c.stdout} }
+
+// Stderr is empty: the log has it.
+func (c *child) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name returns the plugin's name.
+func (c *child) Name() string { return c.name }
+
+// ID returns the pid.
+func (c *child) ID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pid == 0 {
+		return ""
+	}
+	return strconv.Itoa(c.pid)
+}
+
+// Diagnose says what to look at when a process did not shake hands.
+func (c *child) Diagnose(context.Context) string {
+	return "is it a plugin for this gateway, and an executable for this machine?"
+}
+
+// PluginToHost returns an address as it is: both sides are on one machine.
+func (c *child) PluginToHost(network, address string) (string, string, error) {
+	if network != "unix" {
+		return "", "", errors.New("the plugin does not listen on a unix socket")
+	}
+	return network, address, nil
+}
+
+// HostToPlugin returns an address as it is.
+func (c *child) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// endQuietly takes the deadline that ends a pipe for its end.
+type endQuietly struct{ *os.File }
+
+func (r endQuietly) Read(p []byte) (int, error) {
+	n, err := r.File.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = io.EOF
+	}
+	return n, err
+}

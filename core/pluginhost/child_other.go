@@ -1,0 +1,25 @@
+//go:build !linux
+
+package pluginhost
+
+import (
+	"os"
+	"os/exec"
+)
+
+func startConfined(cmd *exec.Cmd) error { return cmd.Start() }
+
+func (c *child) reap() {
+	c.err = c.cmd.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live = false
+}
+
+func killGroup(pid int) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return nil
+	}
+	return p.Kill()
+}

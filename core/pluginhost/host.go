@@ -1,0 +1,164 @@
+// Package pluginhost runs plugins: it checks their executables, launches each as a process of its
+// own, hands over their configuration, watches them and starts them again when they die, and speaks
+// the contracts of sdk/provider and sdk/telemetry to them over gRPC.
+//
+// A crash of a plugin fails its own calls, retryably, and nothing else. No request's data passes
+// through here: package egress speaks to the vendor or to the plugin's own socket. A plugin's
+// process is not contained beyond its empty environment, its own process group and no_new_privs.
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/telemetry"
+)
+
+// The defaults of what a host is not told.
+const (
+	DefaultStartTimeout = 15 * time.Second // to launch, describe, configure and lease
+	DefaultCallTimeout  = 15 * time.Second // of one call of the control protocol
+	DefaultHealthEvery  = 5 * time.Second
+)
+
+// maxDir is how long the runtime directory's path may be: the sockets in it must fit into an address.
+const maxDir = 60
+
+// Contained says how far plugins are kept from the rest of the machine.
+const Contained = "not contained"
+
+// Needs is what a Host works with.
+type Needs struct {
+	Logger *slog.Logger
+	// Dir is a directory for sockets that the host makes, mode 0700, and shares with nobody. A short
+	// path: at most 60 bytes.
+	Dir string
+	// Command returns the command that serves a built-in plugin, or nil where there is none of that
+	// name.
+	Command func(plugin string) *exec.Cmd
+
+	StartTimeout time.Duration // 0 = DefaultStartTimeout
+	CallTimeout  time.Duration // 0 = DefaultCallTimeout
+	HealthEvery  time.Duration // 0 = DefaultHealthEvery; three answers missed in a row end the process
+}
+
+// Host launches plugins. It is safe for concurrent use.
+type Host struct {
+	Needs
+
+	mu   sync.Mutex // protects what follows
+	next int        // counts sockets
+}
+
+// ProviderSpec is a provider plugin as the operator declares it.
+type ProviderSpec struct {
+	Name   string // of the provider block, for logs
+	Plugin string // a built-in plugin's name, or the path of an executable: with a slash in it
+	SHA256 string // of the executable, 64 hexadecimal digits; required for one
+	Config []byte // a JSON object. It holds secrets and is never logged
+}
+
+// SinkSpec is a telemetry sink as the operator declares it; its fields are those of ProviderSpec.
+type SinkSpec ProviderSpec
+
+// Status is where a plugin's process is in its life.
+type Status string
+
+// The states of a plugin.
+const (
+	Running    Status = "running"
+	Restarting Status = "restarting" // it died and is on its way back
+	Failed     Status = "failed"     // it does not come back; the host goes on trying, ever more seldom
+	Closed     Status = "closed"
+)
+
+// State is what an operator sees of a plugin.
+type State struct {
+	Name      string    `json:"name"`
+	Plugin    string    `json:"plugin"`
+	Status    Status    `json:"status"`
+	PID       int       `json:"pid,omitempty"`
+	Restarts  int       `json:"restarts"`
+	Since     time.Time `json:"since"`
+	Error     string    `json:"error,omitempty"` // why it died or did not start, the last time
+	Contained string    `json:"contained"`
+}
+
+// New returns a host and makes its directory.
+func New(n Needs) (*Host, error) {
+	if n.StartTimeout == 0 {
+		n.StartTimeout = DefaultStartTimeout
+	}
+	if n.CallTimeout == 0 {
+		n.CallTimeout = DefaultCallTimeout
+	}
+	if n.HealthEvery == 0 {
+		n.HealthEvery = DefaultHealthEvery
+	}
+	if n.Logger == nil || n.Command == nil {
+		return nil, errors.New("plugin host: it needs a logger and a command")
+	}
+	if len(n.Dir) > maxDir {
+		return nil, fmt.Errorf("plugin host: the path %s is longer than %d bytes", n.Dir, maxDir)
+	}
+	if err := os.MkdirAll(n.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("plugin host: %w", err)
+	}
+	if err := os.Chmod(n.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("plugin host: %w", err)
+	}
+	return &Host{Needs: n}, nil
+}
+
+// Describe launches a provider plugin, asks what it is and ends it.
+func (h *Host) Describe(ctx context.Context, spec ProviderSpec) (info *provider.Info, err error) {
+	err = h.once(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider}, func(ctx context.Context, p *process) error {
+		info, err = p.provider.Describe(ctx)
+		return err
+	})
+	return info, err
+}
+
+// DescribeSink launches a sink, asks what it is and ends it.
+func (h *Host) DescribeSink(ctx context.Context, spec SinkSpec) (info *telemetry.Info, err error) {
+	err = h.once(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink}, func(ctx context.Context, p *process) error {
+		info, err = p.sink.Describe(ctx)
+		return err
+	})
+	return info, err
+}
+
+// once launches a plugin for one question.
+func (h *Host) once(ctx context.Context, l launch, ask func(context.Context, *process) error) error {
+	ctx, cancel := context.WithTimeout(ctx, h.StartTimeout)
+	defer cancel()
+	p, err := h.start(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer p.stop(stopGrace)
+	if err := ask(ctx, p); err != nil {
+		return fmt.Errorf("plugin %s: %w", l.plugin, err)
+	}
+	return nil
+}
+
+// socket returns the path of a socket that nobody else has.
+func (h *Host) socket() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next++
+	return filepath.Join(h.Dir, fmt.Sprintf("%d.sock", h.next))
+}
+
+// builtin reports whether a plugin is named and not a path.
+func builtin(plugin string) bool { return !strings.ContainsRune(plugin, '/') }

@@ -1,0 +1,188 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/ginnel/ginnel/sdk/plugin"
+	"github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/telemetry"
+)
+
+const (
+	kindProvider = plugin.KindProvider
+	kindSink     = plugin.KindSink
+)
+
+// stopGrace is how long a process has to end by itself once it was told to.
+const stopGrace = 3 * time.Second
+
+// firstExtra is the number of the first descriptor that a process is handed beside the standard ones.
+const firstExtra = 3
+
+// launch says which process to start.
+type launch struct {
+	name, plugin, sha256, kind string
+	socket                     string // of a provider that may be invoked; "" = none
+}
+
+// process is one life of a plugin's process.
+type process struct {
+	client   *goplugin.Client
+	child    *child
+	lifeline *os.File
+	dir      string // of its control socket
+	health   grpc_health_v1.HealthClient
+
+	provider *provider.Client // one of the two
+	sink     *telemetry.Client
+}
+
+// start launches a plugin and shakes hands. The context bounds both; nothing is left of a process
+// that did not make it.
+func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
+	cmd, files, err := h.command(l)
+	defer func() {
+		for _, f := range files { // the child has its own
+			f.Close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{}
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
+	}
+	p.lifeline = theirs
+	files = append(files, ours)
+	cmd.ExtraFiles = append(cmd.ExtraFiles, ours)
+	cmd.Env = append(cmd.Env, plugin.EnvLifeline+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
+
+	log := h.Logger.With("plugin", l.plugin, "name", l.name)
+	p.child = newChild(cmd, l.plugin, &lines{log: log})
+	p.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  plugin.Handshake(),
+		VersionedPlugins: map[int]goplugin.PluginSet{plugin.Version: {kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     h.StartTimeout,
+		Logger:           hclog.NewNullLogger(),
+		SyncStdout:       &lines{log: log},
+		SyncStderr:       &lines{log: log},
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: h.Dir},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage))},
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
+			p.dir = dir
+			cmd.Env = append(cmd.Env, spec.Env...)
+			return p.child, nil
+		},
+	})
+	if err := p.connect(ctx, l); err != nil {
+		p.stop(0)
+		if ctx.Err() != nil {
+			err = fmt.Errorf("it did not answer in time: %w", context.Cause(ctx))
+		}
+		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
+	}
+	return p, nil
+}
+
+// command returns the command of a plugin and the files that it inherits, all of which the caller
+// closes.
+func (h *Host) command(l launch) (cmd *exec.Cmd, files []*os.File, err error) {
+	if builtin(l.plugin) {
+		if cmd = h.Command(l.plugin); cmd == nil {
+			return nil, nil, fmt.Errorf("plugin %s: there is no built-in plugin of that name; an executable is named by its path", l.plugin)
+		}
+	} else {
+		exe, err := verified(l.plugin, l.sha256)
+		if err != nil {
+			return nil, nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
+		}
+		files = append(files, exe)
+		// The descriptor is handed over, at a number that nothing else takes, so that what was
+		// checked is what runs: the path may be another file by now.
+		cmd = exec.Command("/proc/self/fd/" + strconv.Itoa(firstExtra))
+		cmd.Args[0] = l.plugin
+		cmd.ExtraFiles = []*os.File{exe}
+	}
+	if l.socket != "" {
+		if err := os.Remove(l.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, files, fmt.Errorf("plugin %s: %w", l.plugin, err)
+		}
+		s, err := plugin.Bind(l.socket)
+		if err != nil {
+			return nil, files, fmt.Errorf("plugin %s: %w", l.plugin, err)
+		}
+		files = append(files, s)
+		cmd.ExtraFiles = append(cmd.ExtraFiles, s)
+		cmd.Env = append(cmd.Env, plugin.EnvListener+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
+	}
+	return cmd, files, nil
+}
+
+// connect starts the process and dispenses its contract.
+func (p *process) connect(ctx context.Context, l launch) error {
+	stop := context.AfterFunc(ctx, func() { p.child.Kill(context.Background()) })
+	defer stop()
+	protocol, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	rpc, err := protocol.Dispense(l.kind)
+	if err != nil {
+		return err
+	}
+	p.provider, _ = rpc.(*provider.Client)
+	p.sink, _ = rpc.(*telemetry.Client)
+	if g, ok := protocol.(*goplugin.GRPCClient); ok {
+		p.health = grpc_health_v1.NewHealthClient(g.Conn)
+	}
+	return ctx.Err()
+}
+
+// alive asks the process whether it is healthy.
+func (p *process) alive(ctx context.Context) error {
+	_, err := p.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
+	return err
+}
+
+// stop tells the process to end, kills it after the grace, and waits for everything that belongs to
+// it.
+func (p *process) stop(grace time.Duration) {
+	if grace == 0 {
+		p.child.Kill(context.Background())
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.client.Kill() // it waits forever for a process that does not answer
+	}()
+	timer := time.NewTimer(max(grace, time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		p.child.Kill(context.Background())
+		<-done
+	}
+	p.lifeline.Close()
+	p.child.close()
+	if p.dir != "" {
+		os.RemoveAll(p.dir)
+	}
+}

@@ -1,0 +1,213 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// The times of supervision.
+const (
+	maxBackoff  = 30 * time.Second
+	steadyAfter = 30 * time.Second // a process that lived so long did not crash in a loop
+	missedMax   = 3                // health checks without an answer
+	failedAfter = 5                // starts that failed in a row
+)
+
+// supervised is a plugin that is kept running.
+type supervised struct {
+	host *Host
+	launch
+	log *slog.Logger
+	// prepare makes a new process ready for its calls.
+	prepare func(context.Context, *process) error
+	// upkeep is called by the supervisor after every health check; it may be nil.
+	upkeep func(context.Context, *process)
+
+	end  context.CancelFunc
+	done chan struct{} // closed when the supervisor has ended
+
+	mu      sync.Mutex // protects what follows
+	current *process   // nil while there is none
+	pid     int        // of the process that is current or becomes it
+	state   State
+}
+
+// begin starts the plugin and, where that went well, its supervisor.
+func (s *supervised) begin(ctx context.Context) error {
+	s.log = s.host.Logger.With("plugin", s.plugin, "name", s.name)
+	s.state = State{Name: s.name, Plugin: s.plugin, Contained: Contained}
+	s.done = make(chan struct{})
+	p, err := s.bring(ctx)
+	if err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.end = cancel
+	go func() {
+		defer close(s.done)
+		s.supervise(run, p)
+	}()
+	return nil
+}
+
+// bring starts a process and makes it ready.
+func (s *supervised) bring(ctx context.Context) (*process, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.host.StartTimeout)
+	defer cancel()
+	p, err := s.host.start(ctx, s.launch)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, p); err != nil {
+		p.stop(stopGrace)
+		return nil, fmt.Errorf("plugin %s: %w", s.plugin, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current, s.pid = p, p.child.pid
+	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Running, s.pid, time.Now(), ""
+	return p, nil
+}
+
+// supervise watches the process and starts the next one when it has died, until ctx ends.
+func (s *supervised) supervise(ctx context.Context, p *process) {
+	crashes := 0
+	for {
+		born := time.Now()
+		err := s.watch(ctx, p)
+		if ctx.Err() != nil {
+			return
+		}
+		s.lost(err)
+		p.stop(0)
+		if time.Since(born) > steadyAfter {
+			crashes = 0
+		}
+		for p = nil; p == nil; crashes++ {
+			wait := backoff(crashes)
+			s.log.Warn("plugin process ended", "error", err, "restart_in", wait)
+			if !sleep(ctx, wait) {
+				return
+			}
+			if p, err = s.bring(ctx); err != nil {
+				s.missed(err, crashes)
+			}
+		}
+		s.log.Info("plugin process is back", "pid", p.child.pid, "after", time.Since(born))
+	}
+}
+
+// watch returns when the process has ended, has not answered for too long, or ctx has ended.
+func (s *supervised) watch(ctx context.Context, p *process) error {
+	tick := time.NewTicker(s.host.HealthEvery)
+	defer tick.Stop()
+	for missed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.child.exited:
+			if p.child.err != nil {
+				return p.child.err
+			}
+			return errors.New("it ended by itself")
+		case <-tick.C:
+		}
+		check, cancel := context.WithTimeout(ctx, s.host.CallTimeout)
+		err := p.alive(check)
+		if err == nil && s.upkeep != nil {
+			s.upkeep(check, p)
+		}
+		cancel()
+		if err == nil {
+			missed = 0
+		} else if missed++; missed >= missedMax {
+			return fmt.Errorf("it does not answer: %w", err)
+		}
+	}
+}
+
+// lost notes that the process is gone.
+func (s *supervised) lost(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current, s.pid = nil, 0
+	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Restarting, 0, time.Now(), err.Error()
+	s.state.Restarts++
+}
+
+// missed notes that it did not come back.
+func (s *supervised) missed(err error, crashes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Error = err.Error()
+	if crashes+1 >= failedAfter {
+		s.state.Status = Failed
+	}
+}
+
+// process returns the process that runs now, or nil.
+func (s *supervised) process() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// State returns what an operator wants to know.
+func (s *supervised) State() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// PID returns the pid of the process that runs now, or 0.
+func (s *supervised) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pid
+}
+
+// close ends the supervision, has the process drain and ends it.
+func (s *supervised) close(drain func(*process)) {
+	s.end()
+	<-s.done
+	s.mu.Lock()
+	p := s.current
+	s.mu.Unlock()
+	if p != nil {
+		drain(p)
+	}
+	s.mu.Lock()
+	s.current, s.pid = nil, 0
+	s.state.Status, s.state.PID, s.state.Since = Closed, 0, time.Now()
+	s.mu.Unlock()
+	if p != nil {
+		p.stop(stopGrace)
+	}
+}
+
+// backoff returns how long to wait before the next start: nearly nothing after the first crash, so
+// that it is back within a second, then ever longer, with jitter against plugins in step.
+func backoff(crashes int) time.Duration {
+	if crashes == 0 {
+		return 10*time.Millisecond + rand.N(40*time.Millisecond)
+	}
+	d := min(250*time.Millisecond<<min(crashes, 10), maxBackoff)
+	return d/2 + rand.N(d/2)
+}
+
+// sleep reports whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
