@@ -1,0 +1,207 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/filter"
+	"github.com/ginnel/ginnel/sdk/filter/abi"
+)
+
+const (
+	arguments  = int32(filter.KindArguments) << abi.KindShift
+	structText = int32(filter.KindStructured) << abi.KindShift
+)
+
+// scanner finds SECRET and LATER by the first two rules for secrets, ATTACK by the first structured
+// rule, and BUDGET costs too much.
+func scanner(rules []byte, _ uint32, text string) (ms []filter.Match) {
+	words := []string{"SECRET", "LATER"}
+	if strings.Contains(string(rules), "structured") {
+		words = []string{"ATTACK"}
+	}
+	for rule, word := range words {
+		for at := 0; ; {
+			i := strings.Index(text[at:], word)
+			if i < 0 {
+				break
+			}
+			ms = append(ms, filter.Match{Rule: rule, Start: at + i, End: at + i + len(word)})
+			at += i + len(word)
+		}
+	}
+	return ms
+}
+
+func host(t *testing.T, config string, f *filter.Fake) *filter.Fake {
+	t.Helper()
+	if f.Scanner == nil {
+		f.Scanner = scanner
+	}
+	filter.Use(f)
+	if err := filter.Configure(config); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestConfig(t *testing.T) {
+	for config, want := range map[string]settings{
+		`{}`: {redact, deny, deny, true, true},
+		`{"secrets":"deny","xss":"off","sqli":"annotate"}`:                     {deny, off, annotate, true, true},
+		`{"secrets":"annotate","xss":"off","sqli":"off"}`:                      {annotate, off, off, false, true},
+		`{"secrets":"off","xss":"off","sqli":"off","unseen":"deny"}`:           {off, off, off, true, true},
+		`{"unseen":"allow","tool_arguments":false,"sqli":"redact","xss":null}`: {redact, deny, redact, false, false},
+	} {
+		if got, err := parse([]byte(config)); err != nil || got != want {
+			t.Errorf("%s: %+v %v, want %+v", config, got, err, want)
+		}
+	}
+	for _, config := range []string{`{"secrets":"yes"}`, `{"unseen":"no"}`, `{`} {
+		if _, err := parse([]byte(config)); err == nil {
+			t.Errorf("%s was taken", config)
+		}
+	}
+}
+
+func TestRequestTexts(t *testing.T) {
+	for _, c := range []struct {
+		name, config string
+		texts        []string
+		infos        []int32
+		want         []string
+		denied       string // the class
+	}{
+		{"nothing", `{}`, []string{"hello"}, nil, []string{"hello"}, ""},
+		{"redact", `{}`, []string{"a SECRET b LATER", "SECRET"}, nil,
+			[]string{"a [REDACTED:openai_key] b [REDACTED:anthropic_key]", "[REDACTED:openai_key]"}, ""},
+		{"annotate", `{"secrets":"annotate"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, ""},
+		{"deny", `{"secrets":"deny"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, "secrets"},
+		{"off", `{"secrets":"off"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, ""},
+		{"an attack in a message is talk", `{}`, []string{"ATTACK"}, nil, []string{"ATTACK"}, ""},
+		{"an attack in arguments", `{}`, []string{"ATTACK"}, []int32{arguments}, []string{"ATTACK"}, "sqli"},
+		{"arguments left alone", `{"tool_arguments":false}`, []string{"ATTACK"}, []int32{arguments}, []string{"ATTACK"}, ""},
+		{"an attack in metadata", `{}`, []string{"fine", "ATTACK"}, []int32{0, structText}, []string{"fine", "ATTACK"}, "sqli"},
+		{"redacted arguments", `{"sqli":"redact"}`, []string{"ATTACK"}, []int32{arguments}, []string{`{"redacted":"sqli"}`}, ""},
+		{"redacted metadata", `{"sqli":"redact"}`, []string{"ATTACK"}, []int32{structText}, []string{"[REDACTED:sqli]"}, ""},
+		{"annotated metadata", `{"sqli":"annotate"}`, []string{"ATTACK"}, []int32{structText}, []string{"ATTACK"}, ""},
+		{"sqli off", `{"sqli":"off"}`, []string{"ATTACK"}, []int32{structText}, []string{"ATTACK"}, ""},
+	} {
+		f := host(t, c.config, &filter.Fake{Texts: c.texts, Infos: c.infos})
+		a := filter.Call(abi.RequestText, nil)
+		if !slices.Equal(f.Texts, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, f.Texts, c.want)
+		}
+		if c.denied == "" {
+			if f.Answer != nil || a != filter.Continue {
+				t.Errorf("%s: action %d, answer %+v", c.name, a, f.Answer)
+			}
+			continue
+		}
+		if f.Answer == nil || f.Answer.Class != c.denied || f.Answer.Status != 403 || f.Answer.Code != "denied" {
+			t.Errorf("%s: answer %+v", c.name, f.Answer)
+		}
+		if f.Answer != nil && strings.Contains(f.Answer.Body, "ATTACK") {
+			t.Errorf("%s: the answer says what was found: %q", c.name, f.Answer.Body)
+		}
+	}
+}
+
+func TestRequestHeadAndModel(t *testing.T) {
+	for field, event := range map[filter.Field]int32{
+		filter.Path: abi.RequestHead, filter.Query: abi.RequestHead, filter.Model: abi.RequestText,
+	} {
+		f := host(t, `{}`, &filter.Fake{Fields: map[filter.Field]string{field: "x ATTACK y"}})
+		filter.Call(event, nil)
+		if f.Answer == nil || f.Answer.Class != "sqli" {
+			t.Errorf("field %d: %+v", field, f.Answer)
+		}
+	}
+}
+
+func TestWhatCannotBeSeen(t *testing.T) {
+	for config, denied := range map[string]bool{
+		`{}`: true, `{"unseen":"allow"}`: false, `{"secrets":"annotate","xss":"off","sqli":"off"}`: false,
+	} {
+		f := host(t, config, &filter.Fake{Fields: map[filter.Field]string{filter.Unseen: "previous_response_id"}})
+		filter.Call(abi.RequestText, nil)
+		if (f.Answer != nil) != denied {
+			t.Errorf("%s: %+v", config, f.Answer)
+		}
+		if denied && f.Answer.Class != "unseen" {
+			t.Errorf("class %q", f.Answer.Class)
+		}
+	}
+}
+
+func TestFindingsAreNotedWithoutWhatTheyMatched(t *testing.T) {
+	f := host(t, `{}`, &filter.Fake{Texts: []string{"SECRET SECRET LATER"}})
+	filter.Call(abi.RequestText, nil)
+	if n := f.Notes["sanitize.secrets"]; n != "redact 3 in the request" {
+		t.Errorf("note %q", n)
+	}
+	if f.Metrics["secrets_found"] != 3 {
+		t.Errorf("metrics %v", f.Metrics)
+	}
+	want := `sanitize {"class":"secrets","action":"redact","where":"request","count":3,"rules":["openai_key","anthropic_key"]}`
+	if len(f.Events) != 1 || f.Events[0] != want {
+		t.Errorf("events %q", f.Events)
+	}
+}
+
+// window is a delta callback whose scan gives the matches and an open end.
+func window(t *testing.T, config, text string, open int, ms ...filter.Match) (*filter.Fake, filter.Action) {
+	t.Helper()
+	f := host(t, config, &filter.Fake{Texts: []string{text}, Scanner: func(_ []byte, _ uint32, text string) []filter.Match {
+		last := filter.Match{Rule: -1, Start: len(text) - open, End: len(text)}
+		return append(slices.Clone(ms), last)
+	}})
+	return f, filter.Call(abi.Delta, nil)
+}
+
+func TestDeltas(t *testing.T) {
+	match := func(from, to int, flags uint32) filter.Match {
+		return filter.Match{Start: from, End: to, Flags: flags}
+	}
+	for _, c := range []struct {
+		name, config, text string
+		open               int
+		ms                 []filter.Match
+		want               string
+		action             filter.Action
+	}{
+		{"nothing", `{}`, "hello", 0, nil, "hello", filter.Continue},
+		{"held", `{}`, "hello sk-", 3, nil, "hello sk-", filter.Hold(3)},
+		{"redacted", `{}`, "a SECRET b s", 1, []filter.Match{match(2, 8, 0)}, "a [REDACTED:openai_key] b s", filter.Hold(1)},
+		{"growing", `{}`, "a SECRET", 0, []filter.Match{match(2, 8, abi.GrowingFlag)}, "a [REDACTED:openai_key]", filter.Continue},
+		{"grown", `{}`, "more b", 0, []filter.Match{match(0, 4, abi.ContinuedFlag)}, " b", filter.Continue},
+		{"grown into the open end", `{}`, "moresk-", 3, []filter.Match{match(0, 7, abi.ContinuedFlag|abi.GrowingFlag)}, "", filter.Continue},
+		{"two that overlap", `{}`, "a SECRETLATER b", 0, []filter.Match{match(2, 9, 0), {Rule: 1, Start: 8, End: 13}}, "a [REDACTED:openai_key] b", filter.Continue},
+		{"annotated", `{"secrets":"annotate"}`, "a SECRET sk-", 3, []filter.Match{match(2, 8, 0)}, "a SECRET sk-", filter.Continue},
+		{"off", `{"secrets":"off"}`, "a SECRET", 3, []filter.Match{match(2, 8, 0)}, "a SECRET", filter.Continue},
+	} {
+		f, a := window(t, c.config, c.text, c.open, c.ms...)
+		if f.Texts[0] != c.want || a != c.action {
+			t.Errorf("%s: %q %d, want %q %d", c.name, f.Texts[0], a, c.want, c.action)
+		}
+	}
+	f, _ := window(t, `{"secrets":"deny"}`, "a SECRET", 0, match(2, 8, 0))
+	if f.Answer == nil || f.Answer.Class != "secrets" {
+		t.Errorf("denied: %+v", f.Answer)
+	}
+}
+
+func TestEveryRuleHasItsPlaceholderAndClass(t *testing.T) {
+	host(t, `{}`, &filter.Fake{})
+	for _, r := range []*rules{&secrets, &answers, &structured} {
+		if len(r.placeholders) == 0 || len(r.placeholders) != len(r.classes) {
+			t.Fatalf("%d placeholders, %d classes", len(r.placeholders), len(r.classes))
+		}
+		for i, c := range r.classes {
+			if !slices.Contains(classes[:], c) || r.id(i) == "" {
+				t.Errorf("rule %q has the class %q", r.id(i), c)
+			}
+		}
+	}
+}
