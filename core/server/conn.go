@@ -47,6 +47,7 @@ type conn struct {
 
 	readBy, writeBy time.Time // the deadlines that are set
 	writeErr        error     // the first
+	reserved        int64     // bytes for the body at hand
 	now             current
 
 	state atomic.Int32
@@ -101,6 +102,7 @@ func (c *conn) run(set *settings) {
 func connState(nc net.Conn, state fasthttp.ConnState) {
 	if c, ok := nc.(*conn); ok && state == fasthttp.StateIdle {
 		c.finish()
+		c.release()
 	}
 }
 
@@ -174,6 +176,24 @@ func (c *conn) Fill(p []byte, phase guard.Phase, fresh bool) (int, error) {
 	return n, nil
 }
 
+// Reserve makes room for n bytes of the body at hand, if all bodies together may be that large.
+func (c *conn) Reserve(n int64) bool {
+	if c.srv.bodies.Add(n) > c.srv.set.Load().limits.Bodies {
+		c.srv.bodies.Add(-n)
+		return false
+	}
+	c.reserved += n
+	return true
+}
+
+// release gives the room back.
+func (c *conn) release() {
+	if c.reserved != 0 {
+		c.srv.bodies.Add(-c.reserved)
+		c.reserved = 0
+	}
+}
+
 // near reports whether a deadline that is set is as good as the one that is due: setting one costs
 // as much as a small read.
 func near(set, due time.Time, limit time.Duration) bool {
@@ -211,6 +231,7 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) Close() error {
 	c.ahead.stop(c)
 	c.finish()
+	c.release()
 	if c.writeErr == nil && (c.in.Refusal() != nil || c.in.Buffered() > 0) {
 		c.linger()
 	}

@@ -16,8 +16,12 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *guard.Refusal) {
 	s.refused.Add(1)
 	id := errorAnswer(rc, r.Status, r.Code, r.Message)
 	rc.Response.SetConnectionClose()
-	if r == guard.ErrMethod {
+	switch r {
+	case guard.ErrMethod:
 		rc.Response.Header.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	case guard.ErrNoRoom:
+		s.shed.Add(1)
+		setRetryAfter(rc, s.set.Load().limits.RetryAfter)
 	}
 	s.log.LogAttrs(context.Background(), slog.LevelDebug, "request refused",
 		slog.String("request_id", id), slog.Any("remote", rc.RemoteAddr()), slog.String("code", r.Code), slog.String("reason", r.Message))
@@ -27,11 +31,15 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *guard.Refusal) {
 func (s *Server) shedOne(rc *fasthttp.RequestCtx, retryAfter time.Duration) {
 	s.shed.Add(1)
 	errorAnswer(rc, 503, "overloaded", "too many requests are being served, try again shortly")
-	seconds := int64((retryAfter + time.Second - 1) / time.Second)
-	rc.Response.Header.Set("Retry-After", strconv.FormatInt(max(seconds, 1), 10))
+	setRetryAfter(rc, retryAfter)
 	if s.draining.Load() {
 		rc.Response.SetConnectionClose()
 	}
+}
+
+func setRetryAfter(rc *fasthttp.RequestCtx, after time.Duration) {
+	seconds := int64((after + time.Second - 1) / time.Second)
+	rc.Response.Header.Set("Retry-After", strconv.FormatInt(max(seconds, 1), 10))
 }
 
 // errorAnswer writes an error in OpenAI's shape, because no dialect is known yet, and returns the

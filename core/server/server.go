@@ -29,6 +29,7 @@ import (
 type Limits struct {
 	Header      int   // bytes of a request's head; 16 KiB
 	Body        int64 // bytes of a request's body; 32 MiB
+	Bodies      int64 // bytes of all bodies that are being received or served; 1 GiB
 	Exchanges   int   // at the same time; 4096
 	Connections int   // at the same time; 16384
 
@@ -44,6 +45,7 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	put(&l.Header, 16<<10)
 	put(&l.Body, 32<<20)
+	put(&l.Bodies, 1<<30)
 	put(&l.Exchanges, 4096)
 	put(&l.Connections, 16384)
 	put(&l.HeaderTimeout, 10*time.Second)
@@ -95,6 +97,7 @@ type Server struct {
 	updating sync.Mutex
 
 	live     atomic.Int64
+	bodies   atomic.Int64 // bytes reserved
 	served   atomic.Uint64
 	refused  atomic.Uint64
 	shed     atomic.Uint64

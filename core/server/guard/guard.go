@@ -44,6 +44,7 @@ var (
 	ErrManyFields   = &Refusal{431, "header_too_large", "too many header fields"}
 	ErrHeadTooLarge = &Refusal{431, "header_too_large", "the request's head is too large"}
 	ErrBodyTooLarge = &Refusal{413, "body_too_large", "the request's body is too large"}
+	ErrNoRoom       = &Refusal{503, "overloaded", "too much is being received, try again shortly"}
 	ErrHeadTimeout  = &Refusal{408, "header_timeout", "the request's head did not arrive in time"}
 	ErrBodyTimeout  = &Refusal{408, "body_timeout", "the request's body did not arrive in time"}
 	ErrIncomplete   = &Refusal{400, "incomplete", "the request ended before it was complete"}

@@ -144,6 +144,8 @@ func (s *script) Fill(p []byte, phase Phase, fresh bool) (int, error) {
 	return n, nil
 }
 
+func (s *script) Reserve(n int64) bool { return n != 666 }
+
 func limits() Limits { return Limits{Head: 4096, Body: 1 << 20} }
 
 func TestReaderNeverCrossesAMessage(t *testing.T) {
@@ -210,6 +212,8 @@ func TestReaderLimitsAndTimes(t *testing.T) {
 		"large body":        {[]string{"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n"}, io.EOF, ErrBodyTooLarge, nil},
 		"large chunk":       {[]string{"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n"}, io.EOF, ErrBodyTooLarge, nil},
 		"huge chunk":        {[]string{"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\na\r\nfffffffffffffff\r\n"}, io.EOF, ErrBodyTooLarge, nil},
+		"no room":           {[]string{"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 666\r\n\r\n"}, io.EOF, ErrNoRoom, nil},
+		"no room for chunk": {[]string{"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n29a\r\n"}, io.EOF, ErrNoRoom, nil},
 		"endless extension": {[]string{"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 3000)}, io.EOF, ErrChunk, nil},
 		"bad line early":    {[]string{"GET / HTTP/3.0\r\nHo"}, os.ErrDeadlineExceeded, ErrVersion, nil},
 		"folded line early": {[]string{"GET / HTTP/1.1\r\nHost: a\r\n b\r\n"}, os.ErrDeadlineExceeded, ErrFold, nil},

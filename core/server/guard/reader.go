@@ -24,6 +24,9 @@ type Source interface {
 	// Fill reads at least one byte into p. The phase says what is waited for, fresh that this is
 	// the first wait of that phase for this message. A timeout is os.ErrDeadlineExceeded.
 	Fill(p []byte, phase Phase, fresh bool) (int, error)
+	// Reserve reports whether the server has room for n more bytes of the message's body. They are
+	// asked for before they are read: a length that is only claimed makes the parser allocate.
+	Reserve(n int64) bool
 }
 
 // Limits bounds one message.
@@ -216,6 +219,9 @@ func (g *Reader) take(size int, limits Limits) error {
 	h := &g.head
 	if r == nil && h.Length > limits.Body {
 		r = ErrBodyTooLarge
+	}
+	if r == nil && h.Length > 0 && !g.src.Reserve(h.Length) {
+		r = ErrNoRoom
 	}
 	rest := g.w - g.r - size
 	if r == nil && h.Close && h.Length >= 0 && int64(rest) > h.Length && trailing(g.buf[g.r+size+int(h.Length):g.w]) {
