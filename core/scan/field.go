@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/corazawaf/libinjection-go"
@@ -32,9 +33,41 @@ func (b *builder) detector(index int32, name string) error {
 	return nil
 }
 
+// sqli asks libinjection, whose fingerprints also fit prose with quotes and capitals: what holds no
+// sign that SQL needs is left alone.
 func sqli(v string) bool {
+	if !strings.ContainsAny(v, "=<>()#;@|") && !strings.Contains(v, "--") && !strings.Contains(v, "/*") && !hasVerb(v) && !breaksOut(v) {
+		return false
+	}
 	found, _ := libinjection.IsSQLi(v)
 	return found
+}
+
+// breaksOut reports whether a quote of v is followed by "or" or "and".
+func breaksOut(v string) bool {
+	for i := range len(v) {
+		if v[i] != '\'' && v[i] != '"' && v[i] != '`' {
+			continue
+		}
+		rest := strings.TrimLeft(v[i+1:], " \t\r\n+")
+		if len(rest) > 2 && strings.EqualFold(rest[:2], "or") && !isWord(rest[2]) ||
+			len(rest) > 3 && strings.EqualFold(rest[:3], "and") && !isWord(rest[3]) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasVerb reports whether a word of v begins a SQL clause.
+func hasVerb(v string) bool {
+	for _, verb := range [...]string{"select", "union", "insert", "update", "delete", "having", "group by", "order by"} {
+		for i := 0; i+len(verb) <= len(v); i++ {
+			if strings.EqualFold(v[i:i+len(verb)], verb) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fields runs the structured rules on the values that read finds in a text.
