@@ -59,10 +59,12 @@ func (b *Body) Next(dst []byte) ([]byte, error) {
 		if len(dst) > begin {
 			return dst, nil
 		}
+		if b.err == nil {
+			b.fill()
+		}
 		if b.err != nil {
 			return dst, b.err
 		}
-		b.fill()
 	}
 }
 
@@ -72,8 +74,9 @@ func (b *Body) All(dst []byte, max int) ([]byte, error) {
 		var err error
 		dst, err = b.Next(dst)
 		if len(dst)-begin > max {
-			b.fail(&Error{Kind: Protocol, Began: true, Err: ErrTooLarge})
-			return dst[:begin+max], b.err
+			err = &Error{Kind: Protocol, Began: true, Err: ErrTooLarge}
+			b.fail(err)
+			return dst[:begin+max], err
 		}
 		if err == io.EOF {
 			return dst, nil
