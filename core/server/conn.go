@@ -21,8 +21,7 @@ import (
 const (
 	writePiece = 64 << 10 // what is written under one deadline: progress counts, not the whole
 
-	lingerTime  = 2 * time.Second
-	lingerBytes = 32 << 20
+	lingerBytes = 64 << 20 // of a refused upload that are read and thrown away
 )
 
 // The states of a connection, as Drain sees them.
@@ -239,7 +238,8 @@ func (c *conn) Close() error {
 }
 
 // linger lets a client that is still sending read the answer: bytes that arrive at a closed socket
-// make its system discard what it has not read yet.
+// make its system discard what it has not read yet. A client that takes longer than the limit for
+// 64 KiB, or six times as long for all, is not waited for.
 func (c *conn) linger() {
 	if t, ok := c.Conn.(*tls.Conn); ok && t.CloseWrite() != nil {
 		return
@@ -247,8 +247,18 @@ func (c *conn) linger() {
 	if half, ok := c.raw.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.raw.SetReadDeadline(time.Now().Add(lingerTime))
-	io.Copy(io.Discard, io.LimitReader(c.raw, lingerBytes))
+	limit := c.srv.set.Load().limits.Linger
+	last := time.Now().Add(6 * limit)
+	for left := lingerBytes; left > 0; {
+		now := time.Now()
+		if now.After(last) || c.raw.SetReadDeadline(now.Add(limit)) != nil {
+			return
+		}
+		n, err := io.CopyN(io.Discard, c.raw, writePiece)
+		if left -= int(n); err != nil {
+			return
+		}
+	}
 }
 
 // lookAhead notices a hang-up by reading where the watcher cannot help: one byte, on a goroutine,

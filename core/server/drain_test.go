@@ -34,17 +34,19 @@ func wait(t *testing.T, done chan error) error {
 func TestDrainWaitsForExchanges(t *testing.T) {
 	noLeak(t)
 	hold, in := make(chan struct{}), make(chan struct{}, 1)
-	h := newHandler(func(context.Context, *exchange.Exchange) *exchange.Reply {
-		in <- struct{}{}
-		<-hold
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		if x.Path == "/busy" {
+			in <- struct{}{}
+			<-hold
+		}
 		return &exchange.Reply{Status: 200, Body: []byte("ok")}
 	})
 	s := start(t, h, nil)
 	fresh, kept, busy := dial(t, s), dial(t, s), dial(t, s)
-	keptReader := bufio.NewReader(kept)
-	send(t, kept, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: bad\r\n\r\n")
-	response(t, keptReader)
-	send(t, busy, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	send(t, kept, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	response(t, bufio.NewReader(kept))
+	h.end(t, exchange.Completed)
+	send(t, busy, "GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-in
 	done := drain(s, context.Background())
 	for _, idle := range []net.Conn{fresh, kept} {

@@ -66,7 +66,7 @@ func TestLimits(t *testing.T) {
 // refused.
 func TestRefusalSurvivesAnUpload(t *testing.T) {
 	noLeak(t)
-	s := start(t, newHandler(nil), func(c *server.Config) { c.Limits.Body = 1000 })
+	s := start(t, newHandler(nil), func(c *server.Config) { c.Limits.Body, c.Limits.Linger = 1000, patience })
 	c := dial(t, s)
 	sent := make(chan error, 1)
 	send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n")

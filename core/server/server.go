@@ -37,6 +37,7 @@ type Limits struct {
 	BodyTimeout   time.Duration // for the whole body; 60 s
 	IdleTimeout   time.Duration // between requests, and before the first; 120 s
 	WriteTimeout  time.Duration // without the client taking anything; 30 s
+	Linger        time.Duration // for a refused client to stop sending; 2 s
 
 	RetryAfter time.Duration // told to clients that are shed; 1 s
 	Farewell   time.Duration // for the last words of exchanges cut by Drain; 5 s
@@ -52,6 +53,7 @@ func (l Limits) withDefaults() Limits {
 	put(&l.BodyTimeout, 60*time.Second)
 	put(&l.IdleTimeout, 120*time.Second)
 	put(&l.WriteTimeout, 30*time.Second)
+	put(&l.Linger, 2*time.Second)
 	put(&l.RetryAfter, time.Second)
 	put(&l.Farewell, 5*time.Second)
 	return l
@@ -169,6 +171,9 @@ func (s *Server) Update(ctx context.Context, c Config) error {
 	defer s.updating.Unlock()
 	if c.Address != s.address {
 		return fmt.Errorf("listener %s: its address cannot change from %s to %s", s.name, s.address, c.Address)
+	}
+	if s.draining.Load() {
+		return fmt.Errorf("listener %s: it is being drained", s.name)
 	}
 	old := s.set.Load()
 	set, err := s.settings(ctx, c, old)
