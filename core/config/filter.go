@@ -1,0 +1,116 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+// BuiltinPrefix begins the name of a filter's module that is part of the binary.
+const BuiltinPrefix = "builtin:"
+
+// Filter is a filter block.
+type Filter struct {
+	Name        string
+	Wasm        string // "builtin:NAME" or a path
+	SHA256      string
+	MemoryLimit int64
+	TimeLimit   time.Duration
+	OnError     string // closed or open
+	GrantHTTP   []string
+	GrantKV     bool
+	GrantShared bool
+	Rates       []*Rate
+	Config      *Opaque
+}
+
+// Rate is what a filter's rate_take counts under a name.
+type Rate struct {
+	Name       string
+	Limit      string // "600/1m"
+	SlowDownAt float64
+}
+
+func filterShape() *schema.Block {
+	return &schema.Block{
+		Doc: "A WASM filter, with what it may use.", Labels: []string{"name"},
+		Attrs: []schema.Attr{
+			{Name: "wasm", Kind: schema.String, Doc: "`builtin:headers`, `builtin:ratelimit`, `builtin:sanitize`, or the path of a module."},
+			{Name: "sha256", Kind: schema.String, Optional: true, Doc: "The module's digest, in hex; required for one that is not built in."},
+			{Name: "limits", Kind: schema.Object, Optional: true, Doc: "What one instance may use.", Fields: []schema.Attr{
+				{Name: "memory", Kind: schema.Size, Default: "32MiB", Doc: "Its memory."},
+				{Name: "time", Kind: schema.Duration, Default: "10ms", Doc: "One callback, besides 10 ms for each MiB of text."},
+			}},
+			{Name: "on_error", Kind: schema.String, Default: "closed", Enum: []string{"closed", "open"}, Doc: "What happens to a request when the filter fails: `closed` refuses it, `open` lets it pass unfiltered."},
+			{Name: "grant", Kind: schema.Object, Optional: true, Doc: "What the filter may reach beyond the exchange; it must also ask for it in its manifest.", Fields: []schema.Attr{
+				{Name: "http", Kind: schema.Strings, Optional: true, Doc: "Origins it may call."},
+				{Name: "kv", Kind: schema.Bool, Optional: true, Doc: "Whether it may keep values in the store."},
+				{Name: "shared", Kind: schema.Bool, Optional: true, Doc: "Whether one instance may serve several tenants."},
+			}},
+		},
+		Blocks: map[string]*schema.Block{
+			"config": configShape("filter"),
+			"rate": {
+				Doc: "What the filter's rate_take counts under this name.", Labels: []string{"name"},
+				Attrs: []schema.Attr{
+					{Name: "limit", Kind: schema.Rate, Doc: "Requests per time, such as `600/1m`."},
+					{Name: "slow_down_at", Kind: schema.Ratio, Optional: true, Doc: "The used share from which requests are slowed down before they are refused, such as `80%`."},
+				},
+			},
+		},
+	}
+}
+
+func (b *builder) filter(n *node) {
+	f := &Filter{
+		Name: n.label(), Wasm: get[string](n, "wasm"), SHA256: get[string](n, "sha256"),
+		MemoryLimit: get[int64](n, "limits.memory"), TimeLimit: get[time.Duration](n, "limits.time"),
+		OnError:   get[string](n, "on_error"),
+		GrantHTTP: get[[]string](n, "grant.http"), GrantKV: get[bool](n, "grant.kv"), GrantShared: get[bool](n, "grant.shared"),
+		Config: b.opaque(n),
+	}
+	if at := n.attrs["wasm"]; at.v != nil {
+		switch {
+		case strings.HasPrefix(f.Wasm, BuiltinPrefix):
+			if f.SHA256 != "" {
+				b.errorf(n.attrs["sha256"].rng, "Unsupported argument", "A built-in filter has no sha256 of its own.")
+			}
+		default:
+			f.Wasm = b.eval.path(f.Wasm)
+			b.digest(n, f.SHA256, f.Wasm)
+		}
+	}
+	for _, rn := range n.all("rate") {
+		r := &Rate{Name: rn.label(), Limit: get[string](rn, "limit"), SlowDownAt: get[float64](rn, "slow_down_at")}
+		if at := rn.attrs["limit"]; at.v != nil {
+			b.rate(at)
+		}
+		f.Rates = append(f.Rates, r)
+	}
+	if f.Wasm != "" {
+		b.checkConfig(n, f.Config, func() (*schema.Block, error) {
+			if b.options.FilterSchema == nil {
+				return nil, nil
+			}
+			return b.options.FilterSchema(f)
+		})
+	}
+	b.define(n, f)
+	b.cfg.Filters = append(b.cfg.Filters, f)
+}
+
+// rate checks how a rate is written: a count with an optional k or M, a slash, and a duration whose
+// number may be left out.
+func (b *builder) rate(at *value) {
+	s, _ := at.v.(string)
+	count, per, _ := strings.Cut(s, "/")
+	digits := strings.TrimRight(count, "kM")
+	if per != "" && (per[0] < '0' || per[0] > '9') {
+		per = "1" + per
+	}
+	d, err := parseDuration(per)
+	if err != nil || d == 0 || digits == "" || len(count)-len(digits) > 1 || len(digits) > 9 || strings.Trim(digits, "0123456789") != "" || strings.Trim(digits, "0") == "" {
+		b.errorf(at.rng, "Invalid value", "%s: %q is not a rate: write a count and a time, such as \"600/1m\".", at.shape.Name, s)
+	}
+}

@@ -1,0 +1,86 @@
+package config
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+// Gateway is the gateway block: what holds for the whole daemon.
+type Gateway struct {
+	Environment string
+	DataDir     string // absolute or relative to the working directory
+	Limits      Limits
+	LogLevel    slog.Level
+	LogFormat   string // auto, text or json
+}
+
+// Limits are the bounds of gateway.limits.
+type Limits struct {
+	ConcurrentRequests int64
+	Body, Header       int64 // bytes
+	Drain              time.Duration
+	HeaderTimeout      time.Duration
+	BodyTimeout        time.Duration
+	IdleTimeout        time.Duration
+	WriteTimeout       time.Duration
+}
+
+func gatewayShape() *schema.Block {
+	return &schema.Block{
+		Doc: "What holds for the whole daemon.", Max: 1,
+		Attrs: []schema.Attr{
+			{Name: "environment", Kind: schema.String, Optional: true, Doc: "The name of the environment: `gateway.NAME.hcl` beside this file is laid over it. Usually `env(\"GINNEL_ENV\", \"production\")`."},
+			{Name: "data_dir", Kind: schema.String, Default: "./data", Restart: true, Doc: "The directory of state.db, the control socket, ca.pem, the master key and the module cache; relative to this file."},
+			{Name: "limits", Kind: schema.Object, Optional: true, Doc: "What clients may use.", Fields: []schema.Attr{
+				{Name: "concurrent_requests", Kind: schema.Int, Default: "4096", Env: "MAX_CONCURRENT_REQUESTS", Doc: "Requests served at once by each listener; more are answered 503 with Retry-After."},
+				{Name: "body", Kind: schema.Size, Default: "32MiB", Doc: "The largest request body; more is answered 413."},
+				{Name: "header", Kind: schema.Size, Default: "16KiB", Doc: "The largest request head; more is answered 431."},
+				{Name: "drain", Kind: schema.Duration, Default: "30s", Doc: "How long open requests may go on after a reload or a stop before they are told."},
+				{Name: "header_timeout", Kind: schema.Duration, Default: "10s", Doc: "For a request's head and the TLS handshake; later is answered 408."},
+				{Name: "body_timeout", Kind: schema.Duration, Default: "60s", Doc: "For a request's body; later is answered 408."},
+				{Name: "idle_timeout", Kind: schema.Duration, Default: "120s", Doc: "Between two requests of a connection."},
+				{Name: "write_timeout", Kind: schema.Duration, Default: "30s", Doc: "How long a client may take nothing of an answer."},
+			}},
+			{Name: "log", Kind: schema.Object, Optional: true, Doc: "The daemon's own log, on standard error.", Fields: []schema.Attr{
+				{Name: "level", Kind: schema.String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Env: "LOG_LEVEL", Doc: "The least level that is written."},
+				{Name: "format", Kind: schema.String, Default: "auto", Enum: []string{"auto", "text", "json"}, Env: "LOG_FORMAT", Restart: true, Doc: "`auto` is colour on a terminal and JSON elsewhere."},
+			}},
+		},
+	}
+}
+
+func (b *builder) gateway() {
+	n := b.cfg.root.one("gateway")
+	if n == nil {
+		n = &node{shape: gatewayShape(), kind: "gateway", rng: b.cfg.root.rng, attrs: map[string]*value{}}
+		b.complete(n)
+	}
+	g := &b.cfg.Gateway
+	g.Environment = get[string](n, "environment")
+	g.DataDir = filepath.Clean(b.eval.path(get[string](n, "data_dir")))
+	g.Limits = Limits{
+		ConcurrentRequests: get[int64](n, "limits.concurrent_requests"),
+		Body:               get[int64](n, "limits.body"),
+		Header:             get[int64](n, "limits.header"),
+		Drain:              get[time.Duration](n, "limits.drain"),
+		HeaderTimeout:      get[time.Duration](n, "limits.header_timeout"),
+		BodyTimeout:        get[time.Duration](n, "limits.body_timeout"),
+		IdleTimeout:        get[time.Duration](n, "limits.idle_timeout"),
+		WriteTimeout:       get[time.Duration](n, "limits.write_timeout"),
+	}
+	for _, name := range []string{"concurrent_requests", "body", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"} {
+		if at := n.at("limits." + name); at != nil && at.v != nil {
+			switch at.v {
+			case int64(0), time.Duration(0):
+				b.errorf(at.rng, "Invalid value", "%s: it must be more than 0.", name)
+			}
+		}
+	}
+	g.LogFormat = get[string](n, "log.format")
+	if text := get[string](n, "log.level"); text != "" {
+		g.LogLevel.UnmarshalText([]byte(text)) // one of the enum
+	}
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Provider is a provider block.
+type Provider struct {
+	Name     string
+	Plugin   string   // the name of a built-in plugin, or the path of an executable
+	SHA256   string   // of the executable, hex; "" for a built-in plugin
+	BaseURL  string   // "" = the plugin's own
+	Origins  []string // further base URLs
+	Timeouts Timeouts
+	Config   *Opaque
+}
+
+// Timeouts bound the parts of a call; 0 is the transport's default.
+type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
+
+func providerShape() *schema.Block {
+	return &schema.Block{
+		Doc: "A vendor, or a server of your own: a plugin that knows it, and how it is reached. It is started only where a route leads to it.", Labels: []string{"name"},
+		Attrs: []schema.Attr{
+			{Name: "plugin", Kind: schema.String, Doc: "The name of a built-in plugin (`ginnel plugins list`), or the path of an executable, which begins with `./` or `/`."},
+			{Name: "sha256", Kind: schema.String, Optional: true, Doc: "The executable's digest, in hex; required for one that is not built in."},
+			{Name: "base_url", Kind: schema.String, Optional: true, Doc: "Where the API is, path included. The default is the plugin's own. The gateway connects to nothing else, whatever the plugin says."},
+			{Name: "origins", Kind: schema.Strings, Optional: true, Doc: "Further base URLs that the plugin may use."},
+			{Name: "timeouts", Kind: schema.Object, Optional: true, Doc: "How long the parts of a call may take.", Fields: []schema.Attr{
+				{Name: "connect", Kind: schema.Duration, Default: "5s", Doc: "To connect, TLS included."},
+				{Name: "first_token", Kind: schema.Duration, Default: "120s", Doc: "From the request until the answer begins."},
+				{Name: "idle", Kind: schema.Duration, Default: "60s", Doc: "Between two pieces of an answer."},
+				{Name: "total", Kind: schema.Duration, Default: "10m", Doc: "The whole call."},
+			}},
+		},
+		Blocks: map[string]*schema.Block{"config": configShape("plugin")},
+	}
+}
+
+func configShape(owner string) *schema.Block {
+	return &schema.Block{Doc: "The " + owner + "'s own arguments; its schema checks them.", Max: 1, Opaque: true}
+}
+
+func (b *builder) provider(n *node) {
+	p := &Provider{
+		Name: n.label(), Plugin: get[string](n, "plugin"), SHA256: get[string](n, "sha256"),
+		BaseURL: strings.TrimSuffix(get[string](n, "base_url"), "/"), Origins: get[[]string](n, "origins"),
+		Timeouts: Timeouts{
+			Connect: get[time.Duration](n, "timeouts.connect"), FirstToken: get[time.Duration](n, "timeouts.first_token"),
+			Idle: get[time.Duration](n, "timeouts.idle"), Total: get[time.Duration](n, "timeouts.total"),
+		},
+		Config: b.opaque(n),
+	}
+	b.plugin(n, &p.Plugin, p.SHA256)
+	if p.BaseURL != "" {
+		b.baseURL(n.attrs["base_url"], p.BaseURL)
+	}
+	for _, o := range p.Origins {
+		b.baseURL(n.attrs["origins"], o)
+	}
+	if p.Plugin != "" {
+		b.checkConfig(n, p.Config, func() (*schema.Block, error) { return b.pluginSchema(p.Plugin) })
+	}
+	b.define(n, p)
+	b.cfg.Providers = append(b.cfg.Providers, p)
+}
+
+// IsPath reports whether a plugin or a module is named by a file's path.
+func IsPath(s string) bool { return strings.ContainsAny(s, `/\`) }
+
+// plugin checks how a plugin is named and makes its path whole.
+func (b *builder) plugin(n *node, plugin *string, sha string) {
+	at := n.attrs["plugin"]
+	if at.v == nil {
+		return
+	}
+	if !IsPath(*plugin) {
+		if sha != "" {
+			b.errorf(n.attrs["sha256"].rng, "Unsupported argument", "The built-in plugin %q has no sha256 of its own.", *plugin)
+		}
+		return
+	}
+	*plugin = b.eval.path(*plugin)
+	b.digest(n, sha, *plugin)
+}
+
+func (b *builder) digest(n *node, sha, path string) {
+	switch {
+	case sha == "":
+		b.errorf(n.rng, "Missing argument", "%s needs sha256: run `sha256sum %s`.", describe(n.kind, n.labels), path)
+	case !hexDigest.MatchString(sha):
+		b.errorf(n.attrs["sha256"].rng, "Invalid value", "sha256: 64 lower-case hex digits are needed.")
+	}
+}
+
+func (b *builder) baseURL(at *value, s string) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		b.errorf(at.rng, "Invalid value", "%s: an http or https URL is needed, such as https://api.example.com/v1.", at.shape.Name)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		b.errorf(at.rng, "Invalid value", "%s: a URL without user, query and fragment is needed.", at.shape.Name)
+	}
+}
+
+func (b *builder) pluginSchema(plugin string) (*schema.Block, error) {
+	if b.options.PluginSchema == nil {
+		return nil, nil
+	}
+	return b.options.PluginSchema(plugin)
+}
+
+// checkConfig checks a config block if its owner's schema is known by now.
+func (b *builder) checkConfig(n *node, o *Opaque, find func() (*schema.Block, error)) {
+	shape, err := find()
+	if err != nil {
+		rng := n.rng
+		for _, name := range []string{"plugin", "wasm"} {
+			if at := n.attrs[name]; at != nil {
+				rng = at.rng
+			}
+		}
+		b.errorf(rng, fmt.Sprintf("Cannot use %s", describe(n.kind, n.labels)), "%s", err)
+		return
+	}
+	if shape != nil {
+		b.diags = append(b.diags, o.Check(shape)...)
+	}
+}
