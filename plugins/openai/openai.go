@@ -1,0 +1,135 @@
+// Package openai is the provider plugin for OpenAI and for every server that speaks its dialect:
+// vLLM, llama.cpp, Ollama, Groq, DeepSeek and others, by the provider block's base_url. It relays: it
+// hands the gateway the paths and the credentials, and sees no request.
+//
+// It has no client of its own and knows no vendor's peculiarities; the dialect's deviations are
+// package sdk/dialect/openai's.
+package openai
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+const (
+	name    = "openai"
+	version = "0.1.0"
+	origin  = "https://api.openai.com/v1"
+)
+
+// config is the plugin's config block.
+type config struct {
+	APIKey       string            `json:"api_key"`
+	Organization string            `json:"organization"`
+	Project      string            `json:"project"`
+	Headers      map[string]string `json:"headers"`
+}
+
+type plugin struct {
+	mu    sync.Mutex // protects lease
+	lease *provider.Relay
+}
+
+var _ provider.Relayer = (*plugin)(nil)
+
+// New returns the plugin.
+func New() provider.Provider { return &plugin{} }
+
+// Describe says what the plugin is.
+func (p *plugin) Describe(context.Context) (*provider.Info, error) {
+	return &provider.Info{
+		Name:     name,
+		Version:  version,
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels},
+		Dialects: []llm.Dialect{llm.OpenAI},
+		Origins:  []string{origin},
+		Config: &schema.Block{
+			Doc: "Credentials for OpenAI or a server that speaks its dialect; base_url stands in the provider block.",
+			Attrs: []schema.Attr{
+				{Name: "api_key", Kind: schema.String, Optional: true, Sensitive: true, Doc: "sent as a bearer token; without it, none is sent"},
+				{Name: "organization", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Organization"},
+				{Name: "project", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Project"},
+				{Name: "headers", Kind: schema.Map, Optional: true, Sensitive: true, Doc: "further header fields of every request"},
+			},
+		},
+	}, nil
+}
+
+// Configure builds the one lease there is.
+func (p *plugin) Configure(_ context.Context, raw []byte) error {
+	var c config
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "the config is not what its schema says"}
+	}
+	lease := &provider.Relay{
+		Ops: []provider.Template{
+			{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
+			{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
+			{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
+		},
+		RefreshOn: []provider.Match{{Status: 401}},
+	}
+	for _, f := range []llm.Field{{Name: "Authorization", Value: c.APIKey}, {Name: "OpenAI-Organization", Value: c.Organization}, {Name: "OpenAI-Project", Value: c.Project}} {
+		if f.Value == "" {
+			continue
+		}
+		if !plain(f.Value) || strings.ContainsRune(f.Value, ' ') {
+			return &llm.Error{Code: llm.CodeInvalid, Message: "config: the value for " + f.Name + " has a space or a control character in it"}
+		}
+		if f.Name == "Authorization" {
+			f.Value = "Bearer " + f.Value
+		}
+		lease.Header.Add(f.Name, f.Value)
+	}
+	for _, field := range slices.Sorted(maps.Keys(c.Headers)) {
+		if !token(field) || !plain(c.Headers[field]) || framing(field) {
+			return &llm.Error{Code: llm.CodeInvalid, Message: "config: headers: " + field + " cannot be set"}
+		}
+		lease.Header.Set(field, c.Headers[field])
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lease = lease
+	return nil
+}
+
+// Relay returns the lease. An API key does not expire; where the vendor calls it stale, the operator
+// has a new one, which arrives with a reload.
+func (p *plugin) Relay(context.Context) (*provider.Relay, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lease == nil {
+		return nil, &llm.Error{Code: llm.CodeInternal, Message: "the plugin is not configured"}
+	}
+	return p.lease, nil
+}
+
+// token reports whether s is a header field's name (RFC 9110, section 5.6.2).
+func token(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// plain reports whether a field's value has no control characters.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// framing reports whether a field belongs to the gateway's connection.
+func framing(name string) bool {
+	return slices.ContainsFunc([]string{"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "content-type", "content-encoding"},
+		func(f string) bool { return llm.EqualFold(f, name) })
+}
