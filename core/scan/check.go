@@ -166,18 +166,28 @@ func placeholder(m []byte) bool {
 	return false
 }
 
-// entropy is Shannon's, in bits per byte.
+// entropy is Shannon's, in bits per byte, of at most MaxWindow bytes.
 func entropy(m []byte) float64 {
+	if len(m) == 0 || len(m) > MaxWindow {
+		return 0
+	}
 	var n [256]uint16
 	for _, b := range m {
 		n[b]++
 	}
-	e := 0.0
-	for _, b := range m { // each byte's share of its count adds up to one term per value
-		e += math.Log2(float64(len(m)) / float64(n[b]))
+	sum := 0.0
+	for _, b := range m {
+		sum += log2[n[b]]
 	}
-	return e / float64(len(m))
+	return log2[len(m)] - sum/float64(len(m))
 }
+
+var log2 = func() (t [MaxWindow + 1]float64) {
+	for i := 1; i < len(t); i++ {
+		t[i] = math.Log2(float64(i))
+	}
+	return t
+}()
 
 func appendLower(dst, m []byte) []byte {
 	for _, c := range m {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 
 	"github.com/ginnel/ginnel/core/scan/automaton"
 	"github.com/ginnel/ginnel/core/scan/keyword"
@@ -69,7 +70,23 @@ func (b *builder) engine() (*engine, error) {
 	}
 	var err error
 	b.e.keys, err = keyword.New(b.keys)
+	for n, k := range b.keys {
+		for _, r := range b.e.byKey[n] {
+			for _, c := range [2]byte{k[0], upper(k[0])} {
+				if heads := &b.e.byHead[c]; b.e.rules[r.rule].reach == 0 && !slices.Contains(*heads, r.rule) {
+					*heads = append(*heads, r.rule)
+				}
+			}
+		}
+	}
 	return b.e, err
+}
+
+func upper(c byte) byte {
+	if c-'a' < 26 {
+		return c &^ 0x20
+	}
+	return c
 }
 
 func (b *builder) add(index int32, r *Rule) error {
@@ -172,7 +189,6 @@ func wakers(r *Rule, re *syntax.Regexp) (keys []literal.Key, err error) {
 // wake registers what wakes a rule and works out how far before its waker a match may begin.
 func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
 	id := uint16(len(b.e.rules))
-	c.heads = *c.parts[0].a.Heads()
 	for _, p := range c.parts {
 		c.alphabet.Merge(p.a.Alphabet())
 		if p.gap > 0 {
@@ -234,7 +250,8 @@ func split(re *syntax.Regexp) ([]part, error) {
 			return nil, err
 		}
 		p := &parts[len(parts)-1]
-		p.gap, p.set = s.Max, a.Heads()
+		heads := a.Heads()
+		p.gap, p.set = s.Max, &heads
 	}
 	return parts, end()
 }

@@ -11,8 +11,9 @@ import (
 type engine struct {
 	rules  []rule
 	keys   *keyword.Set
-	byKey  [][]ref // rules that a keyword wakes
-	kinds  kind    // triggers that some rule uses
+	byKey  [][]ref       // rules that a keyword wakes
+	byHead [256][]uint16 // rules of no reach, by the first bytes of their keywords
+	kinds  kind          // triggers that some rule uses
 	byKind [kindCount][]ref
 	headed []uint16 // rules whose matches may begin before what wakes them
 	detect []detector
@@ -28,7 +29,6 @@ type rule struct {
 	tail     *automaton.Bytes
 	until    *automaton.Automaton // ends the tail, or nil
 	check    func([]byte) bool
-	heads    automaton.Bytes // bytes that begin a match
 	alphabet automaton.Bytes // bytes of a match
 	reach    int             // how far before the end of the text a match may begin that nothing woke yet
 }
@@ -154,13 +154,14 @@ func (e *engine) wake(w *work, t []byte, pos, end int, r ref, final bool) {
 	if w.base > 0 {
 		lo = max(lo, 1) // t[0] is context only
 	}
-	w.steps += 8 + max(hi-lo, 0)
+	w.steps += 2 + max(hi-lo, 0)
 	for ; lo <= hi; lo++ {
 		at := w.base + lo
-		if at < w.last[r.rule] && ru.before == 0 || at+1 == w.tried[r.rule] || !ru.heads.Has(t[lo]) {
+		if at < w.last[r.rule] && ru.before == 0 || at+1 == w.tried[r.rule] || !ru.parts[0].a.May(t, lo) {
 			continue
 		}
 		w.tried[r.rule] = at + 1
+		w.steps += 4
 		c := candidate{rule: r.rule, start: lo, from: lo, end: end, run: ru.parts[0].a.Begin(t, lo)}
 		if !e.step(w, &c, t, final) {
 			w.pend = append(w.pend, c)
@@ -238,7 +239,7 @@ func (e *engine) parts(w *work, ru *rule, t []byte, at, k int, final bool) (end 
 // then where it begins at the earliest.
 func (e *engine) alive(w *work, rule uint16, t []byte, at int) bool {
 	ru := &e.rules[rule]
-	if w.base+at < w.last[rule] && ru.before == 0 || !ru.heads.Has(t[at]) {
+	if w.base+at < w.last[rule] && ru.before == 0 || !ru.parts[0].a.May(t, at) {
 		return false
 	}
 	if len(ru.parts) > 1 {
@@ -260,11 +261,22 @@ func (e *engine) begun(w *work, t []byte) {
 		floor = 1
 	}
 	for at := max(len(t)-e.keys.MaxLen()+1, floor); at < w.low; at++ {
+		if at == len(t)-1 {
+			for _, id := range e.byHead[t[at]] {
+				e.lower(w, id, t, at)
+			}
+			break
+		}
+		if len(e.byHead[t[at]]) == 0 {
+			continue
+		}
 		lo, hi := e.keys.Begun(t[at:])
+		id := -1
 		for i := lo; i < hi; i++ {
 			for _, r := range e.byKey[e.keys.Begin(i)] {
-				if e.rules[r.rule].reach == 0 && e.alive(w, r.rule, t, at) {
-					w.low, w.keep = min(w.low, w.from), min(w.keep, at)
+				if int(r.rule) != id && e.rules[r.rule].reach == 0 {
+					id = int(r.rule)
+					e.lower(w, r.rule, t, at)
 				}
 			}
 		}
@@ -276,10 +288,15 @@ func (e *engine) begun(w *work, t []byte) {
 			at--
 		}
 		for ; at < w.low; at++ {
-			if e.alive(w, id, t, at) {
-				w.low, w.keep = min(w.low, w.from), min(w.keep, at)
-			}
+			e.lower(w, id, t, at)
 		}
+	}
+}
+
+// lower lowers w.low and w.keep to at where a match of the rule may begin there and go on.
+func (e *engine) lower(w *work, rule uint16, t []byte, at int) {
+	if e.alive(w, rule, t, at) {
+		w.low, w.keep = min(w.low, w.from), min(w.keep, at)
 	}
 }
 
@@ -338,7 +355,7 @@ func (e *engine) extend(w *work, m found, t []byte, final bool) bool {
 	}
 	at, most, end := w.last[m.rule], m.end+MaxTail, w.base+len(t)
 	for at < min(most, end) && ru.tail.Has(t[at-w.base]) {
-		if ru.until != nil && ru.until.Heads().Has(t[at-w.base]) {
+		if ru.until != nil && ru.until.May(t, at-w.base) {
 			r := ru.until.Begin(t, at-w.base)
 			decided := ru.until.Go(&r, t, final)
 			w.steps += 1 + r.At - (at - w.base)

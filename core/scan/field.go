@@ -142,11 +142,11 @@ func (s *Set) value(w *work, v []byte) error {
 			return err
 		}
 		// v may lie in spare already: decoding never writes beyond what it has read.
-		u := unescape(w.spare[:0], v)
-		if len(u) == len(v) {
+		w.spare = unescape(w.spare[:0], v)
+		if len(w.spare) == len(v) {
 			return nil
 		}
-		v, w.spare = u, u
+		v = w.spare
 	}
 }
 

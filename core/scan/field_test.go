@@ -63,6 +63,17 @@ func TestTheValuesOfAQueryAreReadOneByOne(t *testing.T) {
 	}
 }
 
+func TestOrdinaryFieldsCostNoAllocation(t *testing.T) {
+	s := mustCompile(t, string(builtin(t, "structured.rules")))
+	var ms []Match
+	for _, text := range []string{"gpt-4o-mini-2024-07-18", `{"city": "New York, NY", "note": "it's for O'Hara & sons", "x": "a\nb%20c"}`, "report.pdf"} {
+		b := []byte(text)
+		if n := testing.AllocsPerRun(50, func() { ms, _ = s.Scan(ms[:0], b) }); n != 0 && !raceEnabled || len(ms) > 0 {
+			t.Errorf("%s: %v allocations, %v", text, n, ms)
+		}
+	}
+}
+
 func FuzzFields(f *testing.F) {
 	f.Add(`{"a": "b%27 or 1=1 &lt;b&gt;"}`)
 	f.Add(`["\ud800%u0041\x41&#x41;"`)

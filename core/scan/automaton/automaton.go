@@ -22,7 +22,7 @@ type Automaton struct {
 	table  []uint16 // state*width+class: the next state and accepts
 	start  [3]uint16
 	maxLen int
-	heads  Bytes
+	heads  [3]Bytes // by what stands before
 	all    Bytes
 }
 
@@ -36,8 +36,16 @@ type Run struct {
 // MaxLen returns the number of bytes of the longest possible match.
 func (a *Automaton) MaxLen() int { return a.maxLen }
 
-// Heads returns the bytes that a match may begin with.
-func (a *Automaton) Heads() *Bytes { return &a.heads }
+// Heads returns the bytes that a match may begin with, whatever stands before.
+func (a *Automaton) Heads() Bytes {
+	all := a.heads[0]
+	all.Merge(&a.heads[1])
+	all.Merge(&a.heads[2])
+	return all
+}
+
+// May reports whether the byte at t[at] and what stands before it let a match begin there.
+func (a *Automaton) May(t []byte, at int) bool { return a.heads[before(t, at)].Has(t[at]) }
 
 // Alphabet returns the bytes that a match may contain.
 func (a *Automaton) Alphabet() *Bytes { return &a.all }
@@ -45,16 +53,9 @@ func (a *Automaton) Alphabet() *Bytes { return &a.all }
 // Size returns the number of bytes of the tables.
 func (a *Automaton) Size() int { return 2*len(a.table) + 256 }
 
-// Begin returns a run that begins at t[at]; first reports whether t[0] begins the text.
+// Begin returns a run that begins at t[at]; t[0] begins the text.
 func (a *Automaton) Begin(t []byte, at int) Run {
-	before := beforeText
-	if at > 0 {
-		before = beforeOther
-		if wordByte(t[at-1]) {
-			before = beforeWord
-		}
-	}
-	return Run{At: at, End: -1, state: a.start[before]}
+	return Run{At: at, End: -1, state: a.start[before(t, at)]}
 }
 
 // Go reads on and reports whether the outcome is decided: r.End is then the end of the longest
@@ -108,6 +109,16 @@ func (s *Bytes) Merge(o *Bytes) {
 	for i := range s {
 		s[i] |= o[i]
 	}
+}
+
+func before(t []byte, at int) int {
+	switch {
+	case at == 0:
+		return beforeText
+	case wordByte(t[at-1]):
+		return beforeWord
+	}
+	return beforeOther
 }
 
 func wordByte(b byte) bool {

@@ -59,7 +59,8 @@ func Class(pattern string) (*Bytes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Heads(), nil
+	heads := a.Heads()
+	return &heads, nil
 }
 
 // builder makes states of sets of instructions: those that wait to be followed.
@@ -334,9 +335,9 @@ func (b *builder) finish() {
 				break
 			}
 		}
-		for _, s := range a.start {
+		for i, s := range a.start {
 			if s != dead && a.table[int(s)*a.width+k]&^accepts != dead {
-				a.heads.Add(byte(c))
+				a.heads[i].Add(byte(c))
 			}
 		}
 	}

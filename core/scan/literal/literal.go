@@ -18,6 +18,7 @@ const (
 	maxKeys  = 520
 	maxLen   = 24
 	maxClass = 48 // bytes of a class that are worth spelling out
+	enough   = 64 // words, where there is a set already
 )
 
 // ErrNone is the error of a pattern without a usable literal.
@@ -52,28 +53,42 @@ func (c *choice) take(keys []Key, bits float64) {
 }
 
 func (c *choice) offer(words []string, lo, hi int) {
-	if len(words) > maxKeys {
-		return
-	}
-	var keys []Key
 	wakes := 0.0
 	for _, w := range words {
 		if len(w) < keyword.MinLen {
 			return
 		}
-		keys = append(keys, Key{w, lo, hi})
 		// The second term is a chance hit in the bitmap.
 		wakes += math.Exp2(-float64(keyword.Rarity(w))) + math.Exp2(-17)
 	}
-	c.take(keys, -math.Log2(wakes*float64(1+(hi-lo)/2)))
+	bits := -math.Log2(wakes * float64(1+(hi-lo)/2))
+	if c.keys != nil && bits < c.bits {
+		return
+	}
+	keys := make([]Key, len(words))
+	for i, w := range words {
+		keys[i] = Key{w, lo, hi}
+	}
+	c.take(keys, bits)
 }
 
 // sequence tries every run of neighbours that spell a few words, from every place.
 func (c *choice) sequence(seq []*syntax.Regexp, lo, hi int) {
+	spelled := make([][]string, len(seq))
+	for i, re := range seq {
+		if i > 0 && re == seq[i-1] {
+			spelled[i] = spelled[i-1]
+			continue
+		}
+		spelled[i] = spell(re)
+	}
 	for i := range seq {
 		words := []string{""}
 		for j := i; j < len(seq); j++ {
-			if words = cross(words, spell(seq[j])); words == nil {
+			if c.keys != nil && len(words)*len(spelled[j]) > enough {
+				break
+			}
+			if words = cross(words, spelled[j]); words == nil {
 				if seq[j].Op == syntax.OpAlternate {
 					c.alternate(seq[i:j], seq[j], lo, hi)
 				}
@@ -174,17 +189,31 @@ func spell(re *syntax.Regexp) []string {
 }
 
 func spellClass(re *syntax.Regexp) []string {
+	var seen [256]bool
 	var out []string
 	for i := 0; i < len(re.Rune); i += 2 {
 		for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
-			s := keyword.Lower(string([]byte{byte(r)}))
-			if !slices.Contains(out, s) {
-				out = append(out, s)
+			b := byte(r)
+			if b-'A' < 26 {
+				b |= 0x20
 			}
-			if len(out) > maxClass {
+			if seen[b] {
+				continue
+			}
+			if seen[b] = true; len(out) == maxClass {
 				return nil
 			}
+			out = append(out, letters[b:b+1])
 		}
 	}
 	return out
 }
+
+// letters holds every byte once.
+var letters = func() string {
+	var b [256]byte
+	for i := range b {
+		b[i] = byte(i)
+	}
+	return string(b[:])
+}()
