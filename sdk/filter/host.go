@@ -50,18 +50,27 @@ type Decision struct {
 	Delay      int // milliseconds by which to slow the exchange down
 }
 
-// Take takes cost from the filter's rate block of that name, counted per key.
+// Take takes cost from the filter's rate block of that name, counted per key. Where it is allowed,
+// only OK and Delay are filled, at the price of one call; Last tells the rest.
 func Take(rate, key string, cost int) (Decision, error) {
-	n := sysRateTake(rate, key, uint32(cost))
-	if n < 0 && n != abi.Limit {
+	switch n := sysRateTake(rate, key, uint32(cost)); {
+	case n >= 0:
+		return Decision{OK: true, Delay: int(n)}, nil
+	case n == abi.Limit:
+		return Last()
+	default:
 		return Decision{}, Error(n)
 	}
+}
+
+// Last returns the whole decision of the last Take of this callback.
+func Last() (Decision, error) {
 	b, err := get(abi.Rate, "")
 	if err != nil || len(b) < abi.RateRecord {
-		return Decision{OK: n >= 0}, err
+		return Decision{}, err
 	}
 	word := func(i int) int { return int(binary.LittleEndian.Uint32(b[4*i:])) }
-	return Decision{OK: n >= 0, Limit: word(0), Remaining: word(1), Reset: word(2), RetryAfter: word(3), Delay: word(4)}, nil
+	return Decision{OK: word(3) == 0, Limit: word(0), Remaining: word(1), Reset: word(2), RetryAfter: word(3), Delay: word(4)}, nil
 }
 
 // appendInt is strconv.AppendInt for base ten.

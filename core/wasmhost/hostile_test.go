@@ -1,0 +1,171 @@
+package wasmhost
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+)
+
+func TestHostileGuestsFailAlone(t *testing.T) {
+	f := newGuest(t, Spec{Limits: Limits{Time: 300 * time.Millisecond}})
+	for _, c := range []struct{ query, want string }{
+		{"loop", "exhausted"},
+		{"memory", ""},
+		{"recurse", ""},
+		{"calls", errCalls.Error()},
+		{"output", errOutput.Error()},
+		{"panic", "on purpose"},
+		{"exit", errExit.Error()},
+		{"fail", "it gave -8"},
+		{"pause", "no call is outstanding"},
+		{"action", "action 77"},
+		{"drop", "action 2"},
+	} {
+		x := newExchange(c.query)
+		x.Tenant = c.query // a tenant each: the breaker is another test's
+		var wg sync.WaitGroup
+		for i := range 4 { // the neighbours
+			wg.Go(func() {
+				for range 5 {
+					y := newExchange("find")
+					y.Tenant = string(rune('a' + i))
+					if _, err := f.Run(context.Background(), exchange.PhaseRequestHead, y); err != nil {
+						t.Errorf("beside %s: %v", c.query, err)
+					}
+				}
+			})
+		}
+		_, err := f.Run(t.Context(), exchange.PhaseRequestHead, x)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.query, err)
+		}
+		wg.Wait()
+		x = newExchange("find")
+		x.Tenant = c.query
+		run(t, f, exchange.PhaseRequestHead, x)
+	}
+	if n := f.Stats().Failures; n != 11 {
+		t.Errorf("%d failures", n)
+	}
+}
+
+func TestOnErrorOpenGoesOn(t *testing.T) {
+	f := newGuest(t, Spec{OnError: Open})
+	if v := run(t, f, exchange.PhaseRequestHead, newExchange("panic")); v.Action != exchange.Continue {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestPlantedDataNeverCrossesTenants(t *testing.T) {
+	f := newGuest(t, Spec{Limits: Limits{Time: 20 * time.Second, Instances: 2}})
+	var wg sync.WaitGroup
+	for tenant := range 6 {
+		wg.Go(func() {
+			name := strings.Repeat("t", tenant+1)
+			for range 200 {
+				for _, query := range []string{"plant", "find"} {
+					x := newExchange(query)
+					x.Tenant = name
+					if _, err := f.Run(context.Background(), exchange.PhaseRequestHead, x); err != nil {
+						t.Error(err)
+						return
+					}
+					if got := said(x); got != "" && got != "secret of "+name {
+						t.Errorf("%s sees %q", name, got)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s := f.Stats()
+	if s.Instances > 2 || s.Resets == 0 || s.Failures > 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestSharedInstancesKeepWhatTheyHave(t *testing.T) {
+	f := newGuest(t, Spec{Builtin: true, Limits: Limits{Time: 20 * time.Second, Instances: 1}})
+	run(t, f, exchange.PhaseRequestHead, newExchange("plant"))
+	x := newExchange("find")
+	x.Tenant = "other"
+	if run(t, f, exchange.PhaseRequestHead, x); said(x) != "secret of t" || f.Stats().Resets != 0 {
+		t.Errorf("%q, %+v", said(x), f.Stats())
+	}
+}
+
+func TestTheBreakerOpensForOneTenant(t *testing.T) {
+	var log bytes.Buffer
+	f := newGuest(t, Spec{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range tolerated {
+		f.Run(t.Context(), exchange.PhaseRequestHead, newExchange("fail"))
+	}
+	before := f.Stats().Failures
+	if _, err := f.Run(t.Context(), exchange.PhaseRequestHead, newExchange("find")); err != errSuspended || f.Stats().Failures != before {
+		t.Errorf("%v", err)
+	}
+	x := newExchange("find")
+	x.Tenant = "other"
+	run(t, f, exchange.PhaseRequestHead, x)
+	if !strings.Contains(log.String(), "filter suspended") {
+		t.Error("nothing in the log")
+	}
+}
+
+func TestBreakerClosesAfterATrial(t *testing.T) {
+	var b breaker
+	now := time.Unix(0, 0)
+	clock := func() time.Time { return now }
+	for range tolerated {
+		b.failed("t", clock)
+	}
+	if b.allow("t", clock) || !b.allow("u", clock) {
+		t.Fatal("open for the wrong tenant")
+	}
+	now = now.Add(minBackoff)
+	if !b.allow("t", clock) || b.allow("t", clock) {
+		t.Error("not one trial")
+	}
+	if d, opened := b.failed("t", clock); !opened || d != 2*minBackoff {
+		t.Errorf("a failed trial: %s", d)
+	}
+	now = now.Add(2 * minBackoff)
+	if !b.allow("t", clock) {
+		t.Fatal("no second trial")
+	}
+	if b.succeeded("t"); !b.allow("t", clock) || !b.allow("t", clock) {
+		t.Error("still open after a success")
+	}
+}
+
+func TestRefusedConfigsAreErrors(t *testing.T) {
+	h, m := guest(t)
+	for _, c := range []struct {
+		spec Spec
+		want string
+	}{
+		{Spec{Config: []byte(`{"refuse":"because"}`)}, "because"},
+		{Spec{Config: []byte(`{"rules":"nonsense"}`)}, "invalid"},
+		{Spec{Config: []byte(`{`)}, "refuses its config"},
+		{Spec{Limits: Limits{Memory: 1 << 16}}, "begins with"},
+		{Spec{OnError: "maybe"}, "on_error"},
+	} {
+		c.spec.Name, c.spec.Module, c.spec.Limiter = "bad", m, newLimiter()
+		if f, err := h.NewFilter(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.want, err)
+			if f != nil {
+				f.Close(t.Context())
+			}
+		}
+	}
+	if len(h.sets) != 0 {
+		t.Errorf("%d sets of rules are left", len(h.sets))
+	}
+}

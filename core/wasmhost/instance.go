@@ -1,0 +1,237 @@
+package wasmhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/scan"
+	"github.com/ginnel/ginnel/core/wasmhost/meter"
+	"github.com/ginnel/ginnel/core/wasmhost/snapshot"
+	"github.com/ginnel/ginnel/sdk/filter/abi"
+)
+
+// initTime is the time that an instance has for its start section, its initialiser and
+// ginnel_init together, and initCalls its host calls.
+const (
+	initTime  = 2 * time.Second
+	initCalls = 10_000
+)
+
+// instance is one running copy of a filter's module. It is used by one goroutine at a time.
+type instance struct {
+	call
+
+	filter *Filter
+	mod    api.Module
+	mem    api.Memory
+	alloc  api.Function
+	on     api.Function
+	meter  *meter.Meter
+	ctx    *callContext
+	snap   *snapshot.Snapshot // nil where the instance serves all tenants or cannot be reset
+	tenant string
+	used   bool // a callback ran since the instance began or was reset
+	stack  [2]uint64
+
+	// reused between callbacks
+	scratch  []byte
+	matches  []scan.Match
+	records  []byte
+	line     []byte // what the guest printed without a line end
+	addr     netip.Addr
+	addrText string
+}
+
+// allocator hands out one guest memory and remembers it: a start section that fails leaves nobody
+// else to free it.
+type allocator struct {
+	limit uint64
+	made  experimental.LinearMemory
+}
+
+// Allocate implements experimental.MemoryAllocator.
+func (a *allocator) Allocate(_, most uint64) experimental.LinearMemory {
+	a.made = newGuestMemory(min(a.limit, most))
+	return a.made
+}
+
+// newInstance starts a copy of the filter's module and configures it.
+func (f *Filter) newInstance() (_ *instance, err error) {
+	in := &instance{filter: f, meter: &meter.Meter{}}
+	in.ctx = &callContext{Context: meter.With(context.Background(), in.meter), in: in}
+	in.call = call{init: true, calls: initCalls, output: f.limits.Output, lines: maxLines}
+	memory := &allocator{limit: uint64(f.limits.Memory)}
+	defer func() {
+		if r := recover(); r != nil { // the first size did not fit
+			err = fmt.Errorf("no memory: %v", r)
+		}
+		if err != nil && in.mod != nil {
+			in.mod.Close(in.ctx)
+		}
+		if err != nil && memory.made != nil {
+			memory.made.Free()
+		}
+	}()
+	in.meter.Begin(initTime)
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	in.mod, err = f.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(in.ctx, memory), f.module.code, config)
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", in.cause(err))
+	}
+	in.mem = in.mod.Memory()
+	in.alloc, in.on = in.mod.ExportedFunction("ginnel_alloc"), in.mod.ExportedFunction("ginnel_on")
+	if err := in.configure(f.config); err != nil {
+		return nil, err
+	}
+	in.call = call{}
+	if !f.shared && f.module.stats.NoReset == "" {
+		if in.snap, err = snapshot.Take(in.mod, f.module.stats.Globals); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// configure runs the initialiser and ginnel_init.
+func (in *instance) configure(config []byte) error {
+	in.meter.Arm(in.mod, initTime)
+	if f := in.mod.ExportedFunction("_initialize"); f != nil {
+		if _, err := f.Call(in.ctx); err != nil {
+			return fmt.Errorf("initialise: %w", in.cause(err))
+		}
+	}
+	v, err := in.mod.ExportedFunction("ginnel_abi_1").Call(in.ctx)
+	if err != nil {
+		return fmt.Errorf("ginnel_abi_1: %w", in.cause(err))
+	}
+	if minor := api.DecodeI32(v[0]); minor < 0 || minor > abi.Minor {
+		return fmt.Errorf("it needs version 1.%d of the abi, this is 1.%d", minor, abi.Minor)
+	}
+	if err := in.put(config); err != nil {
+		return err
+	}
+	v, err = in.mod.ExportedFunction("ginnel_init").Call(in.ctx, uint64(len(config)))
+	if err != nil {
+		return fmt.Errorf("ginnel_init: %w", in.cause(err))
+	}
+	if code := api.DecodeI32(v[0]); code < 0 {
+		if in.cry != "" {
+			return fmt.Errorf("it refuses its config: %s", in.cry)
+		}
+		return fmt.Errorf("it refuses its config (%d)", code)
+	}
+	return nil
+}
+
+// put writes b into the guest's buffer.
+func (in *instance) put(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	in.stack[0] = uint64(len(b))
+	if err := in.alloc.CallWithStack(in.ctx, in.stack[:]); err != nil {
+		return fmt.Errorf("ginnel_alloc: %w", in.cause(err))
+	}
+	in.pay(len(b))
+	if !in.mem.Write(api.DecodeU32(in.stack[0]), b) {
+		return fmt.Errorf("ginnel_alloc gave a buffer outside of the memory")
+	}
+	return nil
+}
+
+// begin prepares a callback: its budgets grow with the text that it is about.
+func (in *instance) begin(p exchange.Phase, x *exchange.Exchange) (raw []byte) {
+	l := &in.filter.limits
+	in.x, in.phase = x, p
+	in.calls, in.lines, in.cry = l.HostCalls, maxLines, ""
+	size := 0
+	switch p {
+	case exchange.PhaseRequestBody:
+		raw = x.Request.Body.Bytes()
+		size = len(raw)
+	case exchange.PhaseResponseBody:
+		raw = x.Response.Body.Bytes()
+		size = len(raw)
+	case exchange.PhaseEvent:
+		raw = x.Event.Bytes()
+		size = len(raw)
+	case exchange.PhaseRequestText:
+		size = len(x.Request.Body.Raw())
+		in.calls += 4 * x.Request.Body.Len()
+	case exchange.PhaseDelta:
+		size = len(x.Window.Bytes())
+		in.calls += 4
+	}
+	in.output = max(l.Output, 4*int64(size))
+	in.meter.Arm(in.mod, l.Time+l.Time*time.Duration(size)/(1<<20))
+	return raw
+}
+
+// run is one callback; its result is the guest's action.
+func (in *instance) run(p exchange.Phase, x *exchange.Exchange) (int32, error) {
+	raw := in.begin(p, x)
+	in.used = true
+	if err := in.put(raw); err != nil {
+		return 0, err
+	}
+	in.stack[0], in.stack[1] = uint64(eventOf(p)), uint64(len(raw))
+	if err := in.on.CallWithStack(in.ctx, in.stack[:]); err != nil {
+		return 0, in.cause(err)
+	}
+	return api.DecodeI32(in.stack[0]), nil
+}
+
+// end forgets the callback. What is large is not kept for the next one.
+func (in *instance) end() {
+	in.flushLine()
+	keep := in.out[:0]
+	if in.answer != nil || cap(keep) > 1<<16 {
+		keep = nil
+	}
+	in.call = call{out: keep}
+	if cap(in.scratch) > 1<<16 {
+		in.scratch = nil
+	}
+}
+
+// bind makes the instance the tenant's. It reports false where its memory cannot be wiped.
+func (in *instance) bind(tenant string) bool {
+	if in.filter.shared || in.tenant == tenant {
+		return true
+	}
+	if in.used {
+		if in.snap == nil {
+			return false
+		}
+		in.snap.Restore()
+		in.used = false
+		in.filter.resets.Add(1)
+	}
+	// what the host keeps for the instance is overwritten before it is read, and no guest can see it
+	in.tenant = tenant
+	return true
+}
+
+func (in *instance) close() { in.mod.Close(in.ctx) }
+
+// cause names what stopped a guest: the meter, a limit, or a trap of its own.
+func (in *instance) cause(err error) error {
+	for _, known := range []error{meter.ErrExhausted, errCalls, errOutput, errExit} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	in.flushLine()
+	if in.cry != "" {
+		return fmt.Errorf("%w (it said: %s)", err, in.cry)
+	}
+	return err
+}

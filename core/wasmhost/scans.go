@@ -1,0 +1,364 @@
+package wasmhost
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/scan"
+	"github.com/ginnel/ginnel/core/wasmhost/meter"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/filter/abi"
+)
+
+// maxFilterSets bounds the rules files of one filter.
+const maxFilterSets = 16
+
+// ruleSet is a rules file that is compiled once for all filters of a host.
+type ruleSet struct {
+	key  [sha256.Size]byte
+	refs int // filters that use it; protected by Host.mu
+	done chan struct{}
+	set  *scan.Set
+	err  error
+}
+
+// rules returns the compiled form of a rules file; drop gives it back.
+func (h *Host) rules(text []byte) *ruleSet {
+	key := sha256.Sum256(text)
+	h.mu.Lock()
+	r := h.sets[key]
+	first := r == nil
+	if first {
+		r = &ruleSet{key: key, done: make(chan struct{})}
+		h.sets[key] = r
+	}
+	r.refs++
+	h.mu.Unlock()
+	if first {
+		r.set, r.err = scan.Compile(text)
+		close(r.done)
+	}
+	<-r.done
+	return r
+}
+
+func (h *Host) drop(r *ruleSet) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.refs--; r.refs == 0 {
+		delete(h.sets, r.key)
+	}
+}
+
+// compile returns the number of a rules file among the filter's: the same for all its instances.
+func (f *Filter) compile(text []byte) int {
+	r := f.host.rules(text)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []*ruleSet
+	if p := f.sets.Load(); p != nil {
+		all = *p
+	}
+	for i, have := range all {
+		if have == r {
+			f.host.drop(r)
+			return i
+		}
+	}
+	code := 0
+	switch {
+	case r.err != nil:
+		f.logger.Error("rules refused", "filter", f.name, "error", r.err)
+		code = abi.Invalid
+	case len(all) >= maxFilterSets:
+		code = abi.Limit
+	}
+	if code < 0 {
+		f.host.drop(r)
+		return code
+	}
+	all = append(all[:len(all):len(all)], r)
+	f.sets.Store(&all)
+	return len(all) - 1
+}
+
+func (f *Filter) set(i uint32) *scan.Set {
+	if p := f.sets.Load(); p != nil && uint64(i) < uint64(len(*p)) {
+		return (*p)[i].set
+	}
+	return nil
+}
+
+// importScanCompile is scan_compile(p, n).
+func importScanCompile(in *instance, st []uint64) {
+	if !in.init {
+		result(st, abi.WrongPhase)
+		return
+	}
+	text, ok := in.bytes(st, 0)
+	if !ok {
+		result(st, abi.Invalid)
+		return
+	}
+	begin := time.Now()
+	code := in.filter.compile(text)
+	in.meter.Deadline = in.meter.Deadline.Add(time.Since(begin)) // the guest does not pay for the host's work
+	result(st, code)
+}
+
+// importScan is scan(set, source, i, buf, cap).
+func importScan(in *instance, st []uint64) {
+	id, i := api.DecodeU32(st[0]), api.DecodeU32(st[2])
+	set := in.filter.set(id)
+	switch {
+	case set == nil:
+		result(st, abi.NotFound)
+		return
+	case in.x == nil:
+		result(st, abi.WrongPhase)
+		return
+	}
+	begin := time.Now()
+	code := 0
+	switch api.DecodeU32(st[1]) {
+	case abi.SourceText:
+		var text []byte
+		if text, code = in.textAt(i); code == 0 {
+			code = in.scanWhole(set, text)
+		}
+	case abi.SourceWindow:
+		code = in.scanWindow(set, id)
+	case abi.SourceField:
+		var text []byte
+		if text, code = in.fieldBytes(i); code == 0 {
+			if i == abi.Query {
+				code = in.scanQuery(set, text)
+			} else {
+				code = in.scanWhole(set, text)
+			}
+		}
+	default:
+		code = abi.Invalid
+	}
+	meter.Charge(in.ctx, in.mod, int64(time.Since(begin)))
+	if code < 0 {
+		result(st, code)
+		return
+	}
+	in.give(st, 3, in.records)
+}
+
+// fieldBytes returns a field as one text.
+func (in *instance) fieldBytes(field uint32) ([]byte, int) {
+	if field == abi.Header || field == abi.ResponseHeader {
+		h, code := in.header(field)
+		if code < 0 {
+			return nil, code
+		}
+		b := in.scratch[:0]
+		for _, f := range *h {
+			if in.visible(f.Name) {
+				b = append(append(b, f.Value...), '\n')
+			}
+		}
+		in.scratch = b
+		return b, 0
+	}
+	v, ok := in.text(field)
+	if !ok {
+		return nil, abi.NotFound
+	}
+	in.scratch = append(in.scratch[:0], v...)
+	return in.scratch, 0
+}
+
+// scanWhole leaves the matches of a whole text in in.records.
+func (in *instance) scanWhole(set *scan.Set, text []byte) int {
+	var err error
+	in.matches, err = set.Scan(in.matches[:0], text)
+	in.records = in.records[:0]
+	if err != nil {
+		return abi.Limit
+	}
+	for _, m := range in.matches {
+		in.record(uint32(m.Rule), m.Start, m.End, 0)
+	}
+	return 0
+}
+
+// scanQuery is scanWhole for a URL's query, whose values structured rules read one by one.
+func (in *instance) scanQuery(set *scan.Set, query []byte) int {
+	var err error
+	in.matches, err = set.ScanQuery(in.matches[:0], query)
+	in.records = in.records[:0]
+	if err != nil {
+		return abi.Limit
+	}
+	for _, m := range in.matches {
+		in.record(uint32(m.Rule), m.Start, m.End, 0)
+	}
+	return 0
+}
+
+func (in *instance) record(rule uint32, start, end int, flags uint32) {
+	b := binary.LittleEndian.AppendUint32(in.records, rule)
+	b = binary.LittleEndian.AppendUint32(b, uint32(start))
+	b = binary.LittleEndian.AppendUint32(b, uint32(end))
+	in.records = binary.LittleEndian.AppendUint32(b, flags)
+}
+
+// channels is what a filter's host keeps with an exchange: the scans of its channels.
+type channels struct{ scans []*channelScan }
+
+// channelScan is a scan of one channel by one set, from its first text to its end.
+//
+// The stream counts the bytes that arrived, the window those that stand there now. Both agree at
+// their ends, back to the last edit: what stands before it is no text of the client's or the
+// model's any more, so a match that reaches into it begins at its end.
+type channelScan struct {
+	channel dialect.Channel
+	set     uint32
+	stream  *scan.Stream
+	total   int  // bytes fed
+	edge    int  // end of the last edit, as an offset of the stream
+	fed     bool // in this callback
+	lost    bool // a callback passed without a scan: begin anew
+	code    int
+	records []byte
+}
+
+// scanWindow leaves the matches of the window, as a part of its channel, in in.records.
+func (in *instance) scanWindow(set *scan.Set, id uint32) int {
+	if in.phase != exchange.PhaseDelta {
+		return abi.WrongPhase
+	}
+	w := in.x.Window
+	c := in.filter.channel(in.x, w, id)
+	if c == nil {
+		if w.Final && w.Fresh() == 0 { // the whole channel at once
+			return in.scanFinal(set, w.Bytes())
+		}
+		c = in.filter.newChannel(in.x, w, id)
+	}
+	if !c.fed {
+		c.fed = true
+		in.records = in.records[:0]
+		c.code = in.feed(c, set, w)
+		c.records = append(c.records[:0], in.records...)
+	}
+	in.records = append(in.records[:0], c.records...)
+	return c.code
+}
+
+// scanFinal is a stream's scan of a text that is all there; structured rules are left out there.
+func (in *instance) scanFinal(set *scan.Set, text []byte) int {
+	var err error
+	in.matches, err = set.Scan(in.matches[:0], text)
+	in.records = in.records[:0]
+	if err != nil {
+		return abi.Limit
+	}
+	for _, m := range in.matches {
+		if set.Rules()[m.Rule].Context != scan.ContextStructured {
+			in.record(uint32(m.Rule), m.Start, m.End, 0)
+		}
+	}
+	in.record(abi.Open, len(text), len(text), 0)
+	return 0
+}
+
+func (in *instance) feed(c *channelScan, set *scan.Set, w *exchange.Window) int {
+	text := w.Bytes()
+	fresh := text[min(w.Fresh(), len(text)):]
+	if c.stream == nil || c.lost {
+		c.stream, c.total, c.edge, c.lost = set.NewStream(), 0, 0, false
+		fresh = text
+	}
+	var err error
+	in.matches, err = c.stream.Write(in.matches[:0], fresh)
+	c.total += len(fresh)
+	if err == nil && w.Final {
+		in.matches, err = c.stream.Close(in.matches)
+	}
+	if err != nil {
+		return abi.Limit
+	}
+	place := func(offset int) int { return max(0, len(text)-(c.total-max(offset, c.edge))) }
+	for _, m := range in.matches {
+		if from, to := place(m.Start), place(m.End); from < to {
+			in.record(uint32(m.Rule), from, to, c.flags(m))
+		}
+	}
+	open := len(text)
+	if !w.Final {
+		for _, m := range c.stream.Open() {
+			if from, to := place(m.Start), place(m.End); from < to {
+				in.record(uint32(m.Rule), from, to, c.flags(m)|abi.GrowingFlag)
+			}
+		}
+		open = place(c.stream.Safe())
+	}
+	in.record(abi.Open, open, len(text), 0)
+	return 0
+}
+
+func (c *channelScan) flags(m scan.Match) uint32 {
+	if m.Start < c.edge {
+		return abi.ContinuedFlag
+	}
+	return 0
+}
+
+func (f *Filter) channel(x *exchange.Exchange, w *exchange.Window, id uint32) *channelScan {
+	all, _ := x.Local(f).(*channels)
+	if all != nil {
+		for _, c := range all.scans {
+			if c.set == id && c.channel == w.Channel {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+func (f *Filter) newChannel(x *exchange.Exchange, w *exchange.Window, id uint32) *channelScan {
+	all, _ := x.Local(f).(*channels)
+	if all == nil {
+		all = &channels{}
+		x.SetLocal(f, all)
+	}
+	c := &channelScan{channel: w.Channel, set: id}
+	all.scans = append(all.scans, c)
+	return c
+}
+
+// edited notes that the guest changed the window up to after bytes before its end.
+func (f *Filter) edited(x *exchange.Exchange, w *exchange.Window, after int) {
+	all, _ := x.Local(f).(*channels)
+	if all == nil {
+		return
+	}
+	for _, c := range all.scans {
+		if c.channel == w.Channel && c.fed {
+			c.edge = max(c.edge, c.total-after)
+		}
+	}
+}
+
+// settle ends a callback for the window's scans. One that was not asked has missed what was new.
+func (f *Filter) settle(x *exchange.Exchange, channel dialect.Channel) {
+	all, _ := x.Local(f).(*channels)
+	if all == nil {
+		return
+	}
+	for _, c := range all.scans {
+		if c.channel == channel {
+			c.lost = !c.fed
+			c.fed = false
+		}
+	}
+}
