@@ -1,0 +1,235 @@
+package mockllm
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+const (
+	created    = 1700000000
+	dimensions = 256
+)
+
+// text is what the model always says: 1 KiB, so that a chat answer is about 1.6 KiB.
+var text = strings.Repeat("The quick brown fox jumps over the lazy dog. ", 23)[:1024]
+
+// surface is one operation of a vendor: how it answers, whole and as a stream, and how it refuses.
+type surface struct {
+	name    string
+	vendor  vendor
+	streams bool // always, as one of Gemini's does
+	answer  func(*request) []byte
+	events  func(q *request, n int) [][]byte // nil = it does not stream
+}
+
+// vendor is what a vendor's surfaces share.
+type vendor struct {
+	refuse func(status int, kind, message string) string
+	kinds  map[int]string // the vendor's own name for a status
+	broken string         // an event whose payload is half a JSON text
+	failed string         // an error inside a stream
+}
+
+var openAI = vendor{
+	refuse: func(_ int, kind, message string) string {
+		return fmt.Sprintf(`{"error":{"message":%s,"type":%q,"param":null,"code":%q}}`, quote(message), kind, kind)
+	},
+	kinds:  map[int]string{401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"},
+	broken: "data: {\"choices\":[{\"delta\":{\"content\":\n\n",
+	failed: "data: {\"error\":{\"message\":\"mock mid-stream\",\"type\":\"server_error\",\"code\":null}}\n\n",
+}
+
+var anthropic = vendor{
+	refuse: func(_ int, kind, message string) string {
+		return fmt.Sprintf(`{"type":"error","error":{"type":%q,"message":%s},"request_id":"req_mock"}`, kind, quote(message))
+	},
+	kinds:  map[int]string{401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 500: "api_error"},
+	broken: "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\n\n",
+	failed: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"mock mid-stream\"}}\n\n",
+}
+
+var gemini = vendor{
+	refuse: func(status int, kind, message string) string {
+		return fmt.Sprintf(`{"error":{"code":%d,"message":%s,"status":%q}}`, status, quote(message), strings.ToUpper(kind))
+	},
+	kinds:  map[int]string{400: "invalid_argument", 401: "unauthenticated", 404: "not_found", 429: "resource_exhausted", 503: "unavailable"},
+	broken: "data: {\"candidates\":[{\"content\":\r\n\r\n",
+	failed: "data: {\"error\":{\"code\":500,\"message\":\"mock mid-stream\",\"status\":\"INTERNAL\"}}\r\n\r\n",
+}
+
+var (
+	chat           = &surface{name: "chat", vendor: openAI, answer: constant(chatAnswer()), events: chatEvents}
+	responses      = &surface{name: "responses", vendor: openAI, answer: constant(responseAnswer("completed", text)), events: responseEvents}
+	embeddings     = &surface{name: "embeddings", vendor: openAI, answer: embeddingAnswer}
+	models         = &surface{name: "models", vendor: openAI, answer: constant(modelList())}
+	messages       = &surface{name: "messages", vendor: anthropic, answer: constant(messageAnswer()), events: messageEvents}
+	countTokens    = &surface{name: "count_tokens", vendor: anthropic, answer: constant(`{"input_tokens":19}`)}
+	generate       = &surface{name: "generate", vendor: gemini, answer: constant(generateAnswer())}
+	generateStream = &surface{name: "generate", vendor: gemini, streams: true, events: generateEvents}
+	geminiTokens   = &surface{name: "gemini_tokens", vendor: gemini, answer: constant(`{"totalTokens":19}`)}
+	geminiEmbed    = &surface{name: "gemini_embed", vendor: gemini, answer: constant(`{"embedding":{"values":` + floats(0, dimensions) + `}}`)}
+)
+
+func constant(s string) func(*request) []byte {
+	b := []byte(s)
+	return func(*request) []byte { return b }
+}
+
+// quote returns a text of a client as JSON.
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string always is
+	return string(b)
+}
+
+func token(i int) string { return fmt.Sprintf("token%03d ", i) }
+
+func chatAnswer() string {
+	return fmt.Sprintf(`{"id":"chatcmpl-mock00000000000000000001","object":"chat.completion","created":%d,"model":"gpt-4o-mini",`+
+		`"choices":[{"index":0,"message":{"role":"assistant","content":%q,"refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],`+
+		`"usage":{"prompt_tokens":19,"completion_tokens":230,"total_tokens":249,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},`+
+		`"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},`+
+		`"service_tier":"default","system_fingerprint":"fp_mock"}`, created, text)
+}
+
+func chatEvents(q *request, n int) [][]byte {
+	const head = `data: {"id":"chatcmpl-mock00000000000000000001","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o-mini","service_tier":"default","system_fingerprint":"fp_mock",`
+	event := func(delta, finish string) []byte {
+		return []byte(head + `"choices":[{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + "}]}\n\n")
+	}
+	out := [][]byte{event(`{"role":"assistant","content":"","refusal":null}`, "null")}
+	for i := range n {
+		out = append(out, event(`{"content":"`+token(i)+`"}`, "null"))
+	}
+	out = append(out, event("{}", `"stop"`))
+	if q.StreamOptions.IncludeUsage {
+		out = append(out, fmt.Appendf(nil, "%s\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":%d,\"total_tokens\":%d}}\n\n", head, n, 19+n))
+	}
+	return append(out, []byte("data: [DONE]\n\n"))
+}
+
+func responseAnswer(status, text string) string {
+	output := `[]`
+	if text != "" {
+		output = fmt.Sprintf(`[{"type":"message","id":"msg_01","status":"completed","role":"assistant","content":[{"type":"output_text","text":%q,"annotations":[]}]}]`, text)
+	}
+	return fmt.Sprintf(`{"id":"resp_mock01","object":"response","created_at":%d,"status":%q,"error":null,"incomplete_details":null,"instructions":null,"model":"gpt-4o-mini",`+
+		`"output":%s,"parallel_tool_calls":true,"temperature":1,"tool_choice":"auto","tools":[],"top_p":1,"metadata":{},`+
+		`"usage":{"input_tokens":19,"input_tokens_details":{"cached_tokens":0},"output_tokens":230,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":249}}`, created, status, output)
+}
+
+func responseEvents(_ *request, n int) [][]byte {
+	var out [][]byte
+	event := func(kind, rest string) {
+		out = append(out, fmt.Appendf(nil, "event: %s\ndata: {\"type\":%q,\"sequence_number\":%d,%s}\n\n", kind, kind, len(out), rest))
+	}
+	const at = `"item_id":"msg_01","output_index":0,"content_index":0,`
+	event("response.created", `"response":`+responseAnswer("in_progress", ""))
+	event("response.output_item.added", `"output_index":0,"item":{"type":"message","id":"msg_01","status":"in_progress","role":"assistant","content":[]}`)
+	event("response.content_part.added", at+`"part":{"type":"output_text","text":"","annotations":[]}`)
+	var all strings.Builder
+	for i := range n {
+		all.WriteString(token(i))
+		event("response.output_text.delta", at+`"delta":"`+token(i)+`"`)
+	}
+	whole := strconv.Quote(all.String())
+	event("response.output_text.done", at+`"text":`+whole)
+	event("response.content_part.done", at+`"part":{"type":"output_text","text":`+whole+`,"annotations":[]}`)
+	event("response.output_item.done", `"output_index":0,"item":{"type":"message","id":"msg_01","status":"completed","role":"assistant","content":[{"type":"output_text","text":`+whole+`,"annotations":[]}]}`)
+	event("response.completed", `"response":`+responseAnswer("completed", all.String()))
+	return out
+}
+
+func modelList() string {
+	var items []string
+	for _, id := range []string{"mock", "gpt-4o-mini"} {
+		items = append(items, fmt.Sprintf(`{"id":%q,"object":"model","created":%d,"owned_by":"mock"}`, id, created))
+	}
+	return `{"object":"list","data":[` + strings.Join(items, ",") + `]}`
+}
+
+// embeddingAnswer gives each input its own vector, in base64 where the request asks for it, as the
+// official libraries do.
+func embeddingAnswer(q *request) []byte {
+	n := dimensions
+	if q.Dimensions > 0 && q.Dimensions <= 4096 {
+		n = q.Dimensions
+	}
+	b := []byte(`{"object":"list","data":[`)
+	for i := range q.inputs() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		vector := floats(i, n)
+		if q.Encoding == "base64" {
+			vector = strconv.Quote(base64.StdEncoding.EncodeToString(packed(i, n)))
+		}
+		b = fmt.Appendf(b, `{"object":"embedding","index":%d,"embedding":%s}`, i, vector)
+	}
+	return append(b, `],"model":"text-embedding-3-small","usage":{"prompt_tokens":8,"total_tokens":8}}`...)
+}
+
+func component(input, i int) float32 { return float32(((i+input)*7919)%2000-1000) / 10000 }
+
+func floats(input, n int) string {
+	b := []byte{'['}
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, float64(component(input, i)), 'f', -1, 32)
+	}
+	return string(append(b, ']'))
+}
+
+func packed(input, n int) []byte {
+	var b []byte
+	for i := range n {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(component(input, i)))
+	}
+	return b
+}
+
+func messageAnswer() string {
+	return fmt.Sprintf(`{"id":"msg_mock0000000000000001","type":"message","role":"assistant","model":"claude-mock","content":[{"type":"text","text":%q}],`+
+		`"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":19,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":230}}`, text)
+}
+
+func messageEvents(_ *request, n int) [][]byte {
+	var out [][]byte
+	event := func(kind, rest string) {
+		out = append(out, fmt.Appendf(nil, "event: %s\ndata: {\"type\":%q%s}\n\n", kind, kind, rest))
+	}
+	event("message_start", `,"message":{"id":"msg_mock0000000000000001","type":"message","role":"assistant","model":"claude-mock","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":19,"output_tokens":1}}`)
+	event("content_block_start", `,"index":0,"content_block":{"type":"text","text":""}`)
+	event("ping", "")
+	for i := range n {
+		event("content_block_delta", `,"index":0,"delta":{"type":"text_delta","text":"`+token(i)+`"}`)
+	}
+	event("content_block_stop", `,"index":0`)
+	event("message_delta", `,"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":`+strconv.Itoa(n)+`}`)
+	event("message_stop", "")
+	return out
+}
+
+func generateAnswer() string {
+	return fmt.Sprintf(`{"candidates":[{"content":{"parts":[{"text":%q}],"role":"model"},"finishReason":"STOP","index":0}],`+
+		`"usageMetadata":{"promptTokenCount":19,"candidatesTokenCount":230,"totalTokenCount":249},"modelVersion":"gemini-mock"}`, text)
+}
+
+func generateEvents(_ *request, n int) [][]byte {
+	var out [][]byte
+	for i := range n {
+		finish, usage := "", ""
+		if i == n-1 {
+			finish = `"finishReason":"STOP",`
+			usage = fmt.Sprintf(`"usageMetadata":{"promptTokenCount":19,"candidatesTokenCount":%d,"totalTokenCount":%d},`, n, 19+n)
+		}
+		out = append(out, fmt.Appendf(nil, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":%q}],\"role\":\"model\"},%s\"index\":0}],%s\"modelVersion\":\"gemini-mock\"}\r\n\r\n", token(i), finish, usage))
+	}
+	return out
+}
