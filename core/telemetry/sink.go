@@ -254,6 +254,10 @@ func (s *Sink) take() *batch {
 func (s *Sink) deliver(b *batch) {
 	s.number(b)
 	for attempt := 0; len(b.Payloads) > 0; attempt++ {
+		if s.ctx.Err() != nil {
+			s.stats.dropped[dropShutdown].Add(int64(b.events))
+			return
+		}
 		if attempt > 0 {
 			s.stats.retries.Add(1)
 		}
@@ -270,10 +274,6 @@ func (s *Sink) deliver(b *batch) {
 		select {
 		case <-s.ctx.Done():
 		case <-s.after(max(after, jitter(attempt))):
-		}
-		if s.ctx.Err() != nil {
-			s.stats.dropped[dropShutdown].Add(int64(b.events))
-			return
 		}
 	}
 	s.stats.exported.Add(int64(b.events))

@@ -267,6 +267,9 @@ func TestNewEventTakesWhatTheExchangeKnows(t *testing.T) {
 }
 
 func TestAllocationBudgets(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	logger := slog.New(&correlated{slog.NewJSONHandler(io.Discard, nil)})
 	x := exchange.New(context.Background())
 	x.Request.Header = llm.Header{{Name: "traceparent", Value: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}
