@@ -126,7 +126,7 @@ const (
 func (a *answer) whole() []byte {
 	b := a.open(nil, "chat.completion")
 	b = append(b, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
-	b = dialect.AppendQuoted(b, []byte(a.text))
+	b = quote(b, a.text)
 	b = append(b, `,"refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":`...)
 	return append(a.appendUsage(b), '}')
 }
@@ -215,7 +215,7 @@ func (a *answer) delta(b []byte, delta, text, finish string) []byte {
 	b = append(b, `,"choices":[{"index":0,"delta":`...)
 	b = append(b, delta...)
 	if strings.HasSuffix(delta, ":") {
-		b = append(dialect.AppendQuoted(b, []byte(text)), '}')
+		b = append(quote(b, text), '}')
 	}
 	b = append(b, `,"logprobs":null,"finish_reason":`...)
 	b = append(b, finish...)
@@ -234,7 +234,7 @@ func (a *answer) open(b []byte, object string) []byte {
 	b = append(b, `","created":`...)
 	b = strconv.AppendInt(b, time.Now().Unix(), 10)
 	b = append(b, `,"model":`...)
-	b = dialect.AppendQuoted(b, []byte(a.model))
+	b = quote(b, a.model)
 	return append(b, `,"system_fingerprint":null`...)
 }
 
@@ -247,6 +247,10 @@ func (a *answer) appendUsage(b []byte) []byte {
 	b = append(b, `,"total_tokens":`...)
 	b = strconv.AppendInt(b, int64(a.prompt+out), 10)
 	return append(b, '}')
+}
+
+func quote(b []byte, text string) []byte {
+	return append(dialect.AppendQuoted(append(b, '"'), []byte(text)), '"')
 }
 
 // whole returns a unary answer in one piece.
