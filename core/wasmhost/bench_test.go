@@ -48,6 +48,33 @@ func BenchmarkReset(b *testing.B) {
 	}
 }
 
+// BenchmarkOpen is the opening of a Go module, with an empty cache and with a full one.
+func BenchmarkOpen(b *testing.B) {
+	guest(b)
+	for _, cold := range []bool{true, false} {
+		b.Run(map[bool]string{true: "cold", false: "warm"}[cold], func(b *testing.B) {
+			dir := b.TempDir()
+			open := func() {
+				if cold {
+					dir = b.TempDir()
+				}
+				h, err := New(b.Context(), Config{Dir: dir})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := h.Open(b.Context(), bench.wasm); err != nil {
+					b.Fatal(err)
+				}
+				h.Close(b.Context())
+			}
+			open()
+			for b.Loop() {
+				open()
+			}
+		})
+	}
+}
+
 func callbacks(b *testing.B, f *Filter, p exchange.Phase, x *exchange.Exchange) {
 	ctx := context.Background()
 	b.ReportAllocs()

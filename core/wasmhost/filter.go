@@ -217,7 +217,11 @@ func (f *Filter) Run(ctx context.Context, p exchange.Phase, x *exchange.Exchange
 		return f.broken(errSuspended)
 	}
 	in, err := f.instance(ctx, x.Tenant)
-	if err != nil {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil: // nobody waits any more, which is no fault of the filter's
+		return exchange.Verdict{}, err
+	default:
 		return f.failed(x.Tenant, p, err)
 	}
 	action, err := in.run(p, x)

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/ginnel/ginnel/core/wasmhost/meter"
 )
@@ -50,7 +52,8 @@ func (h *Host) Open(ctx context.Context, wasm []byte) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
-	if m.code, err = h.runtime.CompileModule(ctx, metered); err != nil {
+	workers := experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	if m.code, err = h.runtime.CompileModule(workers, metered); err != nil {
 		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
 	for _, check := range []func() error{m.checkImports, m.checkExports} {

@@ -135,11 +135,7 @@ func importScan(in *instance, st []uint64) {
 	case abi.SourceField:
 		var text []byte
 		if text, code = in.fieldBytes(i); code == 0 {
-			if i == abi.Query {
-				code = in.scanQuery(set, text)
-			} else {
-				code = in.scanWhole(set, text)
-			}
+			code = in.scanField(set, i, text)
 		}
 	default:
 		code = abi.Invalid
@@ -190,10 +186,18 @@ func (in *instance) scanWhole(set *scan.Set, text []byte) int {
 	return 0
 }
 
-// scanQuery is scanWhole for a URL's query, whose values structured rules read one by one.
-func (in *instance) scanQuery(set *scan.Set, query []byte) int {
+// scanField is scanWhole for a field: structured rules read the values of a query and the headers
+// one by one.
+func (in *instance) scanField(set *scan.Set, field uint32, text []byte) int {
+	look := set.Scan
+	switch field {
+	case abi.Query:
+		look = set.ScanQuery
+	case abi.Header, abi.ResponseHeader:
+		look = set.ScanLines
+	}
 	var err error
-	in.matches, err = set.ScanQuery(in.matches[:0], query)
+	in.matches, err = look(in.matches[:0], text)
 	in.records = in.records[:0]
 	if err != nil {
 		return abi.Limit

@@ -31,7 +31,7 @@ func main() {
 
 // run builds the named filters, or all.
 func run(check, registry bool, only []string) error {
-	names, err := filters()
+	names, err := builtins()
 	if err != nil {
 		return err
 	}
@@ -62,8 +62,8 @@ func run(check, registry bool, only []string) error {
 	return put(filepath.Join("filters", "registry_gen.go"), source)
 }
 
-// filters returns the directories that hold a filter, sorted.
-func filters() ([]string, error) {
+// builtins returns the directories that hold a filter, sorted.
+func builtins() ([]string, error) {
 	found, err := filepath.Glob(filepath.Join("filters", "*", "manifest.json"))
 	if err != nil {
 		return nil, err
