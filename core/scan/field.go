@@ -91,6 +91,24 @@ func (s *Set) ScanQuery(dst []Match, query []byte) ([]Match, error) {
 	return s.scan(dst, query, s.query)
 }
 
+// ScanLines is Scan for values that stand one per line: structured rules read each as a field of its
+// own.
+func (s *Set) ScanLines(dst []Match, text []byte) ([]Match, error) {
+	return s.scan(dst, text, s.lines)
+}
+
+// lines reads each line of a text.
+func (s *Set) lines(w *work, text []byte) error {
+	for len(text) > 0 {
+		var line []byte
+		line, text, _ = bytes.Cut(text, []byte("\n"))
+		if err := s.value(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // query reads the names and values of a URL's query.
 func (s *Set) query(w *work, query []byte) error {
 	for len(query) > 0 {

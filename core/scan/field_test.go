@@ -63,6 +63,17 @@ func TestTheValuesOfAQueryAreReadOneByOne(t *testing.T) {
 	}
 }
 
+func TestLinesAreReadOneByOne(t *testing.T) {
+	s := mustCompile(t, string(builtin(t, "structured.rules")))
+	ordinary := "text/html,application/xml;q=0.9,*/*;q=0.8\n\"Chromium\";v=\"124\", \"Not-A.Brand\";v=\"99\"\n" +
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)\na=b; _ga=GA1.2.3; s=a--b\nbytes=0-1023\n"
+	for text, want := range map[string]int{"": 0, ordinary: 0, ordinary + "x' or '1'='1\n": 1} {
+		if ms, err := s.ScanLines(nil, []byte(text)); err != nil || min(len(ms), 1) != want {
+			t.Errorf("%q: %v %v", text, ms, err)
+		}
+	}
+}
+
 func TestOrdinaryFieldsCostNoAllocation(t *testing.T) {
 	s := mustCompile(t, string(builtin(t, "structured.rules")))
 	var ms []Match

@@ -2,7 +2,7 @@ package main
 
 import "github.com/ginnel/ginnel/sdk/filter"
 
-// requestHead looks at the structured fields of the request line.
+// requestHead looks at the request line and the headers.
 func requestHead(x filter.Exchange) filter.Action {
 	if !config.structured() {
 		return filter.Continue
@@ -12,6 +12,10 @@ func requestHead(x filter.Exchange) filter.Action {
 		if a := structuredField(x, &f, field); a != filter.Continue {
 			return a
 		}
+	}
+	ms, err := structured.Headers()
+	if a := refuseOn(x, &f, ms, err); a != filter.Continue {
+		return a
 	}
 	f.report(x, "request")
 	return filter.Continue
@@ -53,6 +57,10 @@ func structuredField(x filter.Exchange, f *findings, field filter.Field) filter.
 	if err == filter.Error(notFound) {
 		return filter.Continue
 	}
+	return refuseOn(x, f, ms, err)
+}
+
+func refuseOn(x filter.Exchange, f *findings, ms filter.Matches, err error) filter.Action {
 	worst, class := f.judge(ms, err)
 	switch {
 	case err != nil && worst == off:

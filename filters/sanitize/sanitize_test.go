@@ -120,6 +120,14 @@ func TestRequestHeadAndModel(t *testing.T) {
 	}
 }
 
+func TestHeaders(t *testing.T) {
+	f := host(t, `{}`, &filter.Fake{Header: [][2]string{{"user-agent", "ATTACK"}}})
+	filter.Call(abi.RequestHead, nil)
+	if f.Answer == nil || f.Answer.Class != "sqli" {
+		t.Errorf("%+v", f.Answer)
+	}
+}
+
 func TestWhatCannotBeSeen(t *testing.T) {
 	for config, denied := range map[string]bool{
 		`{}`: true, `{"unseen":"allow"}`: false, `{"secrets":"annotate","xss":"off","sqli":"off"}`: false,
