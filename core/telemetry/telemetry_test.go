@@ -315,3 +315,23 @@ func BenchmarkFinish(b *testing.B) {
 		})
 	}
 }
+
+func FuzzTraceparent(f *testing.F) {
+	for _, s := range []string{"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x", "", "00-", strings.Repeat("-", 55), strings.Repeat("0", 55)} {
+		f.Add(s, "a=1")
+	}
+	f.Fuzz(func(t *testing.T, parent, state string) {
+		var s spanContext
+		s.begin(llm.Header{{Name: "traceparent", Value: parent}, {Name: "tracestate", Value: state}})
+		if s.trace == (traceID{}) || s.server == (spanID{}) || len(s.state) > maxTraceState || s.flags > 1 {
+			t.Fatalf("%q: %+v", parent, s)
+		}
+		var h llm.Header
+		s.inject(&h, time.Time{})
+		var next spanContext
+		next.begin(h)
+		if next.trace != s.trace || next.parent != s.client || next.flags != s.flags || next.state != s.state {
+			t.Fatalf("%v reads as %+v, want %+v", h, next, s)
+		}
+	})
+}
