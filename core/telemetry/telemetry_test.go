@@ -65,7 +65,9 @@ func TestTraceContextIsTakenOver(t *testing.T) {
 		x.Request.Header = c.header
 		ctx := tel.Start(context.Background(), x)
 		var out llm.Header
-		tel.Inject(context.WithValue(ctx, "k", "v"), &out) //nolint:staticcheck // any derived context
+		derived, cancel := context.WithCancel(ctx)
+		tel.Inject(derived, &out)
+		cancel()
 		parts := strings.Split(out.Get("traceparent"), "-")
 		if len(parts) != 4 || parts[0] != "00" || (parts[1] == trace) != c.taken || parts[2] == span || parts[3] != c.flags || out.Get("tracestate") != c.state {
 			t.Errorf("%s: %v", c.name, out)
