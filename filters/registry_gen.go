@@ -9,10 +9,13 @@ var (
 	headersModule []byte
 	//go:embed ratelimit/ratelimit.wasm
 	ratelimitModule []byte
+	//go:embed sanitize/sanitize.wasm
+	sanitizeModule []byte
 )
 
 // builtin is the modules by name.
 var builtin = map[string][]byte{
 	"headers":   headersModule,
 	"ratelimit": ratelimitModule,
+	"sanitize":  sanitizeModule,
 }
