@@ -64,7 +64,7 @@ type ProviderSpec struct {
 	Name   string // of the provider block, for logs
 	Plugin string // a built-in plugin's name, or the path of an executable: with a slash in it
 	SHA256 string // of the executable, 64 hexadecimal digits; required for one
-	Config []byte // a JSON object. It holds secrets and is never logged
+	Config []byte // a JSON object; nil = an empty one. It holds secrets and is never logged
 }
 
 // SinkSpec is a telemetry sink as the operator declares it; its fields are those of ProviderSpec.
@@ -162,3 +162,11 @@ func (h *Host) socket() string {
 
 // builtin reports whether a plugin is named and not a path.
 func builtin(plugin string) bool { return !strings.ContainsRune(plugin, '/') }
+
+// orEmpty returns a config, or an empty one where there is none.
+func orEmpty(config []byte) []byte {
+	if len(config) == 0 {
+		return []byte("{}")
+	}
+	return config
+}

@@ -35,7 +35,7 @@ type Provider struct {
 // Provider launches a provider plugin, describes and configures it and takes its first lease. It
 // returns when the plugin is ready; the caller closes it. The context bounds that and nothing else.
 func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, error) {
-	p := &Provider{config: spec.Config, turn: make(chan struct{}, 1)}
+	p := &Provider{config: orEmpty(spec.Config), turn: make(chan struct{}, 1)}
 	p.supervised = supervised{
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket()},

@@ -20,7 +20,7 @@ type Sink struct {
 // Sink launches a sink, describes and configures it. It returns when the sink is ready; the caller
 // closes it. The context bounds that and nothing else.
 func (h *Host) Sink(ctx context.Context, spec SinkSpec) (*Sink, error) {
-	s := &Sink{config: spec.Config}
+	s := &Sink{config: orEmpty(spec.Config)}
 	s.supervised = supervised{
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink},
