@@ -81,7 +81,7 @@ func (d *Daemon) listenControl() (*control, error) {
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { answer(w, d.Status(), nil) })
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, r *http.Request) { answer(w, d.keys.List(), nil) })
-	mux.HandleFunc("POST /keys", d.createKey)
+	mux.HandleFunc("POST /keys", d.postKey)
 	mux.HandleFunc("POST /keys/{id}/revoke", func(w http.ResponseWriter, r *http.Request) {
 		key, err := d.keys.Revoke(r.PathValue("id"))
 		if err == nil {
@@ -106,21 +106,22 @@ func (c *control) Close(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) createKey(w http.ResponseWriter, r *http.Request) {
+func (d *Daemon) postKey(w http.ResponseWriter, r *http.Request) {
 	var n NewKey
 	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&n); err != nil {
 		answer(w, nil, err)
 		return
 	}
-	if err := d.checkKey(n); err != nil {
-		answer(w, nil, err)
-		return
-	}
-	key, text, err := d.keys.Create(access.Spec{Name: n.Name, Team: n.Team, Models: n.Models, TTL: n.TTL})
+	created, err := d.CreateKey(n)
 	if err == nil {
-		d.log.Info("key created", "key", key.ID, "team", key.Team, "by", "control socket")
+		d.log.Info("key created", "key", created.ID, "team", created.Team, "by", "control socket")
 	}
-	answer(w, CreatedKey{key, text}, err)
+	answer(w, created, err)
+}
+
+func createKey(keys *access.Keys, n NewKey) (CreatedKey, error) {
+	key, text, err := keys.Create(access.Spec{Name: n.Name, Team: n.Team, Models: n.Models, TTL: n.TTL})
+	return CreatedKey{key, text}, err
 }
 
 // answer writes a value or, with status 400, an error.

@@ -25,11 +25,13 @@ const (
 
 // Plan is how one operation of a provider is reached. It is not changed once it was returned.
 type Plan struct {
-	Origin  *egress.Origin
-	Method  string
-	Path    string
-	Header  llm.Header // the provider's own, credentials included
-	Version uint64     // of the lease it comes from
+	Origin *egress.Origin
+	Method string
+	Path   string
+	// StreamPath is Path for a call that streams.
+	StreamPath string
+	Header     llm.Header // the provider's own, credentials included
+	Version    uint64     // of the lease it comes from
 	// Stale reports whether an answer means that the lease should be refreshed.
 	Stale func(status int, body []byte) bool
 }
@@ -141,7 +143,11 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 			header = append(header, f)
 		}
 	}
-	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: plan.Path, Header: header, Body: body})
+	path := plan.Path
+	if c.Stream {
+		path = plan.StreamPath
+	}
+	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: body})
 	if err != nil {
 		return nil, plan, Error(err)
 	}

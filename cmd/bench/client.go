@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const callWithin = 30 * time.Second
+
+// client is one connection of the load generator. It reads no more of an answer than it has to, so
+// that the machine's time goes to what is measured.
+type client struct {
+	addr string
+	conn net.Conn
+	br   *bufio.Reader
+}
+
+func (c *client) close() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+}
+
+// do sends a request and reads its answer; it returns when the first byte of the body came. After an
+// error the next call connects anew.
+func (c *client) do(request []byte) (first time.Time, err error) {
+	if c.conn == nil {
+		if c.conn, err = net.Dial("tcp", c.addr); err != nil {
+			return first, err
+		}
+		c.br = bufio.NewReaderSize(c.conn, 32<<10)
+	}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	c.conn.SetDeadline(time.Now().Add(callWithin))
+	if _, err = c.conn.Write(request); err != nil {
+		return first, err
+	}
+	length, chunked, err := c.head()
+	if err != nil {
+		return first, err
+	}
+	if _, err = c.br.Peek(1); err != nil {
+		return first, err
+	}
+	first = time.Now()
+	if !chunked {
+		_, err = c.br.Discard(length)
+		return first, err
+	}
+	return first, c.chunks()
+}
+
+// head reads the head and returns how the body is framed.
+func (c *client) head() (length int, chunked bool, err error) {
+	line, err := c.line()
+	if err != nil {
+		return 0, false, err
+	}
+	if len(line) < 12 || string(line[9:12]) != "200" {
+		return 0, false, fmt.Errorf("answer %q", line)
+	}
+	length = -1
+	for {
+		if line, err = c.line(); err != nil {
+			return 0, false, err
+		}
+		if len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case len(name) == 14 && bytes.EqualFold(name, []byte("content-length")):
+			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+		case len(name) == 17 && bytes.EqualFold(name, []byte("transfer-encoding")):
+			chunked = true
+		}
+	}
+	if err == nil && length < 0 && !chunked {
+		err = errors.New("the answer has no framing")
+	}
+	return length, chunked, err
+}
+
+func (c *client) chunks() error {
+	for {
+		line, err := c.line()
+		if err != nil {
+			return err
+		}
+		size, err := strconv.ParseInt(string(line), 16, 32)
+		if err != nil {
+			return err
+		}
+		if _, err := c.br.Discard(int(size) + 2); err != nil || size == 0 {
+			return err
+		}
+	}
+}
+
+func (c *client) line() ([]byte, error) {
+	line, err := c.br.ReadSlice('\n')
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(line, "\r\n"), nil
+}
+
+// load is what a load generator did.
+type load struct {
+	requests, failed int64
+	took             time.Duration
+	latencies        []time.Duration // sorted
+	err              error           // the first
+}
+
+// closedLoop keeps conns connections busy for d.
+func closedLoop(ctx context.Context, addr string, request []byte, conns int, d time.Duration) load {
+	var requests, failed atomic.Int64
+	var first firstError
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for range conns {
+		wg.Go(func() {
+			c := &client{addr: addr}
+			defer c.close()
+			for time.Since(begin) < d && ctx.Err() == nil {
+				if _, err := c.do(request); err != nil {
+					failed.Add(1)
+					first.set(err)
+					continue
+				}
+				requests.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return load{requests: requests.Load(), failed: failed.Load(), took: time.Since(begin), err: first.get()}
+}
+
+// openLoop sends rate requests a second for d over conns connections and measures each, to its first
+// byte or to its end.
+func openLoop(ctx context.Context, addr string, request []byte, conns, rate int, d time.Duration, toFirst bool) load {
+	var first firstError
+	per := make([]load, conns)
+	begin := time.Now()
+	every := time.Second * time.Duration(conns) / time.Duration(rate)
+	var wg sync.WaitGroup
+	for i := range conns {
+		wg.Go(func() {
+			c, l := &client{addr: addr}, &per[i]
+			defer c.close()
+			c.do(request) // the connection is made, and is not what is measured
+			for due := begin.Add(every * time.Duration(i) / time.Duration(conns)); due.Sub(begin) < d && ctx.Err() == nil; due = due.Add(every) {
+				time.Sleep(time.Until(due))
+				sent := time.Now()
+				at, err := c.do(request)
+				if err != nil {
+					l.failed++
+					first.set(err)
+					continue
+				}
+				if !toFirst {
+					at = time.Now()
+				}
+				l.requests++
+				l.latencies = append(l.latencies, at.Sub(sent))
+			}
+		})
+	}
+	wg.Wait()
+	sum := load{took: time.Since(begin), err: first.get()}
+	for _, l := range per {
+		sum.requests += l.requests
+		sum.failed += l.failed
+		sum.latencies = append(sum.latencies, l.latencies...)
+	}
+	slices.Sort(sum.latencies)
+	return sum
+}
+
+// firstError keeps the first of many.
+type firstError struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *firstError) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *firstError) get() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}

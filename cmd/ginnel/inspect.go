@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ginnel/ginnel/core/wasmhost"
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+func filterCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "filter", Short: "Look at WASM filters"}
+	cmd.AddCommand(inspectCommand())
+	return cmd
+}
+
+// inspected is what `ginnel filter inspect --json` prints.
+type inspected struct {
+	File     string             `json:"file"`
+	SHA256   string             `json:"sha256"`
+	Bytes    int                `json:"bytes"`
+	Manifest *wasmhost.Manifest `json:"manifest"`
+}
+
+func inspectCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "inspect FILE", Short: "Show what a module says about itself, without running it", Args: cobra.ExactArgs(1),
+		Long: "Show what a module says about itself, without running it, and whether it compiles under metering. FILE may be builtin:NAME.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wasm, err := moduleOf(args[0])
+			if err != nil {
+				return err
+			}
+			m, err := wasmhost.ReadManifest(wasm)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if err := compiles(cmd.Context(), wasm); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			in := inspected{args[0], fmt.Sprintf("%x", sha256.Sum256(wasm)), len(wasm), m}
+			if asJSON {
+				return printJSON(cmd, in)
+			}
+			return writeInspected(cmd, in)
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// compiles reports why a module could not be used as a filter.
+func compiles(ctx context.Context, wasm []byte) error {
+	host, err := wasmhost.New(ctx, wasmhost.Config{})
+	if err != nil {
+		return err
+	}
+	defer host.Close(ctx)
+	m, err := host.Open(ctx, wasm)
+	if err != nil {
+		return err
+	}
+	return m.Close(ctx)
+}
+
+func writeInspected(cmd *cobra.Command, in inspected) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	m := in.Manifest
+	fmt.Fprintf(w, "name\t%s %s\n", m.Name, m.Version)
+	fmt.Fprintf(w, "abi\t%s\n", m.ABI)
+	fmt.Fprintf(w, "sha256\t%s\n", in.SHA256)
+	fmt.Fprintf(w, "size\t%d bytes\n", in.Bytes)
+	fmt.Fprintf(w, "events\t%s\n", strings.Join(m.Events, ", "))
+	fmt.Fprintf(w, "body\t%s\n", m.Body)
+	fmt.Fprintf(w, "asks for\t%s\n", strings.Join(m.Capabilities, ", "))
+	if m.LookAhead > 0 {
+		fmt.Fprintf(w, "look-ahead\t%d bytes\n", m.LookAhead)
+	}
+	if len(m.Config) > 0 {
+		shape, err := schema.Parse(m.Config)
+		if err != nil {
+			return err
+		}
+		for i := range shape.Attrs {
+			a := &shape.Attrs[i]
+			fmt.Fprintf(w, "config %s\t%s, default %q: %s\n", a.Name, a.Kind, a.Default, a.Doc)
+		}
+	}
+	return w.Flush()
+}
+
+func pluginsCommand() *cobra.Command {
+	var asJSON bool
+	list := &cobra.Command{
+		Use: "list", Short: "List the built-in plugins", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := builtins(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd, all)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "NAME\tKIND\tVERSION\tREACHED BY\tOPERATIONS")
+			for _, p := range all {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.Version, p.Reached, strings.Join(p.Ops, ", "))
+			}
+			return w.Flush()
+		},
+	}
+	jsonFlag(list, &asJSON)
+	cmd := &cobra.Command{Use: "plugins", Short: "Look at plugins"}
+	cmd.AddCommand(list)
+	return cmd
+}
+
+// pluginInfo is a line of `ginnel plugins list`.
+type pluginInfo struct {
+	Name    string        `json:"name"`
+	Kind    string        `json:"kind"`
+	Version string        `json:"version"`
+	Reached string        `json:"reached_by,omitempty"` // relay or invoke
+	Ops     []string      `json:"operations,omitempty"`
+	Config  *schema.Block `json:"config,omitempty"`
+}
+
+func builtins(ctx context.Context) (all []pluginInfo, err error) {
+	for _, name := range builtinNames() {
+		if make, ok := builtinProviders()[name]; ok {
+			p := make()
+			info, err := p.Describe(ctx)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, pluginInfo{name, "provider", info.Version, reached(p), opNames(info.Ops), info.Config})
+			continue
+		}
+		info, err := builtinSinks()[name]().Describe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pluginInfo{Name: name, Kind: "telemetry", Version: info.Version, Config: info.Config})
+	}
+	return all, nil
+}
+
+func opNames(ops []llm.Op) (names []string) {
+	for _, op := range ops {
+		names = append(names, string(op))
+	}
+	return names
+}
+
+// reached says how calls get to a provider.
+func reached(p provider.Provider) string {
+	if _, ok := p.(provider.Relayer); ok {
+		return "relay"
+	}
+	return "invoke"
+}

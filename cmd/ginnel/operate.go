@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ginnel/ginnel/core/daemon"
+)
+
+func reloadCommand() *cobra.Command {
+	var src source
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "reload", Short: "Make the running daemon read its file again", Args: cobra.NoArgs,
+		Long: "Make the running daemon read its file again. It applies the whole change or, where anything is wrong, nothing.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := src.must(cmd)
+			if err != nil {
+				return err
+			}
+			client, err := daemon.Dial(cmd.Context(), cfg.Gateway.DataDir)
+			if err != nil {
+				return err
+			}
+			r, err := client.Reload(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(cmd, r)
+			} else if fmt.Fprint(cmd.ErrOrStderr(), r.Text); r.Error == "" {
+				what := "nothing has changed"
+				if r.Changed {
+					what = "applied"
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s (%s)\n", what, r.Hash)
+			} else {
+				fmt.Fprintln(cmd.ErrOrStderr(), "ginnel: refused:", r.Error)
+			}
+			if err == nil && r.Error != "" {
+				return errSilent
+			}
+			return err
+		},
+	}
+	src.flags(cmd)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func statusCommand() *cobra.Command {
+	var src source
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "status", Short: "Show how the running daemon is; exits with 1 when something is wrong", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := src.load()
+			if err != nil {
+				return err
+			}
+			if r.Config == nil {
+				printDiagnostics(cmd, r)
+				return errSilent
+			}
+			client, err := daemon.Dial(cmd.Context(), r.Config.Gateway.DataDir)
+			if err != nil {
+				return err
+			}
+			s, err := client.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(cmd, s)
+			} else {
+				writeStatus(cmd.OutOrStdout(), s)
+			}
+			if err == nil && len(s.Degraded) > 0 {
+				return errSilent
+			}
+			return err
+		},
+	}
+	src.flags(cmd)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func writeStatus(out io.Writer, s daemon.Status) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	defer w.Flush()
+	state := "ok"
+	switch {
+	case s.Draining:
+		state = "draining"
+	case len(s.Degraded) > 0:
+		state = "degraded"
+	}
+	fmt.Fprintf(w, "ginnel %s\t%s, up %s, %d requests in flight\n", s.Version, state, s.Uptime, s.InFlight)
+	fmt.Fprintf(w, "configuration\t%s %s, reloads: %d applied, %d unchanged, %d refused\n", s.Path, s.Config, s.Reloads.Applied, s.Reloads.Unchanged, s.Reloads.Refused)
+	fmt.Fprintf(w, "keys\t%d, master key from %s\n", s.Keys, s.MasterKey)
+	for _, l := range s.Listeners {
+		fmt.Fprintf(w, "listener %s\t%s, %d served, %d refused, %d shed\n", l.Name, l.Address, l.Served, l.Refused, l.Shed)
+	}
+	for _, p := range s.Plugins {
+		fmt.Fprintf(w, "plugin %s\t%s, %s, pid %d, %d restarts, %s\n", p.Name, p.Plugin, p.Status, p.PID, p.Restarts, p.Contained)
+	}
+	for _, f := range s.Filters {
+		fmt.Fprintf(w, "filter %s\t%d callbacks, %d failures, %d instances\n", f.Name, f.Callbacks, f.Failures, f.Instances)
+	}
+	for _, d := range s.Degraded {
+		fmt.Fprintf(w, "degraded\t%s\n", d)
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/daemon"
+	"github.com/ginnel/ginnel/core/seal"
+	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/filters"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/openai"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+func runCommand() *cobra.Command {
+	var src source
+	cmd := &cobra.Command{
+		Use: "run", Short: "Run the gateway that a file declares", Args: cobra.NoArgs,
+		Long: "Run the gateway that a file declares, in the foreground. SIGHUP reloads the file, SIGTERM and SIGINT drain and stop; a second one stops at once.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(src.path); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("there is no %s: write one, name another with -c FILE, or try `ginnel dev`, which needs none", src.path)
+			}
+			cfg, err := src.must(cmd)
+			if err != nil {
+				return err
+			}
+			load := func() config.Result {
+				r, _ := src.load() // the flags were right before
+				return r
+			}
+			return serve(cmd.Context(), cfg, load, nil, nil)
+		},
+	}
+	src.flags(cmd)
+	return cmd
+}
+
+// serve runs a daemon until the context ends. ready is called when it answers; a nil master means
+// the configuration's own.
+func serve(ctx context.Context, cfg *config.Config, load func() config.Result, master *seal.Master, ready func(*daemon.Daemon) error) error {
+	logger, level, err := telemetry.NewLogger(os.Stderr, cfg.Gateway.LogFormat)
+	if err != nil {
+		return err
+	}
+	level.Set(cfg.Gateway.LogLevel)
+	d, err := daemon.Start(ctx, daemon.Needs{
+		Version: version, Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: master,
+		Codecs: map[llm.Dialect]dialect.Codec{llm.OpenAI: openai.Codec{}},
+	}, cfg)
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for name, address := range d.Addresses() {
+		logger.Info("listening", "listener", name, "address", address)
+	}
+	if ready != nil {
+		if err := ready(d); err != nil {
+			return errors.Join(err, stop(d, cfg, logger))
+		}
+	}
+	for {
+		select {
+		case <-hup:
+			d.Reload(context.WithoutCancel(ctx), "SIGHUP")
+		case <-ctx.Done():
+			return stop(d, cfg, logger)
+		}
+	}
+}
+
+// stop drains the daemon; another signal ends the wait.
+func stop(d *daemon.Daemon, cfg *config.Config, logger *slog.Logger) error {
+	logger.Info("stopping: open requests may end", "drain", cfg.Gateway.Limits.Drain)
+	begin := time.Now()
+	ctx, again := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer again()
+	ctx, cancel := context.WithTimeout(ctx, cfg.Gateway.Limits.Drain)
+	defer cancel()
+	if err := d.Stop(ctx); err != nil {
+		logger.Warn("stopped", "took", time.Since(begin), "error", err)
+		return nil // it was asked to stop, and did
+	}
+	logger.Info("stopped", "took", time.Since(begin))
+	return nil
+}

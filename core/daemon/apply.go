@@ -1,0 +1,279 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/gateway"
+	"github.com/ginnel/ginnel/core/server"
+	"github.com/ginnel/ginnel/core/server/cert"
+	"github.com/ginnel/ginnel/core/telemetry"
+)
+
+// The times of a change.
+const (
+	buildTime = time.Minute      // to launch, compile and probe what is new
+	closeTime = 10 * time.Second // to close what a generation held
+)
+
+// Reloads counts the attempts to change the configuration.
+type Reloads struct {
+	Applied   int       `json:"applied"`
+	Unchanged int       `json:"unchanged"`
+	Refused   int       `json:"refused"`
+	Last      time.Time `json:"last,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
+}
+
+// Reload loads the configuration again and applies it if it is whole. by says who asked, for the log.
+func (d *Daemon) Reload(ctx context.Context, by string) ReloadResult {
+	begin := time.Now()
+	loaded := d.Load()
+	r := ReloadResult{Diagnostics: loaded.Diagnostics}
+	var text strings.Builder
+	config.WriteDiagnostics(&text, loaded.Diagnostics, loaded.Files, 0, false)
+	r.Text = text.String()
+	result := "refused"
+	switch {
+	case loaded.Config == nil:
+		r.Error = "the configuration has mistakes; the running one goes on"
+	case loaded.Config.Hash == d.running().Hash:
+		result, r.Hash = "unchanged", loaded.Config.Hash
+	default:
+		r.Hash = loaded.Config.Hash
+		if err := d.Apply(ctx, loaded.Config); err != nil {
+			r.Error = err.Error()
+		} else {
+			result, r.Changed = "applied", true
+		}
+	}
+	d.telemetry.ConfigReloaded(result, time.Since(begin))
+	d.record(result, r.Error)
+	if r.Error != "" {
+		d.log.Error("configuration refused", "by", by, "error", r.Error, "mistakes", len(loaded.Diagnostics.Errs()))
+	} else {
+		d.log.Info("configuration "+result, "by", by, "hash", r.Hash, "took", time.Since(begin))
+	}
+	return r
+}
+
+func (d *Daemon) running() *config.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config
+}
+
+func (d *Daemon) record(result, problem string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch result {
+	case "applied":
+		d.reloads.Applied++
+	case "unchanged":
+		d.reloads.Unchanged++
+	default:
+		d.reloads.Refused++
+	}
+	d.reloads.Last, d.reloads.LastError = time.Now(), problem
+}
+
+// Apply makes cfg the running configuration: build, swap, drain. On an error nothing has changed.
+func (d *Daemon) Apply(ctx context.Context, cfg *config.Config) error {
+	d.applying.Lock()
+	defer d.applying.Unlock()
+	if d.stopping() {
+		return errStopping
+	}
+	if cfg.Gateway.DataDir != d.dataDir {
+		return fmt.Errorf("data_dir cannot change from %s to %s without a restart", d.dataDir, cfg.Gateway.DataDir)
+	}
+	ctx, cancel := context.WithTimeout(ctx, buildTime)
+	defer cancel()
+	scope := new(Scope)
+	built, err := d.build(ctx, cfg, scope)
+	if err == nil {
+		err = d.listen(ctx, cfg, built, scope)
+	}
+	if err != nil {
+		scope.Close(context.WithoutCancel(ctx))
+		return err
+	}
+	d.swap(cfg, built, scope)
+	return nil
+}
+
+var errStopping = fmt.Errorf("the daemon is going down")
+
+func (d *Daemon) stopping() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.draining
+}
+
+// listening is a change of listeners, prepared: what is new is bound, what stays is not touched yet.
+type listening struct {
+	servers map[string]*server.Server
+	admins  map[string]*server.Admin
+	update  []func(context.Context) error
+	opened  []func(context.Context) error // undoes what was opened
+}
+
+// listen binds the addresses that are new and puts the others' new settings into force. It is the
+// last step that can fail; what it opened serves the generation that is current at the time.
+func (d *Daemon) listen(ctx context.Context, cfg *config.Config, b *built, scope *Scope) (err error) {
+	l := &listening{servers: make(map[string]*server.Server), admins: make(map[string]*server.Admin)}
+	defer func() {
+		if err != nil {
+			for _, undo := range l.opened {
+				undo(context.WithoutCancel(ctx))
+			}
+		}
+	}()
+	for _, want := range cfg.Listeners {
+		if want.Admin {
+			err = d.listenAdmin(ctx, want, l)
+		} else {
+			err = d.listenPublic(ctx, cfg, want, l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, update := range l.update {
+		if err := update(ctx); err != nil {
+			return err
+		}
+	}
+	b.listening = l
+	return nil
+}
+
+func (d *Daemon) listenPublic(ctx context.Context, cfg *config.Config, want *config.Listener, l *listening) error {
+	limits := cfg.Gateway.Limits
+	c := server.Config{
+		Name: want.Name, Address: want.Address, TLS: d.tls(want), Handler: d.gateway, Watcher: d.watcher, Logger: d.log,
+		Limits: server.Limits{
+			Header: int(limits.Header), Body: limits.Body, Exchanges: int(limits.ConcurrentRequests),
+			HeaderTimeout: limits.HeaderTimeout, BodyTimeout: limits.BodyTimeout, IdleTimeout: limits.IdleTimeout, WriteTimeout: limits.WriteTimeout,
+		},
+	}
+	if have := d.listeners[want.Address]; have != nil && d.names[want.Address] == want.Name {
+		l.servers[want.Address] = have
+		l.update = append(l.update, func(ctx context.Context) error { return have.Update(ctx, c) })
+		return nil
+	}
+	if d.listeners[want.Address] != nil {
+		return fmt.Errorf("listener %s: a listener cannot be renamed while it listens on %s; restart instead", want.Name, want.Address)
+	}
+	s, err := server.Listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	l.opened = append(l.opened, s.Drain)
+	l.servers[want.Address] = s
+	return nil
+}
+
+func (d *Daemon) listenAdmin(ctx context.Context, want *config.Listener, l *listening) error {
+	if have := d.admins[want.Address]; have != nil {
+		l.admins[want.Address] = have
+		return nil
+	}
+	a, err := server.ListenAdmin(ctx, server.AdminConfig{
+		Address: want.Address, TLS: d.tls(want), Ready: d.Ready, Metrics: d.telemetry.Handler(), Logger: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	l.opened = append(l.opened, a.Close)
+	l.admins[want.Address] = a
+	return nil
+}
+
+func (d *Daemon) tls(l *config.Listener) cert.Config {
+	return cert.Config{
+		Mode: cert.Mode(l.TLS.Mode), CertFile: l.TLS.Cert, KeyFile: l.TLS.Key, Names: l.TLS.Names,
+		Storage: d.certs, CAFile: d.caPath(), Logger: d.log,
+	}
+}
+
+// swap makes what was built current, and ends what is gone in the background.
+func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) {
+	d.Level.Set(cfg.Gateway.LogLevel)
+	d.telemetry.SetNames(names(cfg))
+	d.telemetry.SetSinks(b.sinks...)
+	d.mu.Lock()
+	oldServers, oldAdmins, oldScope := d.listeners, d.admins, d.current
+	d.config, d.current = cfg, scope
+	d.listeners, d.admins = b.listening.servers, b.listening.admins
+	d.names = make(map[string]string)
+	for _, l := range cfg.Listeners {
+		d.names[l.Address] = l.Name
+	}
+	d.mu.Unlock()
+	last := d.gateway.Swap(b.generation)
+	gone := maps.Clone(oldServers)
+	maps.DeleteFunc(gone, func(address string, s *server.Server) bool { return b.listening.servers[address] == s })
+	drain := cfg.Gateway.Limits.Drain
+	d.retiring.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drain)
+		defer cancel()
+		for _, err := range drainAll(ctx, gone) {
+			if err != nil {
+				d.log.Warn("listener closed", "error", err)
+			}
+		}
+		for address, a := range oldAdmins {
+			if b.listening.admins[address] != a {
+				a.Close(ctx)
+			}
+		}
+	})
+	if last != nil {
+		d.retiring.Go(func() { d.retire(last, oldScope, drain) })
+	}
+}
+
+// retire waits until the last exchange of a generation ends, tells those that are left when the time
+// is over, and closes what the generation held.
+func (d *Daemon) retire(g *gateway.Generation, scope *Scope, drain time.Duration) {
+	timer := time.NewTimer(drain)
+	defer timer.Stop()
+	select {
+	case <-g.Idle():
+	case <-timer.C:
+		if n := g.InFlight(); n > 0 {
+			d.log.Warn("drain time is over, telling the exchanges of the last configuration", "exchanges", n)
+		}
+		g.Expel()
+		<-g.Idle()
+	}
+	if scope == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := scope.Close(ctx); err != nil {
+		d.log.Warn("closing what the last configuration held", "error", err)
+	}
+}
+
+func names(cfg *config.Config) (n telemetry.Names) {
+	for _, r := range cfg.Routes {
+		n.Routes = append(n.Routes, r.Name)
+	}
+	for _, m := range cfg.Models {
+		n.Models = append(n.Models, m.Name)
+	}
+	for _, p := range cfg.Providers {
+		n.Providers = append(n.Providers, p.Name)
+	}
+	for _, f := range cfg.Filters {
+		n.Filters = append(n.Filters, f.Name)
+	}
+	return n
+}

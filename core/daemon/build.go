@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/gateway"
+	"github.com/ginnel/ginnel/core/limit"
+	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/core/wasmhost"
+)
+
+// built is a generation that is ready to become current.
+type built struct {
+	generation *gateway.Generation
+	sinks      []*telemetry.Sink
+	listening  *listening
+}
+
+// builder builds one generation. Everything it opens belongs to the scope. What needs time (to
+// launch, to compile) is opened side by side.
+type builder struct {
+	*Daemon
+	ctx   context.Context
+	cfg   *config.Config
+	scope *Scope
+
+	mu        sync.Mutex // protects what follows
+	providers map[*config.Provider]*provided
+	filters   map[*config.Filter]*wasmhost.Filter
+	sinks     []*telemetry.Sink
+	errs      []error
+}
+
+func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*built, error) {
+	b := &builder{Daemon: d, ctx: ctx, cfg: cfg, scope: scope, providers: make(map[*config.Provider]*provided), filters: make(map[*config.Filter]*wasmhost.Filter)}
+	b.openParts()
+	if err := errors.Join(b.errs...); err != nil {
+		return nil, err
+	}
+	models := make(map[*config.Model]*upstream.Model)
+	for _, m := range cfg.Models {
+		models[m] = b.model(m)
+	}
+	var routes []*gateway.Route
+	for _, r := range cfg.Routes {
+		routes = append(routes, b.route(r, models))
+	}
+	var teams []*gateway.Team
+	for _, t := range cfg.Teams {
+		team, err := team(t)
+		if err != nil {
+			return nil, err
+		}
+		teams = append(teams, team)
+	}
+	return &built{generation: gateway.NewGeneration(routes, teams), sinks: b.sinks}, nil
+}
+
+// openParts opens the providers and filters that a route leads to, and the sinks.
+func (b *builder) openParts() {
+	var wg sync.WaitGroup
+	open := func(do func() error) {
+		wg.Go(func() {
+			if err := do(); err != nil {
+				b.mu.Lock()
+				b.errs = append(b.errs, err)
+				b.mu.Unlock()
+			}
+		})
+	}
+	providers, filters := used(b.cfg)
+	for _, p := range providers {
+		open(func() error { return b.openProvider(p) })
+	}
+	for _, f := range filters {
+		open(func() error { return b.openFilter(f) })
+	}
+	for _, t := range b.cfg.Telemetry {
+		open(func() error { return b.openSink(t) })
+	}
+	wg.Wait()
+}
+
+// used returns what the routes refer to: nothing else is launched or compiled.
+func used(cfg *config.Config) (providers []*config.Provider, filters []*config.Filter) {
+	seen := make(map[any]bool)
+	for _, r := range cfg.Routes {
+		for _, m := range r.Models {
+			for _, t := range m.Targets {
+				if !seen[t.Provider] {
+					seen[t.Provider] = true
+					providers = append(providers, t.Provider)
+				}
+			}
+		}
+		for _, f := range r.Pipeline.Filters {
+			if !seen[f] {
+				seen[f] = true
+				filters = append(filters, f)
+			}
+		}
+	}
+	return providers, filters
+}
+
+// key names a pooled thing by everything it is made from.
+func key(parts ...any) string {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // plain data of the program's own
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+func (b *builder) openFilter(f *config.Filter) error {
+	wasm, builtin, err := b.moduleOf(f)
+	if err != nil {
+		return fmt.Errorf("filter %s: %w", f.Name, err)
+	}
+	raw, err := f.Config.JSON()
+	if err != nil {
+		return err
+	}
+	rates := make(map[string]limit.Rate, len(f.Rates))
+	for _, r := range f.Rates {
+		rate, err := limit.ParseRate(r.Limit)
+		if err != nil {
+			return fmt.Errorf("filter %s: rate %s: %w", f.Name, r.Name, err)
+		}
+		rate.SlowDownAt = r.SlowDownAt
+		rates[r.Name] = rate
+	}
+	module, err := b.modules.take(b.ctx, b.scope, wasmhost.Key(wasm), func(ctx context.Context) (*wasmhost.Module, error) { return b.wasm.Open(ctx, wasm) })
+	if err != nil {
+		return fmt.Errorf("filter %s: %w", f.Name, err)
+	}
+	spec := wasmhost.Spec{
+		Name: f.Name, Module: module, Config: raw, Rates: rates, Builtin: builtin, Limiter: b.limiter, Logger: b.log,
+		OnError: wasmhost.OnError(f.OnError), Limits: wasmhost.Limits{Memory: f.MemoryLimit, Time: f.TimeLimit},
+		Grant: wasmhost.Grant{HTTP: f.GrantHTTP, KV: f.GrantKV, Shared: f.GrantShared},
+	}
+	id := key(f.Name, wasmhost.Key(wasm), string(raw), rates, f.OnError, f.MemoryLimit, f.TimeLimit, spec.Grant)
+	filter, err := b.Daemon.filters.take(b.ctx, b.scope, id, func(context.Context) (*wasmhost.Filter, error) { return b.wasm.NewFilter(spec) })
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.filters[f] = filter
+	b.mu.Unlock()
+	return nil
+}
+
+// maxModule bounds the file of a module, in bytes.
+const maxModule = 64 << 20
+
+// moduleOf returns a filter's module: the binary's own, or the file's if it is the one that the
+// operator means.
+func (d *Daemon) moduleOf(f *config.Filter) (wasm []byte, builtin bool, err error) {
+	if name, ok := strings.CutPrefix(f.Wasm, config.BuiltinPrefix); ok {
+		if wasm = d.Module(name); wasm == nil {
+			return nil, true, fmt.Errorf("there is no built-in filter %q", name)
+		}
+		return wasm, true, nil
+	}
+	info, err := os.Stat(f.Wasm)
+	if err != nil {
+		return nil, false, err
+	}
+	if info.Size() > maxModule {
+		return nil, false, fmt.Errorf("%s has %d bytes, at most %d are allowed", f.Wasm, info.Size(), maxModule)
+	}
+	if wasm, err = os.ReadFile(f.Wasm); err != nil {
+		return nil, false, err
+	}
+	if sum := sha256.Sum256(wasm); hex.EncodeToString(sum[:]) != f.SHA256 {
+		return nil, false, fmt.Errorf("%s is not the file that was meant: its sha256 is %x", f.Wasm, sum)
+	}
+	return wasm, false, nil
+}
+
+func (b *builder) model(m *config.Model) *upstream.Model {
+	out := &upstream.Model{Name: m.Name, Attempts: m.Attempts}
+	for _, t := range m.Targets {
+		target := &upstream.Target{Name: t.Name, ProviderName: t.Provider.Name, Model: t.Model, Weight: t.Weight}
+		if p := b.providers[t.Provider]; p != nil { // nil where no route leads to it
+			target.Provider = p
+		}
+		out.Targets = append(out.Targets, target)
+	}
+	return out
+}
+
+func (b *builder) route(r *config.Route, models map[*config.Model]*upstream.Model) *gateway.Route {
+	filters := make([]exchange.Filter, 0, len(r.Pipeline.Filters))
+	for _, f := range r.Pipeline.Filters {
+		filters = append(filters, b.filters[f])
+	}
+	out := &gateway.Route{
+		Name: r.Name, Listener: r.Listener.Name, Path: r.Path, Methods: r.Methods, Open: r.Open,
+		Pipeline: exchange.NewPipeline(r.Pipeline.Name, filters...),
+	}
+	for _, m := range r.Models {
+		out.Models = append(out.Models, gateway.Model{Model: models[m], Aliases: m.Aliases, Created: b.started.Unix()})
+	}
+	return out
+}
+
+func team(t *config.Team) (*gateway.Team, error) {
+	out := &gateway.Team{Name: t.Name}
+	for _, m := range t.Models {
+		out.Models = append(out.Models, m.Name)
+	}
+	if t.Requests != "" {
+		rate, err := limit.ParseRate(t.Requests)
+		if err != nil {
+			return nil, fmt.Errorf("team %s: %w", t.Name, err)
+		}
+		out.Rate = &rate
+	}
+	return out, nil
+}
+
+func (d *Daemon) caPath() string { return filepath.Join(d.dataDir, caFile) }
+
+// uptime is how long the daemon has been running.
+func (d *Daemon) uptime() time.Duration { return time.Since(d.started).Truncate(time.Second) }

@@ -1,0 +1,242 @@
+// Package daemon is the composition root: it builds a Generation from a Config, opens listeners,
+// applies a changed configuration while requests go on, and ends everything in order. It is the only
+// package that knows all the others.
+//
+// It decides nothing about a request (package gateway does) and reads no configuration by itself: the
+// caller says how to load one.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ginnel/ginnel/core/access"
+	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/core/gateway"
+	"github.com/ginnel/ginnel/core/limit"
+	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/core/seal"
+	"github.com/ginnel/ginnel/core/server"
+	"github.com/ginnel/ginnel/core/server/certstore"
+	"github.com/ginnel/ginnel/core/server/hangup"
+	"github.com/ginnel/ginnel/core/store"
+	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/wasmhost"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The files of the data directory.
+const (
+	stateFile  = "state.db"
+	masterFile = "master.key"
+	caFile     = "ca.pem"
+	cacheDir   = "modules"
+)
+
+// Needs is what a Daemon works with.
+type Needs struct {
+	Version string
+	Load    func() config.Result // reads the configuration again
+	Logger  *slog.Logger
+	Level   *slog.LevelVar // of Logger; a reload may change it
+
+	// Command returns the command that serves a built-in plugin, or nil.
+	Command func(plugin string) *exec.Cmd
+	// Module returns a built-in filter's module, or nil.
+	Module func(filter string) []byte
+	Codecs map[llm.Dialect]dialect.Codec
+	// Master is the master key where the configuration's is not meant, as for throwaway state.
+	Master *seal.Master
+}
+
+// Daemon is a running gateway. It is safe for concurrent use.
+type Daemon struct {
+	Needs
+	log     *slog.Logger
+	dataDir string
+	started time.Time
+	scope   Scope // what lives as long as the daemon
+
+	store     *store.Store
+	keys      *access.Keys
+	limiter   *limit.Limiter
+	telemetry *telemetry.Telemetry
+	gateway   *gateway.Gateway
+	egress    *egress.Transport
+	plugins   *pluginhost.Host
+	wasm      *wasmhost.Host
+	watcher   *hangup.Watcher
+	certs     *certstore.Storage
+
+	modules   *pool[*wasmhost.Module]
+	filters   *pool[*wasmhost.Filter]
+	providers *pool[*provided]
+	sinks     *pool[*sinking]
+
+	applying sync.Mutex // orders reloads
+	retiring sync.WaitGroup
+
+	mu        sync.Mutex // protects what follows
+	config    *config.Config
+	current   *Scope
+	listeners map[string]*server.Server // by address
+	names     map[string]string         // of listeners, by address
+	admins    map[string]*server.Admin
+	master    string // where the master key comes from, for status
+	reloads   Reloads
+	draining  bool
+}
+
+// Start opens the state, applies the first configuration and listens. The caller stops the daemon.
+func Start(ctx context.Context, n Needs, cfg *config.Config) (d *Daemon, err error) {
+	d = &Daemon{
+		Needs: n, log: n.Logger, dataDir: cfg.Gateway.DataDir, started: time.Now(), limiter: limit.New(limit.Config{}),
+		listeners: make(map[string]*server.Server), names: make(map[string]string), admins: make(map[string]*server.Admin),
+	}
+	defer func() {
+		if err != nil {
+			d.scope.Close(context.WithoutCancel(ctx))
+			d = nil
+		}
+	}()
+	if err := d.openState(cfg); err != nil {
+		return nil, err
+	}
+	if err := d.openHosts(ctx); err != nil {
+		return nil, err
+	}
+	d.telemetry = telemetry.New(telemetry.Config{Logger: n.Logger, Version: n.Version})
+	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Logger: n.Logger})
+	d.openPools()
+	if err := d.Apply(ctx, cfg); err != nil {
+		return nil, err
+	}
+	c, err := d.listenControl()
+	if err != nil {
+		d.Stop(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	d.scope.Defer(c.Close)
+	return d, nil
+}
+
+// openState opens what is remembered: the store, the master key, the virtual keys.
+func (d *Daemon) openState(cfg *config.Config) error {
+	s, err := store.Open(store.Needs{Path: filepath.Join(d.dataDir, stateFile), Logger: d.log})
+	if err != nil {
+		if errors.Is(err, store.ErrLocked) {
+			return fmt.Errorf("%w: is a daemon running with this data_dir?", err)
+		}
+		return err
+	}
+	d.store = s
+	d.scope.Defer(func(context.Context) error { return s.Close() })
+	master, from, err := OpenMaster(cfg)
+	if d.Master != nil {
+		master, from, err = d.Master, "memory", nil
+	}
+	if err != nil {
+		return err
+	}
+	d.master = from
+	if d.keys, err = access.Open(access.Needs{Store: s, Master: master}); err != nil {
+		return err
+	}
+	d.certs = certstore.New(s, master)
+	return nil
+}
+
+// OpenMaster returns the master key that the configuration means and where it comes from: the secret
+// it names, or the file in the data directory, which is made where there is none.
+func OpenMaster(cfg *config.Config) (m *seal.Master, from string, err error) {
+	if secret := cfg.Storage.Master; !secret.Empty() {
+		m, err = seal.New([]byte(secret.Reveal()))
+		return m, "storage.encryption.key", err
+	}
+	path := filepath.Join(cfg.Gateway.DataDir, masterFile)
+	m, _, err = seal.File(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("master key: %w", err)
+	}
+	return m, path, nil
+}
+
+// openHosts opens what runs guests and speaks to the outside.
+func (d *Daemon) openHosts(ctx context.Context) error {
+	var err error
+	if d.watcher, err = hangup.New(); err != nil {
+		return fmt.Errorf("hang-up watcher: %w", err)
+	}
+	d.scope.Defer(func(context.Context) error { return d.watcher.Close() })
+	d.egress = egress.New(egress.Needs{Logger: d.log})
+	if d.wasm, err = wasmhost.New(ctx, wasmhost.Config{Dir: filepath.Join(d.dataDir, cacheDir), Logger: d.log}); err != nil {
+		return err
+	}
+	d.scope.Defer(d.wasm.Close)
+	dir, err := os.MkdirTemp("", "ginnel-") // the paths of sockets are short
+	if err != nil {
+		return fmt.Errorf("plugin sockets: %w", err)
+	}
+	d.scope.Defer(func(context.Context) error { return os.RemoveAll(dir) })
+	d.plugins, err = pluginhost.New(pluginhost.Needs{Logger: d.log, Dir: filepath.Join(dir, "s"), Command: d.Command})
+	return err
+}
+
+func (d *Daemon) openPools() {
+	d.modules = newPool(func(ctx context.Context, m *wasmhost.Module) error { return m.Close(ctx) })
+	d.filters = newPool(func(ctx context.Context, f *wasmhost.Filter) error { return f.Close(ctx) })
+	d.providers = newPool(func(ctx context.Context, p *provided) error { return p.Close(ctx) })
+	d.sinks = newPool(func(ctx context.Context, s *sinking) error { return s.Close(ctx) })
+}
+
+// Stop ends the daemon: it accepts nothing more, lets open exchanges end until ctx does, tells those
+// that are left, and closes everything. The error says what was cut.
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.mu.Lock()
+	d.draining = true
+	admins, listeners, current := d.admins, d.listeners, d.current
+	d.admins, d.listeners, d.current = nil, nil, nil
+	d.mu.Unlock()
+	for _, a := range admins {
+		a.Drain()
+	}
+	errs := drainAll(ctx, listeners)
+	d.applying.Lock() // a reload that is under way ends first
+	defer d.applying.Unlock()
+	if last := d.gateway.Swap(gateway.NewGeneration(nil, nil)); last != nil {
+		d.retiring.Go(func() { d.retire(last, current, 0) })
+	}
+	d.retiring.Wait()
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	for _, a := range admins {
+		errs = append(errs, a.Close(end))
+	}
+	errs = append(errs, d.scope.Close(end))
+	return errors.Join(errs...)
+}
+
+func drainAll(ctx context.Context, listeners map[string]*server.Server) []error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for _, l := range listeners {
+		wg.Go(func() {
+			err := l.Drain(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
+	}
+	wg.Wait()
+	return errs
+}

@@ -1,0 +1,211 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/llm"
+	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+// provided is a provider plugin with the one place its calls go to: the vendor, or the plugin's own
+// socket. It implements upstream.Provider.
+type provided struct {
+	plugin  *pluginhost.Provider
+	origin  *egress.Origin
+	prefix  string // the base URL's path
+	dialect llm.Dialect
+
+	mu    sync.Mutex // protects what follows
+	plans map[planKey]*upstream.Plan
+	lease uint64 // the version that plans were made from
+}
+
+type planKey struct {
+	op    llm.Op
+	model string
+}
+
+var _ upstream.Provider = (*provided)(nil)
+
+func (b *builder) openProvider(p *config.Provider) error {
+	if err := b.checkConfig(p.Config, func() (*schema.Block, error) {
+		info, err := b.plugins.Describe(b.ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256})
+		if err != nil {
+			return nil, err
+		}
+		return info.Config, nil
+	}); err != nil {
+		return fmt.Errorf("provider %s: %w", p.Name, err)
+	}
+	raw, err := p.Config.JSON()
+	if err != nil {
+		return err
+	}
+	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts)
+	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, raw) })
+	if err != nil {
+		return fmt.Errorf("provider %s: %w", p.Name, err)
+	}
+	b.mu.Lock()
+	b.providers[p] = v
+	b.mu.Unlock()
+	return nil
+}
+
+// checkConfig checks a config block whose plugin could not be asked before.
+func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, error)) error {
+	if o.Checked() {
+		return nil
+	}
+	shape, err := describe()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range o.Check(shape).Errs() {
+		var one *hcl.Diagnostic
+		if errors.As(d, &one) && one.Subject != nil {
+			d = fmt.Errorf("%s:%d: %s: %s", one.Subject.Filename, one.Subject.Start.Line, one.Summary, one.Detail)
+		}
+		errs = append(errs, d)
+	}
+	return errors.Join(errs...)
+}
+
+func (b *builder) provide(ctx context.Context, p *config.Provider, raw []byte) (*provided, error) {
+	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw})
+	if err != nil {
+		return nil, err
+	}
+	v := &provided{plugin: plugin, plans: make(map[planKey]*upstream.Plan)}
+	c := egress.Config{Name: p.Name, Timeouts: egress.Timeouts{Connect: p.Timeouts.Connect, FirstByte: p.Timeouts.FirstToken, Idle: p.Timeouts.Idle, Total: p.Timeouts.Total}}
+	if plugin.Invoked() {
+		c.URL, c.Socket, c.PeerPID = "http://"+p.Name, plugin.Socket(), plugin.PID
+	} else if c.URL, v.prefix, err = baseOf(p, plugin.Info()); err != nil {
+		plugin.Close(ctx)
+		return nil, err
+	}
+	if v.origin, err = b.egress.Origin(c); err != nil {
+		plugin.Close(ctx)
+		return nil, err
+	}
+	return v, nil
+}
+
+// baseOf returns the origin and the path of a provider's base URL: the operator's, or the plugin's
+// own.
+func baseOf(p *config.Provider, info *sdkprovider.Info) (origin, prefix string, err error) {
+	base := p.BaseURL
+	if base == "" && len(info.Origins) > 0 {
+		base = info.Origins[0]
+	}
+	if base == "" {
+		return "", "", errors.New("it needs a base_url: the plugin has none of its own")
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", "", fmt.Errorf("base_url: %w", err)
+	}
+	return u.Scheme + "://" + u.Host, strings.TrimSuffix(u.EscapedPath(), "/"), nil
+}
+
+// Plan returns how to reach an operation. Plans are made once for each lease.
+func (v *provided) Plan(op llm.Op, model string) (*upstream.Plan, error) {
+	lease, err := v.plugin.Lease()
+	if err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.lease != lease.Version {
+		clear(v.plans)
+		v.lease = lease.Version
+	}
+	k := planKey{op, model}
+	if plan := v.plans[k]; plan != nil {
+		return plan, nil
+	}
+	t := lease.Find(op, llm.OpenAI)
+	if t == nil {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op)}
+	}
+	plan := &upstream.Plan{
+		Origin: v.origin, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
+		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),
+	}
+	v.plans[k] = plan
+	return plan, nil
+}
+
+// Refresh renews the lease.
+func (v *provided) Refresh(ctx context.Context, version uint64) (bool, error) {
+	lease, err := v.plugin.Refresh(ctx, version)
+	if err != nil {
+		return false, err
+	}
+	return lease.Version != version, nil
+}
+
+// Close ends the plugin, then its connections.
+func (v *provided) Close(ctx context.Context) error {
+	return errors.Join(v.plugin.Close(ctx), v.origin.Close())
+}
+
+// sinking is a sink's plugin with the queue in front of it.
+type sinking struct {
+	plugin *pluginhost.Sink
+	queue  *telemetry.Sink
+}
+
+func (b *builder) openSink(t *config.Telemetry) error {
+	if err := b.checkConfig(t.Config, func() (*schema.Block, error) {
+		info, err := b.plugins.DescribeSink(b.ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256})
+		if err != nil {
+			return nil, err
+		}
+		return info.Config, nil
+	}); err != nil {
+		return fmt.Errorf("telemetry %s: %w", t.Name, err)
+	}
+	raw, err := t.Config.JSON()
+	if err != nil {
+		return err
+	}
+	id := key(t.Name, t.Plugin, t.SHA256, string(raw), t.Memory, t.Flush, t.WhenFull)
+	v, err := b.Daemon.sinks.take(b.ctx, b.scope, id, func(ctx context.Context) (*sinking, error) {
+		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw})
+		if err != nil {
+			return nil, err
+		}
+		return &sinking{plugin, b.telemetry.NewSink(telemetry.SinkConfig{
+			Name: t.Name, Exporter: plugin, Signals: plugin.Info().Signals, Queue: t.Memory, Flush: t.Flush,
+			DropNewest: t.WhenFull == "drop_newest", Logger: b.log,
+		})}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("telemetry %s: %w", t.Name, err)
+	}
+	b.mu.Lock()
+	b.sinks = append(b.sinks, v.queue)
+	b.mu.Unlock()
+	return nil
+}
+
+// Close sends what is queued, then ends the plugin.
+func (s *sinking) Close(ctx context.Context) error {
+	return errors.Join(s.queue.Close(ctx), s.plugin.Close(ctx))
+}
