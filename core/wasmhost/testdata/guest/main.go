@@ -16,7 +16,10 @@ var (
 	config  filter.Value
 )
 
-func init() {
+// registered makes the filter known before anything is called.
+var registered = register()
+
+func register() bool {
 	filter.Register(filter.Filter{
 		Init:         start,
 		RequestHead:  func(x filter.Exchange) filter.Action { return act(x, "") },
@@ -27,6 +30,7 @@ func init() {
 		End:          func(x filter.Exchange) filter.Action { return act(x, "end ") },
 		Done:         func(x filter.Exchange) filter.Action { return act(x, "done ") },
 	})
+	return true
 }
 
 func main() {}
