@@ -138,7 +138,16 @@ func (e *engine) advance(w *work, dst []Match, t []byte, scanned int, final bool
 			w.keep = min(w.keep, w.pend[i].start)
 		}
 	}
+	for _, m := range w.open {
+		w.reserve(m)
+	}
 	return e.emit(w, dst, t, final), nil
+}
+
+// reserve keeps the end of the text back where it may be what ends an open match.
+func (w *work) reserve(m found) {
+	w.low = min(w.low, w.last[m.rule]-w.base)
+	w.keep = min(w.keep, w.low)
 }
 
 // wake tries a rule at the beginnings that a waker at t[pos:end] allows.
@@ -324,6 +333,7 @@ func (e *engine) emit(w *work, dst []Match, t []byte, final bool) []Match {
 		w.last[m.rule] = m.end
 		if e.extend(w, m, t, final) {
 			w.open = append(w.open, m)
+			w.reserve(m)
 			continue
 		}
 		dst = append(dst, Match{e.rules[m.rule].index, m.start, w.last[m.rule]})

@@ -58,6 +58,12 @@ rule valued_gap
   class words
   after abcd[^\n]{0,20}-u[ ]?[a-z]{1,5}:
   pattern [^\s]{3,6}
+rule until
+  class words
+  after <k>
+  pattern [a-z]{2}
+  tail [a-z \n<-]
+  until --end[a-z]{0,4}--
 rule checked
   class words
   keyword card
@@ -69,7 +75,7 @@ rule checked
 var pieces = []string{
 	"sk-", "abc123", "abcdef0123", " ", "\n", "tk_", "abcd", "x9", "dead", "#MARK", "42", "!", "ab_", "12", "begin", "finish",
 	"Password", "=", ": ", "hunter", "ann.", "@", "corp", "\x1b[", "31", "m", "\u200b", "\u2060", "fini", "card ", "4111111111111111",
-	"token", "tok_x", "= ", "-u", "-u ab:", ":", "é", "-", "s", "sk", "#MA", "tk", "fin", "beg", "\xe2\x80",
+	"<k>", "<k>ab ", "--end", "--e", "--", "--endab--", "token", "tok_x", "= ", "-u", "-u ab:", ":", "é", "-", "s", "sk", "#MA", "tk", "fin", "beg", "\xe2\x80",
 }
 
 func mustCompile(t testing.TB, rules string) *Set {
@@ -150,6 +156,12 @@ func naive(s *Set, text string) (out []Match) {
 				continue
 			}
 			for ru.tail != nil && m.End < len(t) && ru.tail.Has(t[m.End]) {
+				if ru.until != nil {
+					if end := ru.until.Longest(t, m.End); end > 0 {
+						m.End = end
+						break
+					}
+				}
 				m.End++
 			}
 			last = m.End
