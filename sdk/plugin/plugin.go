@@ -7,6 +7,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"os"
 	"time"
@@ -61,6 +62,9 @@ func Status(err error) error {
 	if !errors.As(err, &e) {
 		if s, ok := status.FromError(err); ok {
 			return s.Err()
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return status.Error(codes.DeadlineExceeded, err.Error())
 		}
 		return status.Error(codes.Unknown, err.Error())
 	}
