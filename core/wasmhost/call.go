@@ -11,7 +11,6 @@ import (
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/wasmhost/meter"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
-	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // What ends a callback besides the meter; a panic with one of them unwinds the guest.
@@ -152,14 +151,4 @@ func (c *call) message() *exchange.Message {
 		return &c.x.Request
 	}
 	return &c.x.Response
-}
-
-// streaming reports whether the client has already been sent the beginning of a stream, or may have.
-func (c *call) streaming() bool {
-	return c.phase == exchange.PhaseEvent || c.phase == exchange.PhaseDelta && c.x.Stream
-}
-
-// internal is the error that a client sees of a filter that failed.
-func internal() *exchange.Answer {
-	return &exchange.Answer{Error: &llm.Error{Code: llm.CodeInternal, Message: "a filter of the gateway failed"}}
 }

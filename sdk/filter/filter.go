@@ -96,17 +96,6 @@ func grow(n int) []byte {
 	return input
 }
 
-func start(config []byte) int32 {
-	if registered.Init == nil {
-		return 0
-	}
-	if err := registered.Init(config); err != nil {
-		Log(LevelError, err.Error())
-		return abi.Invalid
-	}
-	return 0
-}
-
 func dispatch(event int32, raw []byte) Action {
 	f := &registered
 	var h func(Exchange) Action

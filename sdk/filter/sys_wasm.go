@@ -2,7 +2,11 @@
 
 package filter
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/ginnel/ginnel/sdk/filter/abi"
+)
 
 // The imports of module ginnel and the exports that the host calls.
 
@@ -13,7 +17,16 @@ func exportABI() int32 { return 0 }
 func exportAlloc(n int32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(grow(int(n)))) }
 
 //go:wasmexport ginnel_init
-func exportInit(n int32) int32 { return start(input[:n]) }
+func exportInit(n int32) int32 {
+	if registered.Init == nil {
+		return 0
+	}
+	if err := registered.Init(input[:n]); err != nil {
+		Log(LevelError, err.Error())
+		return abi.Invalid
+	}
+	return 0
+}
 
 //go:wasmexport ginnel_on
 func exportOn(event, n int32) int32 { return int32(dispatch(event, input[:n])) }
