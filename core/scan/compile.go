@@ -116,6 +116,25 @@ func (b *builder) add(index int32, r *Rule) error {
 	if _, hi := automaton.Width(whole); hi > MaxWindow {
 		return fmt.Errorf("%w: %d bytes, more than %d", ErrLong, hi, MaxWindow)
 	}
+	if err := c.extras(r); err != nil {
+		return err
+	}
+	wakers, err := wakers(r, whole)
+	if err != nil {
+		return err
+	}
+	parts, err := split(re)
+	if err != nil {
+		return err
+	}
+	c.parts = append(c.parts, parts...)
+	b.wake(&c, r.Trigger, wakers)
+	b.e.rules = append(b.e.rules, c)
+	return nil
+}
+
+// extras compiles what surrounds the pattern of a rule.
+func (c *rule) extras(r *Rule) (err error) {
 	if r.Back != "" {
 		if c.back, err = automaton.Class(r.Back); err != nil {
 			return fmt.Errorf("back: %w", err)
@@ -136,17 +155,6 @@ func (b *builder) add(index int32, r *Rule) error {
 			return fmt.Errorf("unknown check %q", r.Check)
 		}
 	}
-	wakers, err := wakers(r, whole)
-	if err != nil {
-		return err
-	}
-	parts, err := split(re)
-	if err != nil {
-		return err
-	}
-	c.parts = append(c.parts, parts...)
-	b.wake(&c, r.Trigger, wakers)
-	b.e.rules = append(b.e.rules, c)
 	return nil
 }
 
