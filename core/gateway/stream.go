@@ -22,6 +22,7 @@ type stream struct {
 	plain  bool // no filter looks at events: they pass uncopied
 	over   bool
 	ended  bool // the upstream's terminator came
+	failed bool // the upstream said an error, which went to the client as it was
 }
 
 // stream returns a reply whose events are read as the client takes them.
@@ -101,10 +102,11 @@ func (st *stream) pass(dst []byte) []byte {
 	if st.event.First && s.x.Timings.First == 0 {
 		s.x.Timings.First = time.Since(s.x.Start)
 	}
-	switch {
-	case st.event.Error != nil:
-		return st.fail(dst, exchange.UpstreamError, st.event.Error, st.event.Error)
-	case st.event.End:
+	if st.event.Error != nil && !st.failed {
+		st.failed = true
+		s.end, s.err = exchange.UpstreamError, st.event.Error
+	}
+	if st.event.End {
 		st.ended = true
 		terminator := st.frame.Clone()
 		if dst = st.flush(dst); st.over {
@@ -182,7 +184,7 @@ func (st *stream) finish(dst []byte, err error) []byte {
 			return dst
 		}
 	}
-	if !st.s.codec.Complete(st.ended, st.s.x.Finish) {
+	if !st.failed && !st.s.codec.Complete(st.ended, st.s.x.Finish) {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
 	if dst = st.flush(dst); !st.over {
