@@ -192,7 +192,10 @@ filter "ratelimit" {
   wasm = "builtin:ratelimit"
   rate "default" { limit = "1000000/1m" }
 }
-filter "sanitize" { wasm = "builtin:sanitize" }
+filter "sanitize" {
+  wasm = "builtin:sanitize"
+  config { unseen = "allow" }
+}
 pipeline "p" { filters = [filter.headers, filter.ratelimit, filter.sanitize] }
 `
 	emptyPipeline = `

@@ -100,6 +100,9 @@ func TestReplay(t *testing.T) {
 				w.Header().Set(name, value)
 			}
 		}
+		if now.Response.Kind == "sse" && w.Header().Get("Content-Type") == "" { // not kept by every recorder
+			w.Header().Set("Content-Type", "text/event-stream")
+		}
 		w.WriteHeader(now.Response.Status)
 		w.Write(now.response())
 	}))
