@@ -166,12 +166,12 @@ func TestLoopsOutsideOfCallbacksEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.NewFilter(Spec{Name: "start", Module: m}); err == nil || !strings.Contains(err.Error(), "exhausted") {
+	if _, err := h.NewFilter(Spec{Name: "start", Module: m}); err == nil || !strings.Contains(err.Error(), "time is used up") {
 		t.Errorf("a loop in the start section: %v", err)
 	}
 	m.Close(t.Context())
 	g, module := guest(t)
-	if _, err := g.NewFilter(Spec{Name: "init", Module: module, Config: []byte(`{"loop":true}`), Limiter: newLimiter()}); err == nil || !strings.Contains(err.Error(), "exhausted") {
+	if _, err := g.NewFilter(Spec{Name: "init", Module: module, Config: []byte(`{"loop":true}`), Limiter: newLimiter()}); err == nil || !strings.Contains(err.Error(), "time is used up") {
 		t.Errorf("a loop in init: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
-	"github.com/ginnel/ginnel/core/wasmhost/meter"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
@@ -90,13 +89,13 @@ func guarded(f importFunc) api.GoModuleFunc {
 		if in.calls--; in.calls < 0 {
 			panic(errCalls)
 		}
-		meter.Charge(ctx, mod, callCost)
+		in.meter.Charge(mod, callCost)
 		f(in, st)
 	}
 }
 
 // pay charges for n copied bytes.
-func (in *instance) pay(n int) { meter.Charge(in.ctx, in.mod, int64(n)>>byteShift) }
+func (in *instance) pay(n int) { in.meter.Charge(in.mod, int64(n)>>byteShift) }
 
 // emit counts n bytes of output.
 func (in *instance) emit(n int) {

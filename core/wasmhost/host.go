@@ -59,7 +59,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 		rc = rc.WithCompilationCache(h.cache)
 	}
 	h.runtime = wazero.NewRuntimeWithConfig(ctx, rc)
-	for _, define := range []func(context.Context, wazero.Runtime) error{meter.Tick, defineImports, defineWASI} {
+	for _, define := range []func(context.Context, wazero.Runtime) error{meter.Define, defineImports, defineWASI} {
 		if err := define(ctx, h.runtime); err != nil {
 			h.Close(ctx)
 			return nil, fmt.Errorf("sandbox: %w", err)

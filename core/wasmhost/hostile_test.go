@@ -15,7 +15,7 @@ import (
 func TestHostileGuestsFailAlone(t *testing.T) {
 	f := newGuest(t, Spec{Limits: Limits{Time: 300 * time.Millisecond}})
 	for _, c := range []struct{ query, want string }{
-		{"loop", "exhausted"},
+		{"loop", "time is used up"},
 		{"memory", ""},
 		{"recurse", ""},
 		{"calls", errCalls.Error()},

@@ -224,7 +224,7 @@ func (in *instance) close() { in.mod.Close(in.ctx) }
 
 // cause names what stopped a guest: the meter, a limit, or a trap of its own.
 func (in *instance) cause(err error) error {
-	for _, known := range []error{meter.ErrExhausted, errCalls, errOutput, errExit} {
+	for _, known := range []error{meter.ErrTime, meter.ErrStack, errCalls, errOutput, errExit} {
 		if errors.Is(err, known) {
 			return known
 		}

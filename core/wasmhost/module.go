@@ -80,7 +80,7 @@ func (h *Host) metered(ctx context.Context, wasm []byte, m *Module) ([]byte, err
 		_, err := r.CompileModule(ctx, original)
 		return err
 	}
-	out, stats, err := meter.Instrument(wasm, meter.Options{Tick: true, Snapshot: true, Validate: validate})
+	out, stats, err := meter.Instrument(wasm, validate)
 	if err != nil {
 		return nil, err
 	}

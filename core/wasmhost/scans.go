@@ -8,7 +8,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/ginnel/ginnel/core/scan"
-	"github.com/ginnel/ginnel/core/wasmhost/meter"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
@@ -138,7 +137,7 @@ func importScan(in *instance, st []uint64) {
 	default:
 		code = abi.Invalid
 	}
-	meter.Charge(in.ctx, in.mod, int64(time.Since(begin)))
+	in.meter.Charge(in.mod, int64(time.Since(begin)))
 	if code < 0 {
 		result(st, code)
 		return

@@ -1,0 +1,113 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// What ends a callback; the error of the guest's call wraps one of them.
+var (
+	ErrTime  = errors.New("its time is used up")
+	ErrStack = errors.New("its calls are nested too deeply")
+)
+
+// DefaultSlice is the fuel between two looks at the clock. It bounds how long the garbage collector
+// may have to wait for a guest; the deadline bounds the callback.
+const DefaultSlice = 100_000
+
+// Meter is the budget of one instance. It belongs to the goroutine that calls the instance.
+type Meter struct {
+	Deadline time.Time     // the callback ends at the first tick after it
+	Ticks    int           // looks at the clock in this callback
+	Longest  time.Duration // the longest time between two of them
+
+	slice int64 // DefaultSlice but in tests
+	last  time.Time
+	mod   api.Module // whose globals follow
+	fuel  api.MutableGlobal
+	stack api.MutableGlobal
+}
+
+type meterKey struct{}
+
+// With returns a context that carries m, for every call of the instance, its instantiation included.
+func With(ctx context.Context, m *Meter) context.Context {
+	return context.WithValue(ctx, meterKey{}, m)
+}
+
+// Begin gives an instance that is about to be made time for its start section.
+func (m *Meter) Begin(budget time.Duration) {
+	if m.slice == 0 {
+		m.slice = DefaultSlice
+	}
+	m.last, m.Ticks, m.Longest = time.Now(), 0, 0
+	m.Deadline = m.last.Add(budget)
+}
+
+// Arm gives an instance time for a callback.
+func (m *Meter) Arm(mod api.Module, budget time.Duration) {
+	m.Begin(budget)
+	m.bind(mod)
+	m.fuel.Set(uint64(m.slice))
+	m.stack.Set(stackSize)
+}
+
+// bind finds the instance's hidden globals.
+func (m *Meter) bind(mod api.Module) {
+	if m.mod == mod {
+		return
+	}
+	m.mod = mod
+	m.fuel, _ = mod.ExportedGlobal(fuelName).(api.MutableGlobal)
+	m.stack, _ = mod.ExportedGlobal(stackName).(api.MutableGlobal)
+}
+
+// Charge takes the price of a host function's work and ends the callback, by a panic that the
+// guest's call returns as its error, if the time is over. Every host function calls it first, with
+// 60 units at least, since call_indirect reaches it at the price of a guest's function; then by
+// length.
+func (m *Meter) Charge(mod api.Module, units int64) {
+	m.bind(mod)
+	left := int64(m.fuel.Get()) - units
+	m.fuel.Set(uint64(left))
+	if left < 0 {
+		m.tick()
+	}
+}
+
+// tick refills the slice or ends the callback.
+func (m *Meter) tick() {
+	if int64(m.stack.Get()) < 0 {
+		panic(ErrStack)
+	}
+	now := time.Now()
+	m.Ticks++
+	m.Longest = max(m.Longest, now.Sub(m.last))
+	m.last = now
+	if now.After(m.Deadline) {
+		panic(ErrTime)
+	}
+	left := int64(m.fuel.Get()) + m.slice // a debt is carried over
+	if left <= 0 {
+		left = m.slice // but one dear operation does not tick again and again
+	}
+	m.fuel.Set(uint64(left))
+}
+
+// Define defines what rewritten modules import. It is called once per runtime.
+func Define(ctx context.Context, r wazero.Runtime) error {
+	tick := func(ctx context.Context, mod api.Module, _ []uint64) {
+		m, _ := ctx.Value(meterKey{}).(*Meter)
+		if m == nil {
+			panic(ErrTime) // nobody gave it any
+		}
+		m.bind(mod)
+		m.tick()
+	}
+	_, err := r.NewHostModuleBuilder(hostName).NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(tick), nil, nil).Export(tickName).Instantiate(ctx)
+	return err
+}
