@@ -84,15 +84,17 @@ func (c *client) head() (length int, chunked bool, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case len(name) == 14 && bytes.EqualFold(name, []byte("content-length")):
-			length, err = strconv.Atoi(string(bytes.TrimSpace(value)))
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return 0, false, err
+			}
 		case len(name) == 17 && bytes.EqualFold(name, []byte("transfer-encoding")):
 			chunked = true
 		}
 	}
-	if err == nil && length < 0 && !chunked {
-		err = errors.New("the answer has no framing")
+	if length < 0 && !chunked {
+		return 0, false, errors.New("the answer has no framing")
 	}
-	return length, chunked, err
+	return length, chunked, nil
 }
 
 func (c *client) chunks() error {

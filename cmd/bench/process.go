@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -26,16 +26,14 @@ const (
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer // nil, or what the process ends with
-	errors *bytes.Buffer
+	errors tail
 	done   chan struct{}
 }
 
 // startProcess starts a program with its standard error kept, and watches it.
 func startProcess(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, errors: &bytes.Buffer{}, done: make(chan struct{})}
-	if cmd.Stderr == nil {
-		cmd.Stderr = &tail{buf: p.errors}
-	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	cmd.Stderr = &p.errors
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -61,7 +59,7 @@ func startRole(ctx context.Context, self, role, upstream string) (*process, stri
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
 	}
-	p := &process{cmd: cmd, stdin: stdin, errors: &bytes.Buffer{}, done: make(chan struct{})}
+	p := &process{cmd: cmd, stdin: stdin, done: make(chan struct{})}
 	line, err := bufio.NewReader(stdout).ReadString('\n') // before Wait, which closes the pipe
 	go func() {
 		defer close(p.done)
@@ -100,23 +98,34 @@ func (p *process) ready(ctx context.Context, addr string) (time.Duration, error)
 		}
 		select {
 		case <-p.done:
-			return 0, fmt.Errorf("it ended: %s", strings.TrimSpace(p.errors.String()))
+			return 0, fmt.Errorf("it ended: %s", p.errors.String())
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		case <-time.After(time.Millisecond):
 		}
 	}
-	return 0, fmt.Errorf("nothing listens on %s after %s: %s", addr, readyWithin, strings.TrimSpace(p.errors.String()))
+	return 0, fmt.Errorf("nothing listens on %s after %s: %s", addr, readyWithin, p.errors.String())
 }
 
 // tail keeps the first bytes of what a process says, which is where it says why it does not start.
-type tail struct{ buf *bytes.Buffer }
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
 
 func (t *tail) Write(b []byte) (int, error) {
-	if room := 4<<10 - t.buf.Len(); room > 0 {
-		t.buf.Write(b[:min(room, len(b))])
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if room := 4<<10 - len(t.text); room > 0 {
+		t.text = append(t.text, b[:min(room, len(b))]...)
 	}
 	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
 }
 
 // usage is what a process and its descendants have used.
@@ -143,7 +152,7 @@ func (p *process) usage() (usage, error) {
 	}
 	root := p.cmd.Process.Pid
 	if _, ok := ticks[root]; !ok {
-		return u, fmt.Errorf("process %d is gone: %s", root, strings.TrimSpace(p.errors.String()))
+		return u, fmt.Errorf("process %d is gone: %s", root, p.errors.String())
 	}
 	for pid, spent := range ticks {
 		for up, n := pid, 0; up > 1 && n < 64; up, n = parents[up], n+1 {
