@@ -33,7 +33,7 @@ bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro b
 	$(GO) test -run '^$$' -bench . -benchtime 200x ./core/wasmhost/... ./core/scan/... ./filters/...
 
 filters: ## the built-in filters' modules
-	$(GO) run ./cmd/buildfilters
+	$(GO) run ./cmd/internal/buildfilters
 
 proto: ## the generated protobuf code (needs protoc)
 	./sdk/proto/generate.sh
@@ -42,7 +42,7 @@ generate: filters ## everything generated: modules, registries, reference pages
 	$(GO) generate ./...
 
 lint: ## gofmt, vet, staticcheck, modules, generated files
-	@test -z "$$(gofmt -l cmd core plugins filters sdk examples)" || { gofmt -l cmd core plugins filters sdk examples; echo 'run gofmt -w on these'; exit 1; }
+	@wrong=$$(gofmt -l $$(ls -d cmd core plugins filters sdk examples 2>/dev/null)); test -z "$$wrong" || { echo "run gofmt -w on $$wrong"; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod verify

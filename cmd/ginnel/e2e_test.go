@@ -33,7 +33,9 @@ func TestMain(m *testing.M) {
 		servePlugin(os.Args[2:])
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(moduleCache())
+	os.Exit(code)
 }
 
 // running is a daemon in this process, with what it logged.

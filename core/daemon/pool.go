@@ -91,10 +91,3 @@ func (p *pool[V]) each(yield func(V)) {
 		yield(v)
 	}
 }
-
-// len returns the number of values that are open or being opened.
-func (p *pool[V]) len() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.entries)
-}

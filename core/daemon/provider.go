@@ -23,10 +23,9 @@ import (
 // provided is a provider plugin with the one place its calls go to: the vendor, or the plugin's own
 // socket. It implements upstream.Provider.
 type provided struct {
-	plugin  *pluginhost.Provider
-	origin  *egress.Origin
-	prefix  string // the base URL's path
-	dialect llm.Dialect
+	plugin *pluginhost.Provider
+	origin *egress.Origin
+	prefix string // the base URL's path
 
 	mu    sync.Mutex // protects what follows
 	plans map[planKey]*upstream.Plan

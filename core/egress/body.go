@@ -99,7 +99,7 @@ func (b *Body) Close() error {
 		b.c.by = time.Now().Add(closeGrace)
 		b.fill()
 		if b.c != nil {
-			_, err = b.take(rest[:0])
+			b.take(rest[:0])
 		}
 	}
 	if b.c != nil && b.ended() {

@@ -201,7 +201,7 @@ func (hung) Describe(ctx context.Context) (*provider.Info, error) {
 }
 
 // memory is a sink that keeps nothing.
-type memory struct{ seen int }
+type memory struct{}
 
 func (*memory) Describe(context.Context) (*telemetry.Info, error) {
 	return &telemetry.Info{Name: "memory", Version: "1"}, nil

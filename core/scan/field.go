@@ -173,7 +173,7 @@ func (s *Set) strings(w *work, text []byte) error {
 // value marks the rules that match a value in one of its readings: as it stands and unescaped.
 func (s *Set) value(w *work, v []byte) error {
 	for n := 0; ; n++ {
-		if err := s.reading(w, v); err != nil || n == rounds || bytes.IndexAny(v, `%&\`) < 0 {
+		if err := s.reading(w, v); err != nil || n == rounds || !bytes.ContainsAny(v, `%&\`) {
 			return err
 		}
 		// v may lie in spare already: decoding never writes beyond what it has read.

@@ -32,7 +32,7 @@ func NewLogger(w io.Writer, format string) (*slog.Logger, *slog.LevelVar, error)
 	var h slog.Handler
 	switch {
 	case format == FormatText || (format == FormatAuto || format == "") && terminal:
-		h = tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != ""})
+		h = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != ""})
 	case format == FormatJSON || format == FormatAuto || format == "":
 		h = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	default:

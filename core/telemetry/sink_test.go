@@ -117,17 +117,6 @@ func (f *fixture) close(t *testing.T, wait time.Duration) error {
 	return f.sink.Close(ctx)
 }
 
-// fire ends the sink's next wait.
-func (f *fixture) fire(t *testing.T) {
-	t.Helper()
-	select {
-	case c := <-f.timer:
-		c <- time.Time{}
-	case <-time.After(patience):
-		t.Fatal("the sink does not wait")
-	}
-}
-
 func all(calls []call) (ids []string) {
 	for _, c := range calls {
 		ids = append(ids, c.events...)
