@@ -110,7 +110,7 @@ func violation(s source, to string) string {
 	if top == "filters" && strings.HasPrefix(to, path.Dir(s.path)) {
 		return "" // a filter's own packages
 	}
-	if top == "plugins" && strings.HasPrefix(to, "plugins/"+strings.SplitN(rest, "/", 2)[0]+"/") {
+	if top == "plugins" && strings.HasPrefix(to+"/", "plugins/"+strings.SplitN(rest, "/", 2)[0]+"/") {
 		return "" // a plugin's own packages
 	}
 	if !slices.ContainsFunc(layers[top], func(ok string) bool { return to == ok || strings.HasPrefix(to, ok+"/") }) {

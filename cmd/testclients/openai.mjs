@@ -13,7 +13,7 @@ async function check(name, run) {
     console.log(`ok   node: ${name}`);
   } catch (err) {
     failed++;
-    console.log(`FAIL node: ${name}: ${err.stack}`);
+    console.log(`FAIL node: ${name}: ${err.stack}`, err.cause ?? "");
   }
 }
 function equal(got, want) {

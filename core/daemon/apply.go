@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"time"
 
@@ -161,36 +162,46 @@ func (d *Daemon) listenPublic(ctx context.Context, cfg *config.Config, want *con
 			HeaderTimeout: limits.HeaderTimeout, BodyTimeout: limits.BodyTimeout, IdleTimeout: limits.IdleTimeout, WriteTimeout: limits.WriteTimeout,
 		},
 	}
-	if have := d.listeners[want.Address]; have != nil && d.names[want.Address] == want.Name {
-		l.servers[want.Address] = have
+	if have := d.listeners[want.Name]; have != nil && d.bound[want.Name].Address == want.Address {
+		l.servers[want.Name] = have
 		l.update = append(l.update, func(ctx context.Context) error { return have.Update(ctx, c) })
 		return nil
 	}
-	if d.listeners[want.Address] != nil {
-		return fmt.Errorf("listener %s: a listener cannot be renamed while it listens on %s; restart instead", want.Name, want.Address)
-	}
 	s, err := server.Listen(ctx, c)
 	if err != nil {
-		return err
+		return d.whoListens(want, err)
 	}
 	l.opened = append(l.opened, s.Drain)
-	l.servers[want.Address] = s
+	l.servers[want.Name] = s
 	return nil
 }
 
+// whoListens explains an address in use by the listener of the running configuration that uses it.
+func (d *Daemon) whoListens(want *config.Listener, err error) error {
+	for _, have := range d.bound {
+		if have.Address == want.Address && have.Name != want.Name {
+			return fmt.Errorf("listener %s: listener %s is at %s; one cannot take over the address of another without a restart", want.Name, have.Name, want.Address)
+		}
+	}
+	return err
+}
+
 func (d *Daemon) listenAdmin(ctx context.Context, want *config.Listener, l *listening) error {
-	if have := d.admins[want.Address]; have != nil {
-		l.admins[want.Address] = have
+	if have := d.admins[want.Name]; have != nil && d.bound[want.Name].Address == want.Address {
+		if !reflect.DeepEqual(d.bound[want.Name].TLS, want.TLS) {
+			return fmt.Errorf("listener %s: the tls of an admin listener cannot change without a restart", want.Name)
+		}
+		l.admins[want.Name] = have
 		return nil
 	}
 	a, err := server.ListenAdmin(ctx, server.AdminConfig{
 		Address: want.Address, TLS: d.tls(want), Ready: d.Ready, Metrics: d.telemetry.Handler(), Logger: d.log,
 	})
 	if err != nil {
-		return err
+		return d.whoListens(want, err)
 	}
 	l.opened = append(l.opened, a.Close)
-	l.admins[want.Address] = a
+	l.admins[want.Name] = a
 	return nil
 }
 
@@ -210,14 +221,14 @@ func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) {
 	oldServers, oldAdmins, oldScope := d.listeners, d.admins, d.current
 	d.config, d.current = cfg, scope
 	d.listeners, d.admins = b.listening.servers, b.listening.admins
-	d.names = make(map[string]string)
+	d.bound = make(map[string]*config.Listener)
 	for _, l := range cfg.Listeners {
-		d.names[l.Address] = l.Name
+		d.bound[l.Name] = l
 	}
 	d.mu.Unlock()
 	last := d.gateway.Swap(b.generation)
 	gone := maps.Clone(oldServers)
-	maps.DeleteFunc(gone, func(address string, s *server.Server) bool { return b.listening.servers[address] == s })
+	maps.DeleteFunc(gone, func(name string, s *server.Server) bool { return b.listening.servers[name] == s })
 	drain := cfg.Gateway.Limits.Drain
 	d.retiring.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drain)
@@ -227,8 +238,8 @@ func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) {
 				d.log.Warn("listener closed", "error", err)
 			}
 		}
-		for address, a := range oldAdmins {
-			if b.listening.admins[address] != a {
+		for name, a := range oldAdmins {
+			if b.listening.admins[name] != a {
 				a.Close(ctx)
 			}
 		}

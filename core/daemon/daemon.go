@@ -88,9 +88,9 @@ type Daemon struct {
 	mu        sync.Mutex // protects what follows
 	config    *config.Config
 	current   *Scope
-	listeners map[string]*server.Server // by address
-	names     map[string]string         // of listeners, by address
+	listeners map[string]*server.Server // by name, as the next two
 	admins    map[string]*server.Admin
+	bound     map[string]*config.Listener
 	master    string // where the master key comes from, for status
 	reloads   Reloads
 	draining  bool
@@ -100,7 +100,7 @@ type Daemon struct {
 func Start(ctx context.Context, n Needs, cfg *config.Config) (d *Daemon, err error) {
 	d = &Daemon{
 		Needs: n, log: n.Logger, dataDir: cfg.Gateway.DataDir, started: time.Now(), limiter: limit.New(limit.Config{}),
-		listeners: make(map[string]*server.Server), names: make(map[string]string), admins: make(map[string]*server.Admin),
+		listeners: make(map[string]*server.Server), admins: make(map[string]*server.Admin),
 	}
 	defer func() {
 		if err != nil {

@@ -51,12 +51,12 @@ func (d *Daemon) Status() Status {
 	if d.config != nil {
 		s.Config, s.Path = d.config.Hash, d.config.Path
 	}
-	for address, l := range d.listeners {
+	for name, l := range d.listeners {
 		st := l.Stats()
-		s.Listeners = append(s.Listeners, ListenerStatus{d.names[address], l.Addr().String(), st.Exchanges, st.Served, st.Refused, st.Shed})
+		s.Listeners = append(s.Listeners, ListenerStatus{name, l.Addr().String(), st.Exchanges, st.Served, st.Refused, st.Shed})
 	}
-	for address, a := range d.admins {
-		s.Listeners = append(s.Listeners, ListenerStatus{Name: d.names[address], Address: a.Addr().String()})
+	for name, a := range d.admins {
+		s.Listeners = append(s.Listeners, ListenerStatus{Name: name, Address: a.Addr().String()})
 	}
 	d.mu.Unlock()
 	if g := d.gateway.Current(); g != nil {
@@ -96,11 +96,11 @@ func (d *Daemon) Addresses() map[string]string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := make(map[string]string)
-	for address, l := range d.listeners {
-		out[d.names[address]] = l.Addr().String()
+	for name, l := range d.listeners {
+		out[name] = l.Addr().String()
 	}
-	for address, a := range d.admins {
-		out[d.names[address]] = a.Addr().String()
+	for name, a := range d.admins {
+		out[name] = a.Addr().String()
 	}
 	return out
 }
