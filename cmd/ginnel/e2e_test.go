@@ -129,24 +129,42 @@ func (r *running) write(hcl string) {
 	}
 }
 
-// event waits for the log line that ends an exchange and returns its terminal state.
-func (r *running) event(id string) string {
+// logged is the log line that ends an exchange.
+type logged struct {
+	RequestID string `json:"request_id"`
+	TraceID   string `json:"trace_id"`
+	Terminal  string `json:"terminal"`
+	Status    int    `json:"status"`
+	Provider  string `json:"provider"`
+	Retries   int    `json:"retries"`
+	Filter    string `json:"filter"`
+	Class     string `json:"class"`
+	Error     string `json:"error"`
+}
+
+// events returns the exchanges that have ended.
+func (r *running) events() (all []logged) {
+	for line := range strings.SplitSeq(r.logs.String(), "\n") {
+		var e logged
+		if json.Unmarshal([]byte(line), &e) == nil && e.Terminal != "" {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// event waits for the end of an exchange.
+func (r *running) event(id string) (e logged) {
 	r.t.Helper()
-	var terminal string
 	r.wait("the event of "+id, func() bool {
-		for line := range strings.SplitSeq(r.logs.String(), "\n") {
-			var e struct {
-				RequestID string `json:"request_id"`
-				Terminal  string `json:"terminal"`
-			}
-			if json.Unmarshal([]byte(line), &e) == nil && e.RequestID == id && e.Terminal != "" {
-				terminal = e.Terminal
+		for _, e = range r.events() {
+			if e.RequestID == id {
 				return true
 			}
 		}
 		return false
 	})
-	return terminal
+	return e
 }
 
 func (r *running) wait(what string, ok func() bool) {
@@ -156,6 +174,11 @@ func (r *running) wait(what string, ok func() bool) {
 			r.t.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// ask is the body of a chat request.
+func ask(model, text string, stream bool) string {
+	return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%q}],"stream":%t}`, model, text, stream)
 }
 
 // post sends a chat request and returns the answer with its body read.
@@ -238,4 +261,31 @@ route "all" {
 		fmt.Fprintf(&b, "model \"m%d\" {\n  aliases = [%q]\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.up\n    model = %q\n  }\n}\n", i, m, m)
 	}
 	return b.String()
+}
+
+// echoed declares an open route to the echo provider, with more blocks.
+func echoed(pipeline string, more ...string) string {
+	return `
+gateway {
+  data_dir = "%DATA%"
+  limits   = { drain = "5s" }
+}
+listener "public" { address = "127.0.0.1:0" }
+provider "echo" { plugin = "echo" }
+model "echo" {
+  retry = { attempts = 1 }
+  target "echo" {
+    provider = provider.echo
+    model    = "echo"
+  }
+}
+` + pipeline + strings.Join(more, "\n") + `
+route "all" {
+  listener = listener.public
+  match    = { path = "/v1/*" }
+  auth     = "none"
+  pipeline = pipeline.p
+  models   = [model.echo]
+}
+`
 }

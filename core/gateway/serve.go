@@ -145,6 +145,9 @@ func (s *serving) read() *exchange.Reply {
 	x.Request.Body = exchange.NewBody(raw, s.request.Texts)
 	x.Unseen = s.request.Unseen
 	x.Model, x.Stream = s.request.Model, s.request.Stream
+	if x.Model == "" {
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the request names no model"}, nil)
+	}
 	s.model = s.find(x.Model)
 	if s.model == nil {
 		return s.unknownModel(x.Model)
