@@ -111,10 +111,10 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (d *Daemon, err err
 	if err := d.openState(cfg); err != nil {
 		return nil, err
 	}
+	d.telemetry = telemetry.New(telemetry.Config{Logger: n.Logger, Version: n.Version})
 	if err := d.openHosts(ctx); err != nil {
 		return nil, err
 	}
-	d.telemetry = telemetry.New(telemetry.Config{Logger: n.Logger, Version: n.Version})
 	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Logger: n.Logger})
 	d.openPools()
 	if err := d.Apply(ctx, cfg); err != nil {
@@ -187,7 +187,7 @@ func (d *Daemon) openHosts(ctx context.Context) error {
 		return fmt.Errorf("plugin sockets: %w", err)
 	}
 	d.scope.Defer(func(context.Context) error { return os.RemoveAll(dir) })
-	d.plugins, err = pluginhost.New(pluginhost.Needs{Logger: d.log, Dir: filepath.Join(dir, "s"), Command: d.Command})
+	d.plugins, err = pluginhost.New(pluginhost.Needs{Logger: d.log, Dir: filepath.Join(dir, "s"), Command: d.Command, Restarted: d.telemetry.PluginRestarted})
 	return err
 }
 

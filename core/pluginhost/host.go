@@ -45,6 +45,9 @@ type Needs struct {
 	// Command returns the command that serves a built-in plugin, or nil where there is none of that
 	// name.
 	Command func(plugin string) *exec.Cmd
+	// Restarted is called when a plugin's process was lost, with the name that the operator gave; it
+	// may be nil.
+	Restarted func(name string)
 
 	StartTimeout time.Duration // 0 = DefaultStartTimeout
 	CallTimeout  time.Duration // 0 = DefaultCallTimeout

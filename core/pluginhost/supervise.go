@@ -133,6 +133,9 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 
 // lost notes that the process is gone.
 func (s *supervised) lost(err error) {
+	if s.host.Restarted != nil {
+		s.host.Restarted(s.name)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current, s.pid = nil, 0
