@@ -97,15 +97,14 @@ type Daemon struct {
 }
 
 // Start opens the state, applies the first configuration and listens. The caller stops the daemon.
-func Start(ctx context.Context, n Needs, cfg *config.Config) (d *Daemon, err error) {
-	d = &Daemon{
+func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err error) {
+	d := &Daemon{
 		Needs: n, log: n.Logger, dataDir: cfg.Gateway.DataDir, started: time.Now(), limiter: limit.New(limit.Config{}),
 		listeners: make(map[string]*server.Server), admins: make(map[string]*server.Admin),
 	}
 	defer func() {
 		if err != nil {
 			d.scope.Close(context.WithoutCancel(ctx))
-			d = nil
 		}
 	}()
 	if err := d.openState(cfg); err != nil {
