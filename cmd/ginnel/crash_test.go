@@ -61,6 +61,7 @@ func twoProviders(upstream string) string {
 	return hcl + `
 provider "echo" { plugin = "echo" }
 model "echo" {
+  retry = { attempts = 1 }
   target "echo" {
     provider = provider.echo
     model    = "echo"
@@ -123,7 +124,6 @@ func TestKilledProvider(t *testing.T) {
 	if e := gw.event(id); e.Terminal != "upstream_cut" {
 		t.Errorf("the open stream: %+v", e)
 	}
-	// Not begun, so tried again: it was lost twice or reached the new process, where it waits.
 	gw.back("echo", old)
 	if resp, body := gw.post(ask("echo", "are you back?", false)); resp.StatusCode != 200 || !strings.Contains(body, "are you back?") {
 		t.Errorf("after the restart: %d %s", resp.StatusCode, body)
