@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -92,7 +94,22 @@ func format(cmd *cobra.Command, path string, check bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, os.WriteFile(path, out, info.Mode().Perm())
+	return true, replaceFile(path, out, info.Mode().Perm())
+}
+
+// replaceFile puts text in place of a file's: all of it or, where that fails, nothing.
+func replaceFile(path string, text []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 func configCommand() *cobra.Command {
@@ -112,6 +129,8 @@ func configCommand() *cobra.Command {
 	cmd.AddCommand(show)
 	return cmd
 }
+
+//go:generate sh -c "go run . schema > ../../docs/reference/configuration.md"
 
 func schemaCommand() *cobra.Command {
 	var asJSON bool

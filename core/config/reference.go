@@ -17,7 +17,7 @@ type Section struct {
 // WriteReference writes the reference page of the configuration, Markdown, from the schemas.
 func WriteReference(w io.Writer, sections ...Section) error {
 	p := &page{w: w}
-	p.text("# Configuration\n\nGenerated from the schemas by `ginnel schema --markdown`; a test compares it. Durations (`\"30s\"`) and sizes (`\"32MiB\"`) are\nquoted and have a unit. References have no quotes: `provider.NAME`.\n\n")
+	p.text("# Configuration\n\nGenerated from the schemas by `ginnel schema`; a test compares it. Durations (`\"30s\"`) and sizes (`\"32MiB\"`) are\nquoted and have a unit. References have no quotes: `provider.NAME`.\n\n")
 	p.text("## Functions\n\n")
 	for _, f := range functionDocs() {
 		p.text("- `%s`: %s\n", f[0], f[1])

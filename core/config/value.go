@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -65,6 +66,9 @@ func (w *walker) value(e hcl.Expression, a *schema.Attr) *value {
 		w.errorf(e.Range(), "Unknown value", "This value cannot be known here.")
 		return out
 	}
+	if !isLiteral(e) {
+		v = numeric(a, v)
+	}
 	got, err := convertTo(a, v)
 	switch {
 	case err == nil:
@@ -75,6 +79,33 @@ func (w *walker) value(e hcl.Expression, a *schema.Attr) *value {
 		w.errorf(e.Range(), "Invalid value", "%s: %s", a.Name, err)
 	}
 	return out
+}
+
+// isLiteral reports whether the operator wrote the value itself, not where it comes from.
+func isLiteral(e hcl.Expression) bool {
+	if _, ok := e.(*hclsyntax.FunctionCallExpr); ok {
+		return false
+	}
+	return len(e.Variables()) == 0
+}
+
+// numeric returns a computed string as the number or truth value that is wanted: the environment and
+// variables have strings only.
+func numeric(a *schema.Attr, v cty.Value) cty.Value {
+	want := cty.Number
+	switch a.Kind {
+	case schema.Bool:
+		want = cty.Bool
+	case schema.Int, schema.Float:
+	default:
+		return v
+	}
+	if v.Type() == cty.String {
+		if n, err := convert.Convert(v, want); err == nil {
+			return n
+		}
+	}
+	return v
 }
 
 func origin(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
