@@ -34,8 +34,8 @@ model "chat" {
 }
 
 team "research" {
-  models   = [model.chat]
-  limit    = { requests = "1000/1h" }
+  models = [model.chat]
+  limit  = { requests = "1000/1h" }
 }
 
 filter "ratelimit" {
