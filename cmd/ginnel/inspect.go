@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -16,8 +17,43 @@ import (
 )
 
 func filterCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "filter", Short: "Look at WASM filters"}
-	cmd.AddCommand(inspectCommand())
+	cmd := &cobra.Command{Use: "filter", Short: "Look at and finish WASM filters"}
+	cmd.AddCommand(inspectCommand(), attachCommand())
+	return cmd
+}
+
+func attachCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use: "attach MODULE MANIFEST", Short: "Make a compiled module a filter: put its manifest into it", Args: cobra.ExactArgs(2),
+		Long: "Put a manifest, a JSON file, into a compiled module, and check that the result is a filter. MODULE is replaced unless --output says otherwise. It prints the sha256 that a filter block needs.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wasm, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			manifest, err := os.ReadFile(args[1])
+			if err != nil {
+				return err
+			}
+			whole, err := wasmhost.AttachManifest(wasm, manifest)
+			if err == nil {
+				err = compiles(cmd.Context(), whole)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if out == "" {
+				out = args[0]
+			}
+			if err := replaceFile(out, whole, 0o644); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%x  %s\n", sha256.Sum256(whole), out)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the `FILE` to write (default MODULE)")
 	return cmd
 }
 
