@@ -26,11 +26,11 @@ import (
 	"github.com/ginnel/ginnel/core/seal"
 	"github.com/ginnel/ginnel/core/server"
 	"github.com/ginnel/ginnel/core/server/certstore"
-	"github.com/ginnel/ginnel/core/server/hangup"
 	"github.com/ginnel/ginnel/core/store"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/hangup"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

@@ -22,7 +22,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server/cert"
 	"github.com/ginnel/ginnel/core/server/guard"
-	"github.com/ginnel/ginnel/core/server/hangup"
+	"github.com/ginnel/ginnel/sdk/hangup"
 )
 
 // Limits bounds what clients may use. A zero is replaced by the default.

@@ -23,7 +23,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server"
 	"github.com/ginnel/ginnel/core/server/cert"
-	"github.com/ginnel/ginnel/core/server/hangup"
+	"github.com/ginnel/ginnel/sdk/hangup"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
