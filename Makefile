@@ -30,7 +30,8 @@ test-clients: build ## official OpenAI SDKs (Node, Python, Go) against a running
 bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro benchmarks
 	$(GO) build -trimpath -o $(BIN)/bench ./cmd/bench
 	$(BIN)/bench -ginnel $(BIN)/ginnel
-	$(GO) test -run '^$$' -bench . -benchtime 200x ./core/wasmhost/... ./core/scan/... ./filters/...
+	$(GO) test -run '^$$' -bench . -skip 'Open|Stop' -benchtime 500x ./core/wasmhost/... ./core/scan/... ./filters/...
+	$(GO) test -run '^$$' -bench 'Open|Stop' -benchtime 2x ./core/wasmhost/...
 
 filters: ## the built-in filters' modules
 	$(GO) run ./cmd/internal/buildfilters

@@ -29,7 +29,7 @@ type plan struct {
 
 var (
 	quickPlan = plan{rounds: 2, slice: time.Second, conns: 16, rate: 200}
-	fullPlan  = plan{rounds: 5, slice: 3 * time.Second, conns: 32, rate: 200}
+	fullPlan  = plan{rounds: 5, slice: 2 * time.Second, conns: 32, rate: 200}
 )
 
 type options struct {
