@@ -1,10 +1,17 @@
 package wasmhost
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ginnel/ginnel/core/exchange"
 )
 
 // guestCode is a module written by hand: what the Go toolchain would not emit.
@@ -173,5 +180,45 @@ func TestLoopsOutsideOfCallbacksEnd(t *testing.T) {
 	g, module := guest(t)
 	if _, err := g.NewFilter(Spec{Name: "init", Module: module, Config: []byte(`{"loop":true}`), Limiter: newLimiter()}); err == nil || !strings.Contains(err.Error(), "time is used up") {
 		t.Errorf("a loop in init: %v", err)
+	}
+}
+
+// TestACacheThatCannotBeWrittenCostsTimeOnly: a full disk is no reason not to start.
+func TestACacheThatCannotBeWrittenCostsTimeOnly(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	h, err := New(t.Context(), Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(context.Background())
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	for _, e := range entries { // nothing can be made in a file
+		path := filepath.Join(dir, e.Name())
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		m, err := h.Open(t.Context(), guestCode{}.bytes(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := h.NewFilter(Spec{Name: "hand", Module: m, Limiter: newLimiter()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, f, exchange.PhaseRequestHead, newExchange(""))
+		f.Close(context.Background())
+		m.Close(context.Background())
+	}
+	if !strings.Contains(log.String(), "compile cache is not written") {
+		t.Error("nothing in the log")
 	}
 }

@@ -36,8 +36,9 @@ type Host struct {
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 
-	mu   sync.Mutex // protects sets
-	sets map[[sha256.Size]byte]*ruleSet
+	mu    sync.Mutex // protects what follows
+	sets  map[[sha256.Size]byte]*ruleSet
+	plain wazero.Runtime // without a cache, for modules that it has no room for; nil until there is one
 }
 
 // New starts a sandbox.
@@ -46,7 +47,7 @@ func New(ctx context.Context, c Config) (*Host, error) {
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
-	rc := wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
+	rc := runtimeConfig()
 	if c.Dir != "" {
 		h.dir = filepath.Join(c.Dir, fmt.Sprintf("metered-%d", meter.Version))
 		if err := os.MkdirAll(h.dir, 0o700); err != nil {
@@ -58,19 +59,46 @@ func New(ctx context.Context, c Config) (*Host, error) {
 		}
 		rc = rc.WithCompilationCache(h.cache)
 	}
-	h.runtime = wazero.NewRuntimeWithConfig(ctx, rc)
-	for _, define := range []func(context.Context, wazero.Runtime) error{meter.Define, defineImports, defineWASI} {
-		if err := define(ctx, h.runtime); err != nil {
-			h.Close(ctx)
-			return nil, fmt.Errorf("sandbox: %w", err)
-		}
+	var err error
+	if h.runtime, err = newRuntime(ctx, rc); err != nil {
+		return nil, err
 	}
 	return h, nil
+}
+
+// uncached returns the compiler that has no cache.
+func (h *Host) uncached(ctx context.Context) (wazero.Runtime, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.plain != nil {
+		return h.plain, nil
+	}
+	var err error
+	h.plain, err = newRuntime(context.WithoutCancel(ctx), runtimeConfig())
+	return h.plain, err
+}
+
+func runtimeConfig() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfig().WithDebugInfoEnabled(false)
+}
+
+// newRuntime returns a compiler with everything that guests import.
+func newRuntime(ctx context.Context, c wazero.RuntimeConfig) (wazero.Runtime, error) {
+	r := wazero.NewRuntimeWithConfig(ctx, c)
+	for _, define := range []func(context.Context, wazero.Runtime) error{meter.Define, defineImports, defineWASI} {
+		if err := define(ctx, r); err != nil {
+			return nil, errors.Join(fmt.Errorf("sandbox: %w", err), r.Close(ctx))
+		}
+	}
+	return r, nil
 }
 
 // Close ends the sandbox. All filters and modules must be closed before.
 func (h *Host) Close(ctx context.Context) error {
 	err := h.runtime.Close(ctx)
+	if h.plain != nil {
+		err = errors.Join(err, h.plain.Close(ctx))
+	}
 	if h.cache != nil {
 		err = errors.Join(err, h.cache.Close(ctx))
 	}

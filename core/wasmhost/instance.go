@@ -82,7 +82,7 @@ func (f *Filter) newInstance() (_ *instance, err error) {
 	}()
 	in.meter.Begin(initTime)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions()
-	in.mod, err = f.host.runtime.InstantiateModule(experimental.WithMemoryAllocator(in.ctx, memory), f.module.code, config)
+	in.mod, err = f.module.runtime.InstantiateModule(experimental.WithMemoryAllocator(in.ctx, memory), f.module.code, config)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", in.cause(err))
 	}

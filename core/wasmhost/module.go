@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,9 +24,10 @@ type Module struct {
 	Manifest *Manifest
 	Sum      string // the SHA-256 of the original, in hex
 
-	code  wazero.CompiledModule
-	stats meter.Stats
-	min   uint64 // bytes of memory at the start
+	runtime wazero.Runtime // that code belongs to
+	code    wazero.CompiledModule
+	stats   meter.Stats
+	min     uint64 // bytes of memory at the start
 }
 
 // maxModule bounds a module.
@@ -52,8 +55,7 @@ func (h *Host) Open(ctx context.Context, wasm []byte) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
-	workers := experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
-	if m.code, err = h.runtime.CompileModule(workers, metered); err != nil {
+	if err := h.compile(ctx, m, metered); err != nil {
 		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
 	for _, check := range []func() error{m.checkImports, m.checkExports} {
@@ -63,6 +65,26 @@ func (h *Host) Open(ctx context.Context, wasm []byte) (*Module, error) {
 		}
 	}
 	return m, nil
+}
+
+// compile compiles a module's metered form. Where the cache cannot be written it does without: that
+// costs time, not function.
+func (h *Host) compile(ctx context.Context, m *Module, metered []byte) (err error) {
+	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	m.runtime = h.runtime
+	if m.code, err = m.runtime.CompileModule(ctx, metered); err == nil || h.cache == nil {
+		return err
+	}
+	var failed *fs.PathError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	h.logger.Warn("compile cache is not written", "error", err)
+	if m.runtime, err = h.uncached(ctx); err != nil {
+		return err
+	}
+	m.code, err = m.runtime.CompileModule(ctx, metered)
+	return err
 }
 
 // Close frees the code. All filters of the module must be closed before.
