@@ -149,7 +149,7 @@ func (b *builder) openFilter(f *config.Filter) error {
 		return fmt.Errorf("filter %s: %w", f.Name, err)
 	}
 	spec := wasmhost.Spec{
-		Name: f.Name, Module: module, Config: raw, Rates: rates, Builtin: builtin, Limiter: b.limiter, Logger: b.log,
+		Name: f.Name, Module: module, Config: raw, Rates: rates, Builtin: builtin, Limiter: b.limiter, Observer: b.telemetry, Logger: b.log,
 		OnError: wasmhost.OnError(f.OnError), Limits: wasmhost.Limits{Memory: f.MemoryLimit, Time: f.TimeLimit},
 		Grant: wasmhost.Grant{HTTP: f.GrantHTTP, KV: f.GrantKV, Shared: f.GrantShared},
 	}

@@ -38,6 +38,7 @@ type metrics struct {
 	restarts   *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	reloadTime prometheus.Histogram
+	reported   *reported
 	inFlight   atomic.Int64
 
 	lookup atomic.Pointer[lookup]
@@ -99,6 +100,7 @@ func newMetrics() *metrics {
 	m.registry.MustRegister(m.reloadTime, sinkCollector{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ginnel_in_flight", Help: "Exchanges that have begun and not ended."},
 			func() float64 { return float64(m.inFlight.Load()) }))
+	m.reported = newReported(m.registry)
 	m.lookup.Store(&lookup{})
 	return m
 }
@@ -135,6 +137,7 @@ func (m *metrics) setNames(n Names) {
 		if next.filters[name] == nil {
 			m.filters.DeleteLabelValues(name)
 			m.refusals.DeleteLabelValues(name)
+			m.reported.forget(name)
 		}
 	}
 	m.lookup.Store(next)
