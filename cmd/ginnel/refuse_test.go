@@ -37,7 +37,8 @@ func TestRefusedRequests(t *testing.T) {
 		{"an unknown model", "POST", chat, `{"model":"none","messages":[]}`, 404, "client_error"},
 		{"an unknown path", "POST", "/v1/unknown", `{}`, 404, "client_error"},
 		{"no route", "POST", "/else", `{}`, 404, "client_error"},
-		{"another method", "DELETE", "/v1/models", ``, 404, "client_error"},
+		{"another method", "DELETE", "/v1/models", ``, 405, "client_error"},
+		{"a GET of a call", "GET", chat, ``, 405, "client_error"},
 		{"too much", "POST", chat, `{"model":"mock","messages":[{"role":"user","content":"` + strings.Repeat("a", 70<<10) + `"}]}`, 413, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -66,6 +67,11 @@ func TestRefusedRequests(t *testing.T) {
 				}
 			}
 		})
+	}
+	req := gw.request(context.Background(), ask("mock", "hello", false))
+	req.Header.Set("Content-Encoding", "gzip")
+	if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 415 {
+		t.Errorf("an encoded body: %v, %+v", err, resp)
 	}
 	if n := up.Stats().Requests; n != 0 {
 		t.Errorf("%d requests reached the upstream", n)

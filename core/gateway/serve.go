@@ -62,13 +62,20 @@ func (s *serving) enter() *exchange.Reply {
 	route, known := s.generation.match(x.Listener, x.Path, x.Method)
 	switch {
 	case route == nil && known:
-		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 405, Message: x.Method + " is not allowed here"}, nil)
+		return s.wrongMethod()
 	case route == nil:
 		return s.unknownPath()
 	}
 	s.route, x.Route = route, route.Name
 	op, name := operation(x.Method, x.Path)
 	if op == "" {
+		for _, method := range []string{"GET", "POST"} {
+			if other, _ := operation(method, x.Path); other != "" {
+				reply := s.wrongMethod()
+				reply.Header.Set("Allow", method)
+				return reply
+			}
+		}
 		return s.unknownPath()
 	}
 	x.Op, x.Dialect = op, s.codec.Name()
@@ -80,7 +87,11 @@ func (s *serving) enter() *exchange.Reply {
 }
 
 func (s *serving) unknownPath() *exchange.Reply {
-	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "unknown path: " + s.x.Method + " " + s.x.Path}, nil)
+	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "unknown path: " + s.x.Method + " " + s.x.Path}, nil)
+}
+
+func (s *serving) wrongMethod() *exchange.Reply {
+	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 405, Message: s.x.Method + " is not allowed here"}, nil)
 }
 
 // operation returns what a request asks for, and the model a path of the list of models names.
@@ -134,6 +145,9 @@ func (s *serving) admit() *exchange.Reply {
 // read finds the spans of the body and the model.
 func (s *serving) read() *exchange.Reply {
 	x := s.x
+	if encoding := x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
+	}
 	raw := x.Request.Body.Raw()
 	if err := s.codec.Request(x.Op, raw, &s.request); err != nil {
 		var e *llm.Error
