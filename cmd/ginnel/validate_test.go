@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// mistaken has five mistakes, each marked by a comment at its line's end.
+const mistaken = `gateway {
+  data_dri = "./data" # mistake
+}
+listener "public" {
+  address = "127.0.0.1:0"
+}
+secret "up" {
+  env = "UP_KEY"
+}
+provider "up" {
+  plugin   = "openai"
+  base_url = "http://127.0.0.1:9/v1"
+  timeouts = { idle = "5 fortnights" } # mistake
+  config {
+    api_key      = secret.up
+    organization = 7 # mistake
+  }
+}
+model "m" {
+  target "up" {
+    provider = secret.up # mistake
+    model    = "m"
+  }
+}
+pipeline "p" {
+  filters = []
+}
+route "all" {
+  listener = listener.public
+  match    = { path = "/v1/*" }
+  pipeline = pipeline.p
+  models   = [model.m]
+}
+telemetry "file" {
+  plugin = "jsonl"
+  config {
+    path = secret.up # mistake
+  }
+}
+`
+
+// TestValidateShowsAllMistakes: one run of the command shows five mistakes with their lines, for
+// people and for programs, and no secret.
+func TestValidateShowsAllMistakes(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "gateway.hcl"), []byte(mistaken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret := madeUpToken()
+	t.Setenv("UP_KEY", secret)
+	people, programs := ginnel(t, dir, "validate"), ginnel(t, dir, "validate", "--json")
+	if people.code != 1 || programs.code != 1 || strings.Count(people.err, "Error: ") != 5 {
+		t.Errorf("%d, %d:\n%s", people.code, programs.code, people.err)
+	}
+	var found struct {
+		Diagnostics []struct {
+			Summary, Detail string
+			Range           struct{ Start struct{ Line int } }
+		}
+	}
+	if err := json.Unmarshal([]byte(programs.out), &found); err != nil {
+		t.Fatalf("%v: %s", err, programs.out)
+	}
+	lines := map[int]bool{}
+	for _, d := range found.Diagnostics {
+		lines[d.Range.Start.Line] = d.Summary != "" && d.Detail != ""
+	}
+	for i, line := range strings.Split(mistaken, "\n") {
+		if strings.Contains(line, "# mistake") != lines[i+1] {
+			t.Errorf("line %d: %s", i+1, line)
+		}
+		if strings.Contains(line, "# mistake") && !strings.Contains(people.err, line) {
+			t.Errorf("not shown: %s", line)
+		}
+	}
+	if strings.Contains(people.err+people.out+programs.out+programs.err, secret) {
+		t.Error("the secret is printed")
+	}
+}
