@@ -19,9 +19,7 @@ import (
 	"github.com/ginnel/ginnel/core/daemon"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/filters"
-	"github.com/ginnel/ginnel/sdk/dialect"
-	"github.com/ginnel/ginnel/sdk/dialect/openai"
-	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/dialect/codecs"
 )
 
 // patience bounds a wait of a test; it is no expectation.
@@ -105,7 +103,7 @@ func start(t testing.TB, hcl string) *running {
 	}
 	r.Daemon, err = daemon.Start(context.Background(), daemon.Needs{
 		Version: "test", Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module,
-		Codecs: map[llm.Dialect]dialect.Codec{llm.OpenAI: openai.Codec{}},
+		Codecs: codecs.All(),
 	}, loaded.Config)
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,7 @@ import (
 	"github.com/ginnel/ginnel/core/seal"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/filters"
-	"github.com/ginnel/ginnel/sdk/dialect"
-	"github.com/ginnel/ginnel/sdk/dialect/openai"
-	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/dialect/codecs"
 )
 
 func runCommand() *cobra.Command {
@@ -57,7 +55,7 @@ func serve(ctx context.Context, cfg *config.Config, load func() config.Result, m
 	level.Set(cfg.Gateway.LogLevel)
 	d, err := daemon.Start(ctx, daemon.Needs{
 		Version: version, Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: master,
-		Codecs: map[llm.Dialect]dialect.Codec{llm.OpenAI: openai.Codec{}},
+		Codecs: codecs.All(),
 	}, cfg)
 	if err != nil {
 		return err

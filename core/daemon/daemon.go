@@ -31,7 +31,6 @@ import (
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/hangup"
-	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // The files of the data directory.
@@ -53,7 +52,7 @@ type Needs struct {
 	Command func(plugin string) *exec.Cmd
 	// Module returns a built-in filter's module, or nil.
 	Module func(filter string) []byte
-	Codecs map[llm.Dialect]dialect.Codec
+	Codecs []dialect.Codec
 	// Master is the master key where the configuration's is not meant, as for throwaway state.
 	Master *seal.Master
 }

@@ -33,8 +33,9 @@ type provided struct {
 }
 
 type planKey struct {
-	op    llm.Op
-	model string
+	op      llm.Op
+	dialect llm.Dialect
+	model   string
 }
 
 var _ upstream.Provider = (*provided)(nil)
@@ -122,7 +123,7 @@ func baseOf(p *config.Provider, info *sdkprovider.Info) (origin, prefix string, 
 }
 
 // Plan returns how to reach an operation. Plans are made once for each lease.
-func (v *provided) Plan(op llm.Op, model string) (*upstream.Plan, error) {
+func (v *provided) Plan(op llm.Op, d llm.Dialect, model string) (*upstream.Plan, error) {
 	lease, err := v.plugin.Lease()
 	if err != nil {
 		return nil, err
@@ -133,13 +134,13 @@ func (v *provided) Plan(op llm.Op, model string) (*upstream.Plan, error) {
 		clear(v.plans)
 		v.lease = lease.Version
 	}
-	k := planKey{op, model}
+	k := planKey{op, d, model}
 	if plan := v.plans[k]; plan != nil {
 		return plan, nil
 	}
-	t := lease.Find(op, llm.OpenAI)
+	t := lease.Find(op, d)
 	if t == nil {
-		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op)}
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
 	plan := &upstream.Plan{
 		Origin: v.origin, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,

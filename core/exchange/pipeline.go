@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
 // MaxHeld bounds the bytes of the events that one filter of one stream holds back.
@@ -116,9 +118,8 @@ func (f *Flow) Flush(ctx context.Context, out func(*Event)) (Verdict, error) {
 	f.open()
 	for i := range f.stages {
 		s := &f.stages[i]
-		for _, w := range s.windows {
-			w.Final, w.fresh = true, w.held()
-			if v, err := f.delta(ctx, s, w); err != nil || v.Action == Close {
+		for len(s.windows) > 0 {
+			if v, err := f.final(ctx, s, 0); err != nil || v.Action == Close {
 				return v, err
 			}
 		}
@@ -198,6 +199,11 @@ func (f *Flow) push(ctx context.Context, i int, e *Event, out func(*Event)) (Ver
 				return v, err
 			}
 		}
+		for _, b := range e.Closed {
+			if v, err := f.close(ctx, s, b); err != nil || v.Action == Close {
+				return v, err
+			}
+		}
 	}
 	s.queue = append(s.queue, e)
 	s.bytes += len(e.Raw)
@@ -254,8 +260,33 @@ func (f *Flow) delta(ctx context.Context, s *stage, w *Window) (Verdict, error) 
 	return Verdict{}, nil
 }
 
-// window returns the stage's window for the channel of a text.
+// close ends the channels of one block: what was held of its texts is settled.
+func (f *Flow) close(ctx context.Context, s *stage, b dialect.Block) (Verdict, error) {
+	for i := 0; i < len(s.windows); {
+		if c := s.windows[i].Channel; c.Choice != b.Choice || c.Block != b.Block || c.Repeat {
+			i++
+			continue
+		}
+		if v, err := f.final(ctx, s, i); err != nil || v.Action == Close {
+			return v, err
+		}
+	}
+	return Verdict{}, nil
+}
+
+// final shows the filter window i for the last time.
+func (f *Flow) final(ctx context.Context, s *stage, i int) (Verdict, error) {
+	w := s.windows[i]
+	s.windows = append(s.windows[:i], s.windows[i+1:]...)
+	w.Final, w.fresh = true, w.held()
+	return f.delta(ctx, s, w)
+}
+
+// window returns the stage's window for the channel of a text: for a whole one, a window of its own.
 func (s *stage) window(t *Text) *Window {
+	if t.Whole {
+		return &Window{Channel: t.Channel, Role: t.Role, Final: true}
+	}
 	for _, w := range s.windows {
 		if w.Channel == t.Channel {
 			return w

@@ -6,11 +6,13 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
-// Event is one server-sent event of an answer. Raw holds its bytes with the blank line that ends it;
-// Body is its payload with the texts in it. Where no text is edited, Raw is what is sent.
+// Event is one event of a streamed answer. Raw holds its bytes with the blank line that ends it, or
+// with what separates it from the item before; Body is its payload with the texts in it. Where no
+// text is edited, Raw is what is sent.
 type Event struct {
-	Raw  []byte
-	Body Body
+	Raw     []byte
+	Framing dialect.Framing
+	Body    Body
 	dialect.Event
 
 	pending int // texts that some window has not settled
@@ -20,6 +22,9 @@ type Event struct {
 func (e *Event) Bytes() []byte {
 	if !e.Body.Edited() {
 		return e.Raw
+	}
+	if e.Framing == dialect.JSONArray {
+		return dialect.AppendItem(nil, e.Raw, e.Body.Bytes())
 	}
 	return dialect.AppendPayload(nil, e.Raw, e.Body.Bytes())
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/sdk/dialect"
-	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // DefaultMaxAnswer bounds the body of a unary answer, in bytes.
@@ -26,8 +25,8 @@ type Needs struct {
 	Keys      *access.Keys
 	Limiter   *limit.Limiter
 	Telemetry *telemetry.Telemetry
-	Codecs    map[llm.Dialect]dialect.Codec
-	MaxAnswer int // bytes; 0 = DefaultMaxAnswer
+	Codecs    []dialect.Codec // asked in order whose a request is; the last one answers what is nobody's
+	MaxAnswer int             // bytes; 0 = DefaultMaxAnswer
 	Logger    *slog.Logger
 }
 
@@ -72,7 +71,8 @@ func (g *Gateway) pin() *Generation {
 
 // Serve serves one exchange. The reply's Done ends it.
 func (g *Gateway) Serve(ctx context.Context, x *exchange.Exchange) *exchange.Reply {
-	s := &serving{Gateway: g, x: x, codec: g.Codecs[llm.OpenAI], generation: g.pin()}
+	s := &serving{Gateway: g, x: x, generation: g.pin()}
+	s.read()
 	ctx = g.Telemetry.Start(ctx, x)
 	x.SetContext(ctx)
 	s.ctx = ctx

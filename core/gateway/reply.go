@@ -27,6 +27,9 @@ func (s *serving) reply(status int, header llm.Header, body []byte) *exchange.Re
 func (s *serving) stamp(h llm.Header) llm.Header {
 	s.x.Timings.Total = time.Since(s.x.Start)
 	h.Add("Cache-Control", "private, no-store")
+	if field := s.codec.RequestID(); field != "x-request-id" { // which the server sets
+		h.Set(field, s.x.ID)
+	}
 	h.Add("Server-Timing", string(telemetry.AppendServerTiming(nil, &s.x.Timings)))
 	return h
 }
@@ -41,7 +44,15 @@ func (s *serving) fail(end exchange.Terminal, e *llm.Error, cause error) *exchan
 	if e.RetryAfter > 0 {
 		header.Add("Retry-After", seconds(e.RetryAfter))
 	}
-	return s.reply(e.HTTPStatus(), header, s.codec.AppendError(nil, e, s.x.ID))
+	return s.reply(e.HTTPStatus(), header, s.appendError(nil, e))
+}
+
+// appendError appends an error as the body of an answer: of a stream that is an array, as its one item.
+func (s *serving) appendError(dst []byte, e *llm.Error) []byte {
+	if s.endpoint.Framing != dialect.JSONArray {
+		return s.codec.AppendError(dst, e, s.x.ID)
+	}
+	return append(s.codec.AppendError(append(dst, '['), e, s.x.ID), ']')
 }
 
 func seconds(d time.Duration) string {
@@ -126,15 +137,16 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	a := s.answer
 	s.end = exchange.UpstreamError
 	s.err = errors.New("upstream answered " + strconv.Itoa(a.Status))
+	refused := a.Refused || a.Status == 401 || a.Status == 403
 	var found dialect.Answer
 	if err := s.codec.Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
 		s.err = found.Error
-		if a.Status != 401 && a.Status != 403 { // whose keys are wrong is not the client's business
+		if !refused { // whose keys are wrong is not the client's business
 			return s.reply(a.Status, s.x.Response.Header, a.First)
 		}
 	}
 	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: "the upstream refused the request", RetryAfter: upstream.RetryAfter(a.Header)}
-	if a.Status == 401 || a.Status == 403 {
+	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}
 	cause := s.err

@@ -22,6 +22,8 @@ type serving struct {
 	generation *Generation
 	route      *Route
 	codec      dialect.Codec
+	endpoint   dialect.Endpoint
+	known      bool // endpoint is one
 	key        *access.Key
 	team       *Team
 	model      *Model
@@ -47,7 +49,7 @@ func (s *serving) serve() *exchange.Reply {
 	if s.x.Op == llm.OpModels {
 		return s.listModels()
 	}
-	if reply := s.read(); reply != nil {
+	if reply := s.readBody(); reply != nil {
 		return reply
 	}
 	if reply := s.filterRequest(); reply != nil {
@@ -67,19 +69,10 @@ func (s *serving) enter() *exchange.Reply {
 		return s.unknownPath()
 	}
 	s.route, x.Route = route, route.Name
-	op, name := operation(x.Method, x.Path)
-	if op == "" {
-		for _, method := range []string{"GET", "POST"} {
-			if other, _ := operation(method, x.Path); other != "" {
-				reply := s.wrongMethod()
-				reply.Header.Set("Allow", method)
-				return reply
-			}
-		}
-		return s.unknownPath()
+	if !s.known {
+		return s.unknownEndpoint()
 	}
-	x.Op, x.Dialect = op, s.codec.Name()
-	s.request.Model = name
+	x.Op, x.Dialect = s.endpoint.Op, s.codec.Name()
 	begin := time.Now()
 	reply := s.admit()
 	x.Timings.Auth = time.Since(begin)
@@ -94,21 +87,30 @@ func (s *serving) wrongMethod() *exchange.Reply {
 	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 405, Message: s.x.Method + " is not allowed here"}, nil)
 }
 
-// operation returns what a request asks for, and the model a path of the list of models names.
-func operation(method, path string) (op llm.Op, model string) {
-	switch {
-	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
-		return llm.OpChat, ""
-	case method == "POST" && strings.HasSuffix(path, "/embeddings"):
-		return llm.OpEmbeddings, ""
-	case method == "GET" && strings.HasSuffix(path, "/models"):
-		return llm.OpModels, ""
-	case method == "GET":
-		if _, name, ok := strings.Cut(path, "/models/"); ok && name != "" {
-			return llm.OpModels, name
+// read finds out what the request's head asks for, and in which dialect.
+func (s *serving) read() {
+	x := s.x
+	for _, s.codec = range s.Codecs {
+		if s.endpoint, s.known = s.codec.Endpoint(x.Method, x.Path, x.Query, x.Request.Header); s.known {
+			return
 		}
 	}
-	return "", ""
+}
+
+// unknownEndpoint refuses what no dialect has, or has by another method only.
+func (s *serving) unknownEndpoint() *exchange.Reply {
+	x := s.x
+	for _, codec := range s.Codecs {
+		for _, method := range []string{"GET", "POST"} {
+			if _, ok := codec.Endpoint(method, x.Path, x.Query, x.Request.Header); ok {
+				s.codec = codec
+				reply := s.wrongMethod()
+				reply.Header.Set("Allow", method)
+				return reply
+			}
+		}
+	}
+	return s.unknownPath()
 }
 
 // admit authenticates the caller and counts it against its team's limit.
@@ -142,8 +144,8 @@ func (s *serving) admit() *exchange.Reply {
 	return nil
 }
 
-// read finds the spans of the body and the model.
-func (s *serving) read() *exchange.Reply {
+// readBody finds the spans of the body and the model.
+func (s *serving) readBody() *exchange.Reply {
 	x := s.x
 	if encoding := x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
@@ -158,7 +160,10 @@ func (s *serving) read() *exchange.Reply {
 	}
 	x.Request.Body = exchange.NewBody(raw, s.request.Texts)
 	x.Unseen = s.request.Unseen
-	x.Model, x.Stream = s.request.Model, s.request.Stream
+	x.Model, x.Stream = s.request.Model, s.request.Stream || s.endpoint.Stream
+	if s.endpoint.Model != "" {
+		x.Model = s.endpoint.Model
+	}
 	if x.Model == "" {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the request names no model"}, nil)
 	}
@@ -208,7 +213,9 @@ func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
 	header := s.forward()
 	s.Telemetry.Inject(s.ctx, &header)
-	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: s.x.Op, Header: header, Stream: s.x.Stream, Body: s.bodyFor})
+	answer, err := s.model.Do(s.ctx, &upstream.Call{
+		Op: s.x.Op, Dialect: s.x.Dialect, Header: header, Query: s.endpoint.Query, Stream: s.x.Stream, Body: s.bodyFor,
+	})
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer
 	if err != nil {
@@ -227,7 +234,7 @@ func (s *serving) call() *exchange.Reply {
 	} else if v.Action == exchange.Respond {
 		return s.refuse(v.Reply)
 	}
-	if isEventStream(answer.Header) {
+	if isEventStream(answer.Header) || s.x.Stream && s.endpoint.Framing == dialect.JSONArray {
 		return s.stream()
 	}
 	return s.unary()
@@ -240,7 +247,11 @@ func (s *serving) bodyFor(t *upstream.Target) ([]byte, error) {
 		return s.x.Request.Body.Bytes(), nil
 	}
 	body := s.x.Request.Body.Clone()
-	if err := body.Splice(s.codec.SetModel(body.Raw(), &s.request, t.Model)); err != nil {
+	span, name := s.codec.SetModel(body.Raw(), &s.request, t.Model)
+	if span.Len() == 0 && len(name) == 0 {
+		return body.Bytes(), nil // the path names it
+	}
+	if err := body.Splice(span, name); err != nil {
 		return nil, err
 	}
 	return body.Bytes(), nil

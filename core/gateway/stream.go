@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
@@ -15,8 +16,10 @@ import (
 // once by the dialect, through the filters, out again. It ends cleanly only where the upstream did.
 type stream struct {
 	s      *serving
-	framer dialect.Framer
+	framer framer
 	frame  dialect.Frame
+	array  bool // the events are items of a JSON array
+	begun  bool // of which one was sent
 	event  dialect.Event
 	buf    []byte
 	plain  bool // no filter looks at events: they pass uncopied
@@ -25,9 +28,19 @@ type stream struct {
 	failed bool // the upstream said an error, which went to the client as it was
 }
 
+// framer cuts an upstream's bytes into events.
+type framer interface {
+	Feed(chunk []byte)
+	Next(*dialect.Frame) (bool, error)
+	Tail(*dialect.Frame) bool
+}
+
 // stream returns a reply whose events are read as the client takes them.
 func (s *serving) stream() *exchange.Reply {
-	st := &stream{s: s, buf: s.answer.First}
+	st := &stream{s: s, buf: s.answer.First, array: s.endpoint.Framing == dialect.JSONArray}
+	if st.framer = new(dialect.Framer); st.array {
+		st.framer = new(dialect.ArrayFramer)
+	}
 	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
 	s.status = s.answer.Status
 	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}
@@ -86,15 +99,20 @@ func (st *stream) frames(dst []byte) []byte {
 // pass takes one event through the dialect and the filters.
 func (st *stream) pass(dst []byte) []byte {
 	s := st.s
+	if st.frame.Last {
+		return st.terminate(dst)
+	}
 	if st.frame.Payload == nil {
 		return st.filter(dst) // a comment keeps its place
 	}
-	st.event = dialect.Event{Texts: st.event.Texts[:0]}
+	st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0]}
 	if err := s.codec.Event(s.x.Op, st.frame.Payload, &st.event); err != nil {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
 	}
-	if st.event.Usage != nil {
-		s.x.Usage = st.event.Usage
+	if u := st.event.Usage; u != nil && s.x.Usage == nil {
+		s.x.Usage = u
+	} else if u != nil {
+		s.x.Usage.Merge(u)
 	}
 	if st.event.Finish != "" {
 		s.x.Finish = st.event.Finish
@@ -107,42 +125,70 @@ func (st *stream) pass(dst []byte) []byte {
 		s.end, s.err = exchange.UpstreamError, st.event.Error
 	}
 	if st.event.End {
-		st.ended = true
-		terminator := st.frame.Clone()
-		if dst = st.flush(dst); st.over {
-			return dst
-		}
-		st.over = true
-		return append(dst, terminator.Raw...)
+		return st.terminate(dst)
 	}
 	return st.filter(dst)
+}
+
+// terminate takes the terminator, which comes after all that filters hold back. Only where it carries
+// texts do they see it.
+func (st *stream) terminate(dst []byte) []byte {
+	st.ended = true
+	if dst = st.settle(dst); st.over {
+		return dst
+	}
+	if st.frame.Payload != nil && len(st.event.Texts) > 0 {
+		dst = st.filter(dst)
+	} else {
+		dst = st.put(dst, st.frame.Raw)
+	}
+	if !st.over {
+		dst = st.end(dst)
+	}
+	st.over = true
+	return dst
 }
 
 // filter runs the event at hand through the filters.
 func (st *stream) filter(dst []byte) []byte {
 	if st.plain {
-		return append(dst, st.frame.Raw...)
+		return st.put(dst, st.frame.Raw)
 	}
 	own := st.frame.Clone()
 	e := &exchange.Event{Raw: own.Raw, Event: st.event}
-	e.Texts = nil
+	e.Texts, e.Closed = nil, slices.Clone(st.event.Closed)
+	if st.array {
+		e.Framing = dialect.JSONArray
+	}
 	if own.Payload != nil {
 		e.Body = exchange.NewBody(own.Payload, st.event.Texts)
 	}
-	v, err := st.s.flow.Event(st.s.ctx, e, func(e *exchange.Event) { dst = append(dst, e.Bytes()...) })
+	v, err := st.s.flow.Event(st.s.ctx, e, func(e *exchange.Event) { dst = st.put(dst, e.Bytes()) })
 	return st.verdict(dst, v, err)
 }
 
-// flush lets out what filters hold back.
-func (st *stream) flush(dst []byte) []byte {
-	s := st.s
-	if !st.plain {
-		v, err := s.flow.Flush(s.ctx, func(e *exchange.Event) { dst = append(dst, e.Bytes()...) })
-		if dst = st.verdict(dst, v, err); st.over {
-			return dst
-		}
+// put appends an event to what the client gets.
+func (st *stream) put(dst, raw []byte) []byte {
+	if !st.array {
+		return append(dst, raw...)
 	}
-	v, err := s.flow.End(s.ctx)
+	dst = dialect.AppendSeparated(dst, raw, st.begun)
+	st.begun = true
+	return dst
+}
+
+// settle lets out what filters hold back.
+func (st *stream) settle(dst []byte) []byte {
+	if st.plain {
+		return dst
+	}
+	v, err := st.s.flow.Flush(st.s.ctx, func(e *exchange.Event) { dst = st.put(dst, e.Bytes()) })
+	return st.verdict(dst, v, err)
+}
+
+// end tells the filters that usage and finish reason are known.
+func (st *stream) end(dst []byte) []byte {
+	v, err := st.s.flow.End(st.s.ctx)
 	return st.verdict(dst, v, err)
 }
 
@@ -187,9 +233,10 @@ func (st *stream) finish(dst []byte, err error) []byte {
 	if !st.failed && !st.s.codec.Complete(st.ended, st.s.x.Finish) {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
-	if dst = st.flush(dst); !st.over {
-		st.over = true
+	if dst = st.settle(dst); !st.over {
+		dst = st.end(dst)
 	}
+	st.over = true
 	return dst
 }
 
@@ -197,5 +244,9 @@ func (st *stream) finish(dst []byte, err error) []byte {
 func (st *stream) fail(dst []byte, end exchange.Terminal, e *llm.Error, cause error) []byte {
 	st.over = true
 	st.s.end, st.s.err = end, cause
-	return st.s.codec.AppendErrorEvent(dst, e, st.s.x.ID)
+	if !st.array {
+		return st.s.codec.AppendErrorEvent(dst, e, st.s.x.ID)
+	}
+	item := st.s.codec.AppendError([]byte(`,`), e, st.s.x.ID)
+	return append(st.put(dst, item), ']')
 }

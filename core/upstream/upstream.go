@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/ginnel/ginnel/core/egress"
@@ -38,8 +39,8 @@ type Plan struct {
 
 // Provider plans calls. It is safe for concurrent use.
 type Provider interface {
-	// Plan returns how to reach op for a model. Errors are *llm.Error. It does not wait.
-	Plan(op llm.Op, model string) (*Plan, error)
+	// Plan returns how to reach op for a model in a dialect. Errors are *llm.Error. It does not wait.
+	Plan(op llm.Op, d llm.Dialect, model string) (*Plan, error)
 	// Refresh renews the lease unless it is newer than version already, and reports whether it
 	// changed. Concurrent calls are made once.
 	Refresh(ctx context.Context, version uint64) (changed bool, err error)
@@ -63,9 +64,11 @@ type Model struct {
 
 // Call is one call to a model. The callbacks belong to one goroutine.
 type Call struct {
-	Op     llm.Op
-	Header llm.Header // from the client, already cleaned
-	Stream bool
+	Op      llm.Op
+	Dialect llm.Dialect
+	Header  llm.Header // from the client, already cleaned
+	Query   string     // of the client, already cleaned; without a question mark
+	Stream  bool
 	// Body returns the request's body for a target.
 	Body func(*Target) ([]byte, error)
 }
@@ -78,6 +81,7 @@ type Answer struct {
 	First    []byte // bytes of the body that were read already
 	Ended    bool   // First is the whole body
 	Body     *egress.Body
+	Refused  bool // the upstream does not accept the provider's credentials
 	Target   *Target
 	Attempts int
 }
@@ -120,15 +124,18 @@ func (m *Model) attempt(ctx context.Context, t *Target, c *Call) (*Answer, error
 	}
 	changed, err := t.Provider.Refresh(ctx, plan.Version)
 	if err != nil || !changed {
+		a.Refused = true
 		return a, nil // the upstream's own answer says more
 	}
 	a.Body.Close()
-	a, _, err = once(ctx, t, c)
+	if a, plan, err = once(ctx, t, c); err == nil && a.Status >= 400 {
+		a.Refused = plan.Stale != nil && plan.Stale(a.Status, a.First)
+	}
 	return a, err
 }
 
 func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
-	plan, err := t.Provider.Plan(c.Op, t.Model)
+	plan, err := t.Provider.Plan(c.Op, c.Dialect, t.Model)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,6 +154,7 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if c.Stream {
 		path = plan.StreamPath
 	}
+	path = withQuery(path, c.Query)
 	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: body})
 	if err != nil {
 		return nil, plan, Error(err)
@@ -170,6 +178,17 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 		return nil, plan, Error(err)
 	}
 	return a, plan, nil
+}
+
+// withQuery appends a query to a path that may have one.
+func withQuery(path, query string) string {
+	switch {
+	case query == "":
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&" + query
+	}
+	return path + "?" + query
 }
 
 // pick chooses a target by weight, among those not tried yet while there are any.

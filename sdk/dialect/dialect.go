@@ -43,16 +43,21 @@ const (
 
 // Channel tells the concurrent texts of one answer apart.
 type Channel struct {
-	Choice int16 // index of the choice or candidate
+	Choice int16 // index of the choice, candidate or output item
 	Block  int16 // index of the content block or tool call in it
 	Kind   Kind
+	Repeat bool // what another channel says already, as Responses repeats a text when it is complete
 }
+
+// Block is one content block of an answer: all its channels.
+type Block struct{ Choice, Block int16 }
 
 // Text is one string that carries text for or from a model.
 type Text struct {
 	Span    Span // of the raw, still escaped content, without its quotes
 	Role    Role
 	Channel Channel // Kind is Channel.Kind; Choice and Block matter in answers only
+	Whole   bool    // of a stream: nothing is added to it by other events, whatever the channel
 }
 
 // Request is what a codec finds in a request's body in one pass. Spans index the body. A codec
@@ -83,23 +88,53 @@ type Answer struct {
 	Error  *llm.Error // the body is an error object
 }
 
-// Event is what a codec finds in the payload of one server-sent event.
+// Event is what a codec finds in the payload of one event of a stream. A codec appends to Texts and
+// Closed, so that their capacity is reused.
 type Event struct {
 	Texts  []Text
+	Closed []Block // blocks that end with this event: no later one adds to their texts
 	Finish string
-	Usage  *llm.Usage
+	Usage  *llm.Usage // of the call so far; what it leaves out is 0
 	First  bool       // carries content of the answer: the first such event ends the time to first token
-	End    bool       // the dialect's terminator
+	End    bool       // the dialect's terminator; it may carry whole texts
 	Error  *llm.Error // the upstream reports an error inside the stream
 
 	// UsageOnly: nothing but usage. A client that did not ask for usage does not get the event.
 	UsageOnly bool
 }
 
+// Framing is how a stream is cut into events.
+type Framing uint8
+
+// The framings.
+const (
+	ServerSent Framing = iota // server-sent events
+	JSONArray                 // one JSON array that grows, as Gemini streams without alt=sse
+)
+
+// Endpoint is what the head of a request asks for.
+type Endpoint struct {
+	Op      llm.Op
+	Model   string // where the path names it: of OpModels the one asked for, else the body's
+	Stream  bool   // the path asks for a stream; where it does not, the body may
+	Framing Framing
+	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
+	Query string
+}
+
+// Model is an entry of the list of models.
+type Model struct {
+	Name    string
+	Created int64 // seconds since the epoch
+}
+
 // Codec is one dialect. Implementations keep no state and are safe for concurrent use. Errors of
 // the reading methods are *llm.Error with CodeInvalid and a message for the client.
 type Codec interface {
 	Name() llm.Dialect
+	// Endpoint reports whether a request is of the dialect, by its method, its normalised path, of
+	// which only the end counts, its raw query and its header, and what it asks for.
+	Endpoint(method, path, query string, h llm.Header) (Endpoint, bool)
 	// Request reads a request's body. A key that the dialect reads and that stands twice, in
 	// another case or written with escapes is refused.
 	Request(op llm.Op, body []byte, into *Request) error
@@ -109,10 +144,16 @@ type Codec interface {
 	// Complete reports whether a stream that ended without an error is whole: terminated says that
 	// its terminator came, finish is the last finish reason.
 	Complete(terminated bool, finish string) bool
-	// SetModel returns the splice that makes name the model of a body that Request has read.
+	// SetModel returns the splice that makes name the model of a body that Request has read; an empty
+	// one where the body has no place for it.
 	SetModel(body []byte, read *Request, name string) (Span, []byte)
 	// AppendError appends the body of an error answer, AppendErrorEvent a whole event, framed, that
 	// ends a stream with an error the official SDKs notice.
 	AppendError(dst []byte, e *llm.Error, requestID string) []byte
 	AppendErrorEvent(dst []byte, e *llm.Error, requestID string) []byte
+	// AppendModels appends the body of the list of models, AppendModel that of one model.
+	AppendModels(dst []byte, models []Model) []byte
+	AppendModel(dst []byte, m Model) []byte
+	// RequestID is the header field in which the dialect's SDKs look for the request's id, lower case.
+	RequestID() string
 }

@@ -11,19 +11,20 @@ const DefaultMaxEvent = 8 << 20
 // ErrEventSize is the error of an event larger than the framer's bound.
 var ErrEventSize = errors.New("server-sent event too large")
 
-// Frame is one server-sent event (WHATWG HTML, section 9.2). Its slices belong to the Framer and are
-// valid until its next use; Clone keeps them.
+// Frame is one event of a stream: a server-sent event (WHATWG HTML, section 9.2) or an item of a JSON
+// array. Its slices belong to the framer and are valid until its next use; Clone keeps them.
 type Frame struct {
 	Raw     []byte // every byte of the event, comments and the blank line that ends it included
 	Payload []byte // the data lines joined with a line feed; nil where there are none
 	Name    []byte // the event field, or nil
+	Last    bool   // the end of a JSON array
 
 	at int // where Payload begins in Raw; 0 = elsewhere
 }
 
 // Clone returns a copy with bytes of its own.
 func (f Frame) Clone() Frame {
-	c := Frame{Raw: append([]byte(nil), f.Raw...), at: f.at}
+	c := Frame{Raw: append([]byte(nil), f.Raw...), Last: f.Last, at: f.at}
 	switch {
 	case f.Payload == nil:
 	case f.at > 0:

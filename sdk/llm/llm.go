@@ -24,9 +24,10 @@ type Dialect string
 
 // The dialects that package dialect knows.
 const (
-	OpenAI    Dialect = "openai" // Chat Completions, Embeddings, Models
-	Anthropic Dialect = "anthropic"
-	Gemini    Dialect = "gemini"
+	OpenAI    Dialect = "openai"    // Chat Completions, Embeddings, Models
+	Responses Dialect = "responses" // OpenAI's Responses
+	Anthropic Dialect = "anthropic" // Messages
+	Gemini    Dialect = "gemini"    // generateContent and its kin
 )
 
 // Field is one header field. Name keeps the case it was written in.
@@ -120,6 +121,7 @@ type Call struct {
 	Dialect Dialect
 	Model   string // the model's name at the provider, already put into Body
 	Stream  bool
+	Query   string // what the dialect gives on of the client's query, without a question mark
 	Header  Header
 	Body    []byte
 }
@@ -149,6 +151,24 @@ type Usage struct {
 	OutputTotal  int64
 	Reasoning    int64  // of OutputTotal
 	Raw          []byte // the provider's own usage object, as it was sent; nil when there was none
+}
+
+// Merge takes over what a later report of the same call says: each count that is not zero replaces the
+// earlier one, and nothing is added up, since reports are of the call so far.
+func (u *Usage) Merge(later *Usage) {
+	for _, c := range [...]struct{ dst, src *int64 }{
+		{&u.InputTotal, &later.InputTotal}, {&u.CacheRead, &later.CacheRead}, {&u.CacheWrite5m, &later.CacheWrite5m},
+		{&u.CacheWrite1h, &later.CacheWrite1h}, {&u.OutputTotal, &later.OutputTotal}, {&u.Reasoning, &later.Reasoning},
+	} {
+		if *c.src != 0 {
+			*c.dst = *c.src
+		}
+	}
+	if later.Raw != nil {
+		u.Raw = later.Raw
+	}
+	u.InputTotal = max(u.InputTotal, u.CacheRead+u.CacheWrite5m+u.CacheWrite1h)
+	u.OutputTotal = max(u.OutputTotal, u.Reasoning)
 }
 
 // Code classifies an error; it decides about retry and fallback, and each dialect maps it to its

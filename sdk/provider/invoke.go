@@ -16,8 +16,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/ginnel/ginnel/sdk/dialect"
-	"github.com/ginnel/ginnel/sdk/dialect/openai"
+	"github.com/ginnel/ginnel/sdk/dialect/codecs"
 	"github.com/ginnel/ginnel/sdk/hangup"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/plugin"
@@ -44,7 +43,6 @@ type Server struct {
 	invoker Invoker
 	http    fasthttp.Server
 	watch   *hangup.Watcher // nil where connections cannot be watched
-	codecs  map[llm.Dialect]dialect.Codec
 
 	mu       sync.Mutex // protects what follows
 	open     int
@@ -54,7 +52,7 @@ type Server struct {
 
 // NewServer returns a server for an invoker.
 func NewServer(i Invoker) (*Server, error) {
-	s := &Server{invoker: i, idle: make(chan struct{}), codecs: map[llm.Dialect]dialect.Codec{llm.OpenAI: openai.Codec{}}}
+	s := &Server{invoker: i, idle: make(chan struct{})}
 	if hangup.Supported {
 		w, err := hangup.New()
 		if err != nil {
@@ -207,7 +205,10 @@ func readCall(ctx *fasthttp.RequestCtx) (*llm.Call, error) {
 		return call, &llm.Error{Code: llm.CodeNotFound, Message: "the model's name is not percent-encoded"}
 	}
 	call.Dialect, call.Op, call.Model = llm.Dialect(parts[0]), llm.Op(parts[1]), model
-	call.Stream = query == "stream=1"
+	if query == streamMark || strings.HasPrefix(query, streamMark+"&") {
+		call.Stream, query = true, strings.TrimPrefix(query[len(streamMark):], "&")
+	}
+	call.Query = query
 	for name, value := range ctx.Request.Header.All() {
 		if !framing(string(name)) {
 			call.Header.Add(string(name), string(value))
@@ -247,9 +248,9 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, call *llm.Call, err error) {
 		slog.Error("a call failed", "request_id", call.ID, "error", err)
 		e = &llm.Error{Code: llm.CodeUpstream, Message: "the provider could not answer"}
 	}
-	codec, ok := s.codecs[call.Dialect]
-	if !ok {
-		codec = s.codecs[llm.OpenAI]
+	codec := codecs.Of(call.Dialect)
+	if codec == nil {
+		codec = codecs.Of(llm.OpenAI)
 	}
 	ctx.SetStatusCode(e.HTTPStatus())
 	ctx.Response.Header.Set(ErrorHeader, string(e.Code))

@@ -36,8 +36,12 @@ type Match struct {
 	Contains string // of the body; empty = any body
 }
 
-// modelMark is what stands for the model's name in a path.
-const modelMark = "{model}"
+// modelMark is what stands for the model's name in a path, streamMark begins the query of a call to an
+// Invoker that streams.
+const (
+	modelMark  = "{model}"
+	streamMark = "stream=1"
+)
 
 // Find returns the template of an operation in a dialect, or nil.
 func (r *Relay) Find(op llm.Op, d llm.Dialect) *Template {
@@ -115,13 +119,14 @@ func appendEscaped(dst []byte, s string) []byte {
 }
 
 // InvokePaths returns the lease of a plugin that is invoked: what Serve answers on the plugin's unix
-// socket. The path is /<dialect>/<op>/<model>, with ?stream=1 for a stream.
+// socket. The path is /<dialect>/<op>/<model>, with ?stream=1 for a stream, and with what the client's
+// query asks for behind it.
 func InvokePaths(info *Info) *Relay {
 	r := &Relay{}
 	for _, d := range info.Dialects {
 		for _, op := range info.Ops {
 			t := Template{Op: op, Dialect: d, Method: "POST", Path: "/" + string(d) + "/" + string(op) + "/" + modelMark}
-			t.StreamPath = t.Path + "?stream=1"
+			t.StreamPath = t.Path + "?" + streamMark
 			r.Ops = append(r.Ops, t)
 		}
 	}

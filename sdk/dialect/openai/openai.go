@@ -6,6 +6,8 @@
 package openai
 
 import (
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -29,6 +31,23 @@ var _ dialect.Codec = Codec{}
 
 // Name returns llm.OpenAI.
 func (Codec) Name() llm.Dialect { return llm.OpenAI }
+
+// Endpoint knows the paths of Chat Completions, Embeddings and Models under any prefix.
+func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, bool) {
+	switch {
+	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
+		return dialect.Endpoint{Op: llm.OpChat}, true
+	case method == "POST" && strings.HasSuffix(path, "/embeddings"):
+		return dialect.Endpoint{Op: llm.OpEmbeddings}, true
+	case method == "GET" && strings.HasSuffix(path, "/models"):
+		return dialect.Endpoint{Op: llm.OpModels}, true
+	case method == "GET":
+		if _, name, ok := strings.Cut(path, "/models/"); ok && name != "" {
+			return dialect.Endpoint{Op: llm.OpModels, Model: name}, true
+		}
+	}
+	return dialect.Endpoint{}, false
+}
 
 // Request reads the body of a chat or embeddings request; other operations have none to read.
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
@@ -85,4 +104,28 @@ func textOf(raw []byte, known string) string {
 		return string(dialect.AppendUnquoted(nil, raw))
 	}
 	return string(raw)
+}
+
+// RequestID returns the field that OpenAI's SDKs read.
+func (Codec) RequestID() string { return "x-request-id" }
+
+// AppendModels appends a list of models.
+func (c Codec) AppendModels(dst []byte, models []dialect.Model) []byte {
+	dst = append(dst, `{"object":"list","data":[`...)
+	for i, m := range models {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = c.AppendModel(dst, m)
+	}
+	return append(dst, "]}"...)
+}
+
+// AppendModel appends a model object.
+func (Codec) AppendModel(dst []byte, m dialect.Model) []byte {
+	dst = append(dst, `{"id":"`...)
+	dst = dialect.AppendQuoted(dst, []byte(m.Name))
+	dst = append(dst, `","object":"model","created":`...)
+	dst = strconv.AppendInt(dst, m.Created, 10)
+	return append(dst, `,"owned_by":"ginnel"}`...)
 }

@@ -1,0 +1,25 @@
+// Package codecs lists the dialects there are, for whoever serves all of them. A package that speaks
+// one dialect imports that one.
+package codecs
+
+import (
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/openai"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// All returns the codecs in the order in which they are asked whether a request is theirs: those with
+// the narrower endpoints first, and last the one whose errors answer what nobody knows.
+func All() []dialect.Codec {
+	return []dialect.Codec{openai.Codec{}}
+}
+
+// Of returns the codec of a dialect, or nil.
+func Of(name llm.Dialect) dialect.Codec {
+	for _, c := range All() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return nil
+}
