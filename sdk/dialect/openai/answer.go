@@ -75,7 +75,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
-	into.Model = textOf(body[a.model.Start:a.model.End], model)
+	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
 
@@ -397,23 +397,7 @@ func (a *answerReader) text(block int16, kind dialect.Kind) {
 
 // strings reads every string of the value at hand: of arguments or reasoning that came as an object.
 func (a *answerReader) strings(block int16, kind dialect.Kind) {
-	switch a.Type() {
-	case dialect.TypeObject:
-		o := a.Object(nil)
-		for {
-			if _, ok := a.Next(&o); !ok {
-				return
-			}
-			a.strings(block, kind)
-		}
-	case dialect.TypeArray:
-		a.Array()
-		for n := 0; a.Item(&n); {
-			a.strings(block, kind)
-		}
-	default:
-		a.text(block, kind)
-	}
+	a.texts = a.AppendStrings(a.texts, dialect.Text{Channel: dialect.Channel{Block: block, Kind: kind}})
 }
 
 // finishOf returns the finish reason that raw is; the known ones cost no allocation.
@@ -432,5 +416,5 @@ func finishOf(raw []byte) string {
 	case "error":
 		return "error"
 	}
-	return textOf(raw, "")
+	return dialect.TextOf(raw, "")
 }

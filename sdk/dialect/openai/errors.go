@@ -120,7 +120,7 @@ func (f *errorReader) read(r *dialect.Reader, top bool) {
 func (f *errorReader) message(r *dialect.Reader) {
 	if s, ok := r.String(); ok {
 		if raw := r.Bytes(s); f.text == "" {
-			f.text = textOf(raw, "")
+			f.text = dialect.TextOf(raw, "")
 		}
 		return
 	}
@@ -150,7 +150,7 @@ func (f *errorReader) setStatus(n int64) {
 
 func word(r *dialect.Reader) string {
 	if s, ok := r.String(); ok {
-		return textOf(r.Bytes(s), "")
+		return dialect.TextOf(r.Bytes(s), "")
 	}
 	r.Skip()
 	return ""

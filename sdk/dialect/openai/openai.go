@@ -71,40 +71,18 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if err := q.End(); err != nil {
 		return err
 	}
-	into.Model = textOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
+	into.Model = dialect.TextOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
 	return nil
 }
 
 // SetModel returns the splice that makes name the model of a body that Request has read.
 func (Codec) SetModel(body []byte, read *dialect.Request, name string) (dialect.Span, []byte) {
-	quoted := dialect.AppendQuoted(nil, []byte(name))
-	if read.ModelSpan.Start > 0 {
-		return read.ModelSpan, quoted
-	}
-	member := append(append([]byte(`"model":"`), quoted...), '"')
-	r := dialect.NewReader(body)
-	o := r.Object(nil)
-	at := r.Pos()
-	if _, more := r.Next(&o); more {
-		member = append(member, ',')
-	}
-	return dialect.Span{Start: at, End: at}, member
+	return dialect.SetModel(body, read, name)
 }
 
 // Complete reports whether a stream that ended without an error is whole: it had its terminator, or,
 // from a vendor that sends none (Perplexity), a finish reason.
 func (Codec) Complete(terminated bool, finish string) bool { return terminated || finish != "" }
-
-// textOf returns the text of the raw string content, which is known where it is nothing new.
-func textOf(raw []byte, known string) string {
-	if string(raw) == known {
-		return known
-	}
-	if dialect.Escaped(raw) {
-		return string(dialect.AppendUnquoted(nil, raw))
-	}
-	return string(raw)
-}
 
 // RequestID returns the field that OpenAI's SDKs read.
 func (Codec) RequestID() string { return "x-request-id" }

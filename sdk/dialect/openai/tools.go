@@ -63,42 +63,9 @@ func (q *requestReader) tool() {
 	}
 }
 
-// schema reads the words of a JSON schema, which is its author's: no key in it is refused, and a key
-// that stands twice gives both its texts.
+// schema reads the words of a JSON schema.
 func (q *requestReader) schema() {
-	switch q.Type() {
-	case dialect.TypeObject:
-		o := q.Object(nil)
-		for {
-			if _, ok := q.Next(&o); !ok {
-				return
-			}
-			if isKeyword(q.Bytes(o.Key)) && q.Type() != dialect.TypeObject {
-				q.Skip()
-				continue
-			}
-			q.schema()
-		}
-	case dialect.TypeArray:
-		q.Array()
-		for n := 0; q.Item(&n); {
-			q.schema()
-		}
-	case dialect.TypeString:
-		s, _ := q.String()
-		q.add(s, dialect.RoleNone, dialect.KindToolDef)
-	default:
-		q.Skip()
-	}
-}
-
-// isKeyword reports whether the values of a schema's key are names and types, not words.
-func isKeyword(key []byte) bool {
-	switch string(key) {
-	case "type", "format", "required", "$ref", "$schema", "$id":
-		return true
-	}
-	return false
+	q.into.Texts = q.AppendSchema(q.into.Texts, dialect.Text{Channel: dialect.Channel{Kind: dialect.KindToolDef}})
 }
 
 func (q *requestReader) toolCalls() {
@@ -186,24 +153,5 @@ func (q *requestReader) prediction() {
 
 // strings reads every string of the value at hand, whose keys are its author's.
 func (q *requestReader) strings(role dialect.Role, kind dialect.Kind) {
-	switch q.Type() {
-	case dialect.TypeObject:
-		o := q.Object(nil)
-		for {
-			if _, ok := q.Next(&o); !ok {
-				return
-			}
-			q.strings(role, kind)
-		}
-	case dialect.TypeArray:
-		q.Array()
-		for n := 0; q.Item(&n); {
-			q.strings(role, kind)
-		}
-	case dialect.TypeString:
-		s, _ := q.String()
-		q.add(s, role, kind)
-	default:
-		q.Skip()
-	}
+	q.into.Texts = q.AppendStrings(q.into.Texts, dialect.Text{Role: role, Channel: dialect.Channel{Kind: kind}})
 }

@@ -1,0 +1,101 @@
+package dialect
+
+// AppendText appends the string at hand, unless it is empty, to texts; like gives what the text is
+// besides its span. It reports false, and reads nothing, where no string is at hand.
+func (r *Reader) AppendText(texts []Text, like Text) ([]Text, bool) {
+	s, ok := r.String()
+	if ok && s.Len() > 0 {
+		like.Span = s
+		texts = append(texts, like)
+	}
+	return texts, ok
+}
+
+// AppendStrings appends every string of the value at hand, whose keys are its author's: none is
+// refused, and one that stands twice gives both its texts.
+func (r *Reader) AppendStrings(texts []Text, like Text) []Text {
+	switch r.Type() {
+	case TypeObject:
+		for o := r.Object(nil); ; {
+			if _, ok := r.Next(&o); !ok {
+				return texts
+			}
+			texts = r.AppendStrings(texts, like)
+		}
+	case TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			texts = r.AppendStrings(texts, like)
+		}
+	case TypeString:
+		texts, _ = r.AppendText(texts, like)
+	default:
+		r.Skip()
+	}
+	return texts
+}
+
+// AppendSchema appends the words of a JSON schema, which is its author's as in AppendStrings.
+func (r *Reader) AppendSchema(texts []Text, like Text) []Text {
+	switch r.Type() {
+	case TypeObject:
+		for o := r.Object(nil); ; {
+			if _, ok := r.Next(&o); !ok {
+				return texts
+			}
+			if isKeyword(r.Bytes(o.Key)) && r.Type() != TypeObject {
+				r.Skip()
+				continue
+			}
+			texts = r.AppendSchema(texts, like)
+		}
+	case TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			texts = r.AppendSchema(texts, like)
+		}
+	case TypeString:
+		texts, _ = r.AppendText(texts, like)
+	default:
+		r.Skip()
+	}
+	return texts
+}
+
+// isKeyword reports whether the values of a schema's key are names and types, not words.
+func isKeyword(key []byte) bool {
+	switch string(key) {
+	case "type", "format", "required", "$ref", "$schema", "$id":
+		return true
+	}
+	return false
+}
+
+// TextOf returns the text of the raw content of a JSON string: known, without an allocation, where
+// it is nothing else.
+func TextOf(raw []byte, known string) string {
+	if string(raw) == known {
+		return known
+	}
+	if Escaped(raw) {
+		return string(AppendUnquoted(nil, raw))
+	}
+	return string(raw)
+}
+
+// SetModel returns the splice that makes name the "model" of a body, an object that Codec.Request has
+// read: in the place of the one it has, or as its first member.
+func SetModel(body []byte, read *Request, name string) (Span, []byte) {
+	quoted := AppendQuoted(nil, []byte(name))
+	if read.ModelSpan.Start > 0 {
+		return read.ModelSpan, quoted
+	}
+	member := append(append([]byte(`"model":"`), quoted...), '"')
+	r := NewReader(body)
+	o := r.Object(nil)
+	at := r.Pos()
+	if _, more := r.Next(&o); more {
+		member = append(member, ',')
+	}
+	return Span{Start: at, End: at}, member
+}

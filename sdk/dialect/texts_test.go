@@ -1,0 +1,47 @@
+package dialect
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestAppendStringsAndSchema(t *testing.T) {
+	const text = `{"a":["one",{"a":"","a":"two","A":"thr\u0065e"},4],"type":"object","properties":{"type":{"description":"five"}},"required":["six"],"$ref":"#"}`
+	for name, c := range map[string]struct {
+		read func(*Reader, []Text, Text) []Text
+		want []string
+	}{
+		"strings": {(*Reader).AppendStrings, []string{"one", "two", "three", "object", "five", "six", "#"}},
+		"schema":  {(*Reader).AppendSchema, []string{"one", "two", "three", "five"}},
+	} {
+		r := NewReader([]byte(text))
+		like := Text{Role: RoleTool, Whole: true, Channel: Channel{Block: 3, Kind: KindToolDef}}
+		var got []string
+		for _, x := range c.read(&r, nil, like) {
+			got = append(got, TextOf(r.Bytes(x.Span), ""))
+			if x.Span = (Span{}); x != like {
+				t.Errorf("%s: %+v", name, x)
+			}
+		}
+		if err := r.End(); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestAppendTextReadsNothingButAString(t *testing.T) {
+	r := NewReader([]byte(`7`))
+	if texts, ok := r.AppendText(nil, Text{}); ok || texts != nil || r.Pos() != 0 {
+		t.Errorf("%v, %v, at %d", texts, ok, r.Pos())
+	}
+}
+
+func TestTextOfAllocatesNothingForWhatIsKnown(t *testing.T) {
+	raw := []byte("claude")
+	if n := testing.AllocsPerRun(100, func() { TextOf(raw, "claude") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if got := TextOf([]byte(`cl\u0061ude`), "claude"); got != "claude" {
+		t.Error(got)
+	}
+}
