@@ -1,5 +1,7 @@
 package dialect
 
+import "math"
+
 // AppendText appends the string at hand, unless it is empty, to texts; like gives what the text is
 // besides its span. It reports false, and reads nothing, where no string is at hand.
 func (r *Reader) AppendText(texts []Text, like Text) ([]Text, bool) {
@@ -99,3 +101,9 @@ func SetModel(body []byte, read *Request, name string) (Span, []byte) {
 	}
 	return Span{Start: at, End: at}, member
 }
+
+// ClampIndex returns n as an index of a channel.
+func ClampIndex(n int64) int16 { return int16(min(max(n, 0), math.MaxInt16)) }
+
+// ClampCount bounds a count of tokens so that sums of them stay in range.
+func ClampCount(n int64) int64 { return min(max(n, 0), 1<<40) }

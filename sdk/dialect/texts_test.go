@@ -3,6 +3,8 @@ package dialect
 import (
 	"slices"
 	"testing"
+
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 func TestAppendStringsAndSchema(t *testing.T) {
@@ -43,5 +45,32 @@ func TestTextOfAllocatesNothingForWhatIsKnown(t *testing.T) {
 	}
 	if got := TextOf([]byte(`cl\u0061ude`), "claude"); got != "claude" {
 		t.Error(got)
+	}
+}
+
+func TestFaultReadsEveryShape(t *testing.T) {
+	for _, c := range []struct {
+		value, message string
+		code           llm.Code
+		status         int
+	}{
+		{`{"type":"overloaded_error","message":"m"}`, "m", llm.CodeOverloaded, 0},
+		{`{"type":"billing_error","message":"m"}`, "m", llm.CodePermission, 0},
+		{`{"message":"m","code":"429"}`, "m", llm.CodeRateLimited, 429},
+		{`{"error":{"message":"inner","status":404}}`, "inner", llm.CodeNotFound, 404},
+		{`"words"`, "words", llm.CodeUpstream, 0},
+		{`{"code":200,"message":7}`, "the upstream reported an error", llm.CodeUpstream, 0},
+	} {
+		r := NewReader([]byte(c.value))
+		var f Fault
+		f.Read(&r)
+		if e := f.Error(); r.End() != nil || !f.Reported() || e.Message != c.message || e.Code != c.code || e.Status != c.status {
+			t.Errorf("%s: %+v", c.value, e)
+		}
+	}
+	r := NewReader([]byte(`null`))
+	var f Fault
+	if f.Read(&r); f.Reported() || f.Said() {
+		t.Error("null is an error")
 	}
 }

@@ -104,7 +104,7 @@ func (a *answerReader) read() error {
 		a.Skip()
 		return a.End()
 	}
-	var fault errorReader
+	var fault dialect.Fault
 	o := a.Object(topKeys)
 	for {
 		key, ok := a.Next(&o)
@@ -124,11 +124,11 @@ func (a *answerReader) read() error {
 				a.Skip()
 			}
 		case topError:
-			fault.read(&a.Reader, true)
+			fault.Read(&a.Reader)
 		case topDetail, topMessage:
-			fault.message(&a.Reader)
+			fault.Message(&a.Reader)
 		case topCode:
-			fault.code(&a.Reader)
+			fault.Code(&a.Reader)
 		case topObject, topData:
 			a.answer = true
 			a.Skip()
@@ -138,8 +138,8 @@ func (a *answerReader) read() error {
 			a.Skip()
 		}
 	}
-	if fault.reported || fault.text != "" && !a.answer {
-		a.err = fault.error()
+	if fault.Reported() || fault.Said() && !a.answer {
+		a.err = fault.Error()
 	}
 	return a.End()
 }
@@ -195,7 +195,7 @@ func (a *answerReader) choice(position int) {
 	}
 	for i := begin; i < len(a.texts); i++ {
 		t := &a.texts[i]
-		t.Channel.Choice = clampIndex(index)
+		t.Channel.Choice = dialect.ClampIndex(index)
 		t.Role = dialect.RoleAssistant
 		if !delta && t.Channel.Block == blockMessage {
 			t.Channel.Block = 0
@@ -307,7 +307,7 @@ func (a *answerReader) toolCalls() {
 	a.Array()
 	for n := 0; a.Item(&n); {
 		a.called = true
-		a.call(clampIndex(int64(n - 1)))
+		a.call(dialect.ClampIndex(int64(n - 1)))
 	}
 }
 
@@ -332,7 +332,7 @@ func (a *answerReader) call(block int16) {
 			a.strings(block, dialect.KindArguments)
 		case callIndex:
 			if n, ok := a.Int(); ok {
-				block = clampIndex(n)
+				block = dialect.ClampIndex(n)
 			} else {
 				a.Skip()
 			}

@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"math"
-
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
@@ -478,9 +476,4 @@ func hasScheme(raw []byte) bool {
 		}
 	}
 	return false
-}
-
-// clampIndex returns n as an index of a channel.
-func clampIndex(n int64) int16 {
-	return int16(min(max(n, 0), math.MaxInt16))
 }

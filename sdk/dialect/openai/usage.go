@@ -71,7 +71,7 @@ func (a *answerReader) readUsage() {
 			a.Skip()
 			continue
 		}
-		n, c.any = clampCount(n), true
+		n, c.any = dialect.ClampCount(n), true
 		switch key {
 		case usePrompt, useInput:
 			c.prompt = max(c.prompt, n)
@@ -113,7 +113,7 @@ func (a *answerReader) usageDetails(c *counts, prompt bool) {
 			a.Skip()
 			continue
 		}
-		switch n = clampCount(n); {
+		switch n = dialect.ClampCount(n); {
 		case key == detailReasoning:
 			c.reasoning = max(c.reasoning, n)
 		case !prompt:
@@ -126,9 +126,6 @@ func (a *answerReader) usageDetails(c *counts, prompt bool) {
 		}
 	}
 }
-
-// clampCount bounds a count so that sums of them stay in range.
-func clampCount(n int64) int64 { return min(max(n, 0), 1<<40) }
 
 // usage normalises the counts. Vendors differ in what the parts contain, the total tells most of it:
 // xAI leaves reasoning out of the completion, Mistral audio out of the prompt, Google's OpenAI form

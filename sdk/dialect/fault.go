@@ -1,0 +1,160 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Fault collects what an upstream says about its error, in whichever shape. The zero value has
+// collected nothing. The reading methods take a Reader at the value that their comment names.
+type Fault struct {
+	reported bool
+	text     string
+	kind     string
+	label    string // a code that is a word
+	status   int
+}
+
+// Reported reports whether a value of "error" was read that is one.
+func (f *Fault) Reported() bool { return f.reported }
+
+// Said reports whether there is a message.
+func (f *Fault) Said() bool { return f.text != "" }
+
+// Read reads the value of "error": an object, a string, or null or false, which are none.
+func (f *Fault) Read(r *Reader) { f.read(r, true) }
+
+func (f *Fault) read(r *Reader, top bool) {
+	switch r.Type() {
+	case TypeNull, TypeFalse:
+		r.Skip()
+		return
+	case TypeObject:
+	default:
+		f.reported = true
+		f.Message(r)
+		return
+	}
+	f.reported = true
+	for o := r.Object(nil); ; {
+		if _, ok := r.Next(&o); !ok {
+			return
+		}
+		switch string(r.Bytes(o.Key)) {
+		case "message":
+			f.Message(r)
+		case "type":
+			f.kind = word(r)
+		case "code", "status", "status_code":
+			f.Code(r)
+		case "error":
+			if top {
+				f.read(r, false)
+			} else {
+				r.Skip()
+			}
+		default:
+			r.Skip()
+		}
+	}
+}
+
+// Message reads the value of a "message" or its like; the first one counts.
+func (f *Fault) Message(r *Reader) {
+	if s, ok := r.String(); ok {
+		if raw := r.Bytes(s); f.text == "" {
+			f.text = TextOf(raw, "")
+		}
+		return
+	}
+	r.Skip()
+}
+
+// Code reads a code, which is a word, a number or a number in quotes.
+func (f *Fault) Code(r *Reader) {
+	if r.Type() == TypeNumber {
+		n, _ := r.Int()
+		f.setStatus(n)
+		return
+	}
+	text := word(r)
+	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+		f.setStatus(n)
+	} else if text != "" {
+		f.label = text
+	}
+}
+
+func (f *Fault) setStatus(n int64) {
+	if n >= 400 && n <= 599 {
+		f.status = int(n)
+	}
+}
+
+func word(r *Reader) string {
+	if s, ok := r.String(); ok {
+		return TextOf(r.Bytes(s), "")
+	}
+	r.Skip()
+	return ""
+}
+
+// Error returns what was said as an error.
+func (f *Fault) Error() *llm.Error {
+	e := &llm.Error{Code: codeOf(f.label + " " + f.kind), Status: f.status, Message: f.text}
+	if f.status != 0 {
+		e.Code = CodeOfStatus(f.status)
+	}
+	if e.Message == "" {
+		e.Message = "the upstream reported an error"
+	}
+	return e
+}
+
+// codeOf classifies an error by the words of its code and type.
+func codeOf(words string) llm.Code {
+	words = strings.ToLower(words)
+	for _, c := range []struct {
+		part string
+		code llm.Code
+	}{
+		{"rate_limit", llm.CodeRateLimited}, {"quota", llm.CodeRateLimited}, {"too_many_requests", llm.CodeRateLimited},
+		{"overloaded", llm.CodeOverloaded}, {"capacity", llm.CodeOverloaded}, {"unavailable", llm.CodeOverloaded},
+		{"authentication", llm.CodeAuth}, {"api_key", llm.CodeAuth}, {"unauthorized", llm.CodeAuth},
+		{"billing", llm.CodePermission}, {"permission", llm.CodePermission}, {"forbidden", llm.CodePermission},
+		{"not_found", llm.CodeNotFound}, {"notfound", llm.CodeNotFound},
+		{"timeout", llm.CodeTimeout}, {"too_large", llm.CodeTooLarge}, {"server_error", llm.CodeUpstream},
+		{"invalid", llm.CodeInvalid}, {"context_length", llm.CodeInvalid}, {"content_filter", llm.CodeInvalid}, {"too_many", llm.CodeInvalid},
+	} {
+		if strings.Contains(words, c.part) {
+			return c.code
+		}
+	}
+	return llm.CodeUpstream
+}
+
+// CodeOfStatus classifies an error by the HTTP status that an upstream names in it.
+func CodeOfStatus(status int) llm.Code {
+	switch status {
+	case 401:
+		return llm.CodeAuth
+	case 402, 403:
+		return llm.CodePermission
+	case 404:
+		return llm.CodeNotFound
+	case 408, 504:
+		return llm.CodeTimeout
+	case 413:
+		return llm.CodeTooLarge
+	case 429:
+		return llm.CodeRateLimited
+	case 503, 529:
+		return llm.CodeOverloaded
+	}
+	if status < 500 {
+		return llm.CodeInvalid
+	}
+	return llm.CodeUpstream
+}
