@@ -191,7 +191,7 @@ var private = map[string]bool{
 	"proxy-authorization": true, "host": true, "content-length": true, "connection": true,
 	"transfer-encoding": true, "te": true, "trailer": true, "upgrade": true, "keep-alive": true,
 	"expect": true, "accept-encoding": true, "forwarded": true, "traceparent": true, "tracestate": true,
-	"openai-organization": true, "openai-project": true, "x-forwarded-for": true, "x-forwarded-host": true,
+	"openai-organization": true, "openai-project": true, "x-goog-user-project": true, "x-forwarded-for": true, "x-forwarded-host": true,
 	"x-forwarded-proto": true, "x-real-ip": true, "via": true, "x-request-id": true,
 }
 

@@ -162,6 +162,9 @@ func (s *serving) readBody() *exchange.Reply {
 	x.Unseen = s.request.Unseen
 	x.Model, x.Stream = s.request.Model, s.request.Stream || s.endpoint.Stream
 	if s.endpoint.Model != "" {
+		if x.Model != "" && x.Model != s.endpoint.Model {
+			return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the body names another model than the path"}, nil)
+		}
 		x.Model = s.endpoint.Model
 	}
 	if x.Model == "" {
@@ -253,6 +256,11 @@ func (s *serving) bodyFor(t *upstream.Target) ([]byte, error) {
 	}
 	if err := body.Splice(span, name); err != nil {
 		return nil, err
+	}
+	for _, more := range s.request.MoreModels {
+		if err := body.Splice(more, name); err != nil {
+			return nil, err
+		}
 	}
 	return body.Bytes(), nil
 }

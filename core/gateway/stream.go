@@ -134,6 +134,9 @@ func (st *stream) pass(dst []byte) []byte {
 // texts do they see it.
 func (st *stream) terminate(dst []byte) []byte {
 	st.ended = true
+	if !st.failed && !st.s.codec.Complete(true, st.s.x.Finish) {
+		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
+	}
 	if dst = st.settle(dst); st.over {
 		return dst
 	}
@@ -225,16 +228,23 @@ func (st *stream) finish(dst []byte, err error) []byte {
 		}
 		return st.fail(dst, end, e, err)
 	}
-	if st.framer.Tail(&st.frame) {
-		if dst = st.pass(dst); st.over {
-			return dst
+	whole := st.ended // of an item that was cut, nothing has been read: it goes nowhere
+	if !st.array {
+		if st.framer.Tail(&st.frame) {
+			if dst = st.pass(dst); st.over {
+				return dst
+			}
 		}
+		whole = st.s.codec.Complete(st.ended, st.s.x.Finish)
 	}
-	if !st.failed && !st.s.codec.Complete(st.ended, st.s.x.Finish) {
+	if !whole && !st.failed {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
 	if dst = st.settle(dst); !st.over {
 		dst = st.end(dst)
+	}
+	if !whole && st.array && !st.over {
+		dst = append(dst, ']') // the upstream's error is its last item
 	}
 	st.over = true
 	return dst

@@ -64,7 +64,8 @@ type Text struct {
 // appends to Texts, so that its capacity is reused.
 type Request struct {
 	Model        string
-	ModelSpan    Span // of the model's name without its quotes; empty where the body has none
+	ModelSpan    Span   // of the model's name without its quotes; empty where the body has none
+	MoreModels   []Span // further places with the same name, as a batch has them: what SetModel puts in goes there too
 	Stream       bool
 	IncludeUsage bool  // the client itself asked for a usage event in the stream
 	MaxTokens    int64 // 0 = not said

@@ -135,9 +135,9 @@ func (r *Reader) Next(o *Object) (key int, ok bool) {
 	case key < 0:
 		return -1, true
 	case !exact:
-		r.Refuse("the key \"" + o.keys.names[key] + "\" is written in another way: it must stand in plain lower case, without escapes")
+		r.Refuse("the key \"" + o.keys.name(key) + "\" is written in another way: it must stand just so, without escapes")
 	case o.seen&(1<<key) != 0:
-		r.Refuse("the key \"" + o.keys.names[key] + "\" stands twice in the same object")
+		r.Refuse("the key \"" + o.keys.name(key) + "\" stands twice in the same object")
 	}
 	o.seen |= 1 << key
 	return key, r.err == nil

@@ -12,11 +12,12 @@ type Op string
 
 // The operations that a dialect can carry.
 const (
-	OpChat        Op = "chat"         // one turn of a conversation, streamed or not
-	OpEmbeddings  Op = "embeddings"   // vectors for texts
-	OpModels      Op = "models"       // the list of models
-	OpCountTokens Op = "count_tokens" // how many tokens a request would take
-	OpOther       Op = "other"        // anything a route relays without understanding it
+	OpChat            Op = "chat"             // one turn of a conversation, streamed or not
+	OpEmbeddings      Op = "embeddings"       // vectors for texts
+	OpBatchEmbeddings Op = "batch_embeddings" // the same for a list of requests, where that is an operation of its own
+	OpModels          Op = "models"           // the list of models
+	OpCountTokens     Op = "count_tokens"     // how many tokens a request would take
+	OpOther           Op = "other"            // anything a route relays without understanding it
 )
 
 // Dialect names a vendor's wire format.

@@ -5,6 +5,7 @@ package codecs
 import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/anthropic"
+	"github.com/ginnel/ginnel/sdk/dialect/gemini"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -12,7 +13,11 @@ import (
 // All returns the codecs in the order in which they are asked whether a request is theirs: those with
 // the narrower endpoints first, and last the one whose errors answer what nobody knows.
 func All() []dialect.Codec {
-	return []dialect.Codec{anthropic.Codec{}, openai.Codec{}}
+	return []dialect.Codec{
+		gemini.Codec{},
+		anthropic.Codec{},
+		openai.Codec{},
+	}
 }
 
 // Of returns the codec of a dialect, or nil.
