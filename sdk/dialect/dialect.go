@@ -98,6 +98,7 @@ type Event struct {
 	Usage  *llm.Usage // of the call so far; what it leaves out is 0
 	First  bool       // carries content of the answer: the first such event ends the time to first token
 	End    bool       // the dialect's terminator; it may carry whole texts
+	More   bool       // with End: there are servers that send another terminator behind it
 	Error  *llm.Error // the upstream reports an error inside the stream
 
 	// UsageOnly: nothing but usage. A client that did not ask for usage does not get the event.

@@ -7,6 +7,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/anthropic"
 	"github.com/ginnel/ginnel/sdk/dialect/gemini"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
+	"github.com/ginnel/ginnel/sdk/dialect/responses"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -16,6 +17,7 @@ func All() []dialect.Codec {
 	return []dialect.Codec{
 		gemini.Codec{},
 		anthropic.Codec{},
+		responses.Codec{},
 		openai.Codec{},
 	}
 }

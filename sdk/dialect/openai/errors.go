@@ -31,6 +31,12 @@ func (c Codec) AppendErrorEvent(dst []byte, e *llm.Error, requestID string) []by
 	return append(c.AppendError(dst, e, requestID), "\n\n"...)
 }
 
+// ErrorCode returns the code of an error as AppendError writes it.
+func ErrorCode(e *llm.Error) string {
+	_, code := errorType(e)
+	return code
+}
+
 // errorType returns OpenAI's type and a code for an error. Where OpenAI documents a code for the
 // case it is that one; the rest are the gateway's own and stable.
 func errorType(e *llm.Error) (kind, code string) {

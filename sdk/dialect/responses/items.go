@@ -1,0 +1,306 @@
+package responses
+
+import "github.com/ginnel/ginnel/sdk/dialect"
+
+const (
+	itemType = iota
+	itemRole
+	itemContent
+	itemSummary
+	itemArguments
+	itemInput
+	itemCode
+	itemOutput
+	itemOutputs
+	itemQueries
+	itemResults
+	itemResult
+	itemAction
+	itemActions
+	itemOperation
+	itemTools
+	itemError
+	itemReason
+	itemName
+	itemNamespace
+	itemLabel
+	itemPending
+	itemAcknowledged
+	itemEnvironment
+)
+
+const (
+	actionQuery = iota
+	actionQueries
+	actionURL
+	actionPattern
+	actionText
+	actionKeys
+	actionCommand
+	actionCommands
+	actionEnv
+	actionDirectory
+	actionUser
+	actionSources
+)
+
+var (
+	itemKeys = dialect.NewKeys("type", "role", "content", "summary", "arguments", "input", "code", "output", "outputs", "queries", "results", "result",
+		"action", "actions", "operation", "tools", "error", "reason", "name", "namespace", "server_label", "pending_safety_checks", "acknowledged_safety_checks", "environment")
+	stepKeys   = dialect.NewKeys("query", "queries", "url", "pattern", "text", "keys", "command", "commands", "env", "working_directory", "user", "sources")
+	outputKeys = dialect.NewKeys("logs", "url")
+	resultKeys = dialect.NewKeys("text", "filename", "attributes")
+	sourceKeys = dialect.NewKeys("url")
+	patchKeys  = dialect.NewKeys("path", "diff")
+	faultKeys  = dialect.NewKeys("message", "content")
+	checkKeys  = dialect.NewKeys("message")
+)
+
+// kindOf says what an item is, by its type.
+type kindOf uint8
+
+const (
+	kindUnknown    kindOf = iota
+	kindMessage           // words of a role
+	kindReasoning         // the model's thinking
+	kindCall              // the model asks for a tool
+	kindResult            // what a tool gave back
+	kindImage             // a call whose result is an image
+	kindAnswer            // the user's answer to a question of the model's
+	kindDefinition        // tools
+	kindOpaque            // what stands for other content
+)
+
+// typeOf returns the kind of an item of a type.
+func typeOf(word []byte) kindOf {
+	switch string(word) {
+	case "message":
+		return kindMessage
+	case "reasoning":
+		return kindReasoning
+	case "function_call", "custom_tool_call", "web_search_call", "file_search_call", "computer_call", "code_interpreter_call", "local_shell_call",
+		"shell_call", "apply_patch_call", "mcp_call", "mcp_approval_request", "tool_search_call", "program":
+		return kindCall
+	case "function_call_output", "custom_tool_call_output", "computer_call_output", "local_shell_call_output", "shell_call_output",
+		"apply_patch_call_output", "program_output":
+		return kindResult
+	case "image_generation_call":
+		return kindImage
+	case "mcp_approval_response":
+		return kindAnswer
+	case "mcp_list_tools", "tool_search_output", "additional_tools", "compaction_trigger":
+		return kindDefinition
+	case "item_reference", "compaction":
+		return kindOpaque
+	}
+	return kindUnknown
+}
+
+// item reads one item of a request or an answer. Its type and its role may stand after its texts.
+func (r *reader) item() {
+	begin, role, kind := len(r.texts), dialect.RoleNone, kindUnknown
+	var name dialect.Span // of the type
+	result := -1          // the text that may be an image
+	said := false         // it has the members of a message
+	o := r.Object(itemKeys)
+	for {
+		key, ok := r.Next(&o)
+		if !ok {
+			break
+		}
+		switch key {
+		case itemType:
+			if s, ok := r.String(); ok {
+				name, kind = s, typeOf(r.word(s))
+			} else {
+				r.Skip()
+			}
+		case itemRole:
+			role, said = r.role(), true
+		case itemContent:
+			said = true
+			r.content(dialect.KindText, "content")
+		case itemResult:
+			result = len(r.texts)
+			r.text(dialect.KindToolResult, "result")
+		default:
+			r.member(key)
+		}
+	}
+	if kind == kindUnknown && name.Len() == 0 && said {
+		kind = kindMessage // as the short form of a message leaves it out
+	}
+	if kind == kindImage && result >= 0 && result < len(r.texts) {
+		r.texts = append(r.texts[:result], r.texts[result+1:]...)
+	}
+	r.settle(begin, kind, role)
+	switch {
+	case kind == kindUnknown && name.Len() > 0:
+		r.mark("type")
+	case kind == kindUnknown:
+		r.mark("item_reference")
+	case kind == kindOpaque:
+		r.mark(string(r.word(name)))
+	}
+	r.called = r.called || kind != kindMessage && kind != kindReasoning
+}
+
+// settle gives the texts of an item from begin on what its type says of them.
+func (r *reader) settle(begin int, kind kindOf, role dialect.Role) {
+	switch kind {
+	case kindReasoning, kindCall, kindImage:
+		role = dialect.RoleAssistant
+	case kindResult:
+		role = dialect.RoleTool
+	case kindAnswer:
+		role = dialect.RoleUser
+	}
+	for i := begin; i < len(r.texts); i++ {
+		t := &r.texts[i]
+		if t.Role = role; kind == kindCall && t.Channel.Kind == dialect.KindToolResult {
+			t.Role = dialect.RoleTool // a tool that the vendor ran
+		}
+		switch {
+		case t.Channel.Kind != dialect.KindText:
+		case kind == kindReasoning:
+			t.Channel.Kind = dialect.KindReasoning
+		case role == dialect.RoleTool:
+			t.Channel.Kind = dialect.KindToolResult
+		}
+	}
+}
+
+// member reads what is a text whatever the item's type is.
+func (r *reader) member(key int) {
+	switch key {
+	case itemSummary:
+		r.summary()
+	case itemArguments:
+		if r.Type() == dialect.TypeString {
+			r.textIn(dialect.KindArguments, 0, false, "")
+		} else {
+			r.strings(dialect.KindArguments)
+		}
+	case itemInput, itemCode:
+		r.textIn(dialect.KindArguments, 0, false, "input")
+	case itemOutput:
+		r.content(dialect.KindToolResult, "output")
+	case itemOutputs:
+		r.list(shapeOutput)
+	case itemQueries:
+		r.strings(dialect.KindArguments)
+	case itemResults:
+		r.list(shapeFound)
+	case itemAction:
+		r.action()
+	case itemActions:
+		r.actions()
+	case itemOperation:
+		r.object(shapeOperation)
+	case itemTools:
+		r.tools()
+	case itemError:
+		if r.Type() == dialect.TypeObject {
+			r.object(shapeFault)
+		} else {
+			r.text(dialect.KindToolResult, "error")
+		}
+	case itemReason:
+		r.text(dialect.KindText, "reason")
+	case itemName, itemNamespace, itemLabel:
+		r.text(dialect.KindStructured, "name")
+	case itemPending, itemAcknowledged:
+		r.list(shapeCheck)
+	case itemEnvironment:
+		r.environment()
+	default:
+		r.Skip()
+	}
+}
+
+func (r *reader) output(key int) {
+	if key == 0 {
+		r.text(dialect.KindToolResult, "logs")
+	} else {
+		r.url("url")
+	}
+}
+
+func (r *reader) found(key int) {
+	if key == 0 {
+		r.text(dialect.KindToolResult, "text")
+	} else {
+		r.strings(dialect.KindStructured)
+	}
+}
+
+func (r *reader) argument(int) { r.text(dialect.KindArguments, "operation") }
+
+func (r *reader) fault(int) { r.strings(dialect.KindToolResult) }
+
+func (r *reader) check(int) { r.text(dialect.KindText, "message") }
+
+// action reads what a search, a shell or a computer is told to do.
+func (r *reader) action() { r.object(shapeAction) }
+
+func (r *reader) actions() {
+	if r.Type() != dialect.TypeArray {
+		r.Skip()
+		return
+	}
+	r.Array()
+	for n := 0; r.Item(&n); {
+		r.action()
+	}
+}
+
+func (r *reader) step(key int) {
+	switch {
+	case key == actionSources:
+		r.list(shapeSource)
+	case key == actionCommands && r.Type() == dialect.TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			r.textIn(dialect.KindArguments, index(int64(n-1)), false, "commands")
+		}
+	default:
+		r.strings(dialect.KindArguments)
+	}
+}
+
+func (r *reader) source(int) { r.text(dialect.KindStructured, "sources") }
+
+// summary reads the parts of a summary of the model's thinking.
+func (r *reader) summary() {
+	if r.Type() != dialect.TypeArray {
+		r.text(dialect.KindReasoning, "summary")
+		return
+	}
+	r.Array()
+	for n := 0; r.Item(&n); {
+		if r.Type() != dialect.TypeObject {
+			r.text(dialect.KindReasoning, "summary")
+			continue
+		}
+		r.part(dialect.KindReasoning, -index(int64(n)))
+	}
+}
+
+func (r *reader) role() dialect.Role {
+	s, ok := r.String()
+	if !ok {
+		r.Skip()
+		return dialect.RoleNone
+	}
+	switch string(r.word(s)) {
+	case "system", "developer":
+		return dialect.RoleSystem
+	case "user":
+		return dialect.RoleUser
+	case "assistant":
+		return dialect.RoleAssistant
+	case "tool", "function":
+		return dialect.RoleTool
+	}
+	return dialect.RoleNone
+}

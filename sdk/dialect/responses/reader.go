@@ -1,0 +1,124 @@
+package responses
+
+import (
+	"math"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
+
+// reader reads what requests, answers and events have in common: items, parts and tools.
+type reader struct {
+	dialect.Reader
+	texts  []dialect.Text
+	closed []dialect.Block // that a finished item has; collected for events only
+	event  bool
+	called bool   // a tool call, or what one gave back, stands in it
+	unseen string // the first field whose content cannot be seen, or ""
+}
+
+// text reads a string as a text of the first block; anything else but null cannot be seen.
+func (r *reader) text(kind dialect.Kind, name string) { r.textIn(kind, 0, true, name) }
+
+// textIn reads a string as a text of a block; whole says that no later event can add to it.
+func (r *reader) textIn(kind dialect.Kind, block int16, whole bool, name string) {
+	var ok bool
+	r.texts, ok = r.AppendText(r.texts, dialect.Text{Channel: dialect.Channel{Block: block, Kind: kind}, Whole: whole})
+	if !ok {
+		r.hidden(name)
+	}
+	if r.event && !whole {
+		r.closed = append(r.closed, dialect.Block{Block: block})
+	}
+}
+
+// strings reads every string of the value at hand.
+func (r *reader) strings(kind dialect.Kind) {
+	r.texts = r.AppendStrings(r.texts, dialect.Text{Channel: dialect.Channel{Kind: kind}, Whole: true})
+}
+
+// schema reads the words of a JSON schema.
+func (r *reader) schema() {
+	r.texts = r.AppendSchema(r.texts, dialect.Text{Channel: dialect.Channel{Kind: dialect.KindToolDef}, Whole: true})
+}
+
+// speak gives the texts from begin on to a speaker.
+func (r *reader) speak(begin int, role dialect.Role) {
+	for i := begin; i < len(r.texts); i++ {
+		r.texts[i].Role = role
+	}
+}
+
+// hidden skips the value at hand, which stands for content that cannot be seen, unless it is null or
+// an empty list.
+func (r *reader) hidden(name string) {
+	switch r.Type() {
+	case dialect.TypeNull:
+		r.Skip()
+		return
+	case dialect.TypeArray:
+		r.Array()
+		n := 0
+		for r.Item(&n) {
+			r.Skip()
+		}
+		if n == 0 {
+			return
+		}
+	default:
+		r.Skip()
+	}
+	r.mark(name)
+}
+
+func (r *reader) mark(name string) {
+	if r.unseen == "" {
+		r.unseen = name
+	}
+}
+
+// word returns the text of a string that is one of a set of words.
+func (r *reader) word(s dialect.Span) []byte {
+	if raw := r.Bytes(s); dialect.Escaped(raw) {
+		return dialect.AppendUnquoted(nil, raw)
+	}
+	return r.Bytes(s)
+}
+
+// url reads a URL. What a data URL holds is media; what any other points at is out of sight.
+func (r *reader) url(name string) {
+	if r.Null() {
+		return
+	}
+	if s, ok := r.String(); !ok {
+		r.Skip()
+	} else if isDataURL(r.Bytes(s)) || s.Len() == 0 {
+		return
+	}
+	r.mark(name)
+}
+
+// data passes over base64, bare or in a data URL, and marks what points elsewhere.
+func (r *reader) data(name string) {
+	if s, ok := r.String(); !ok {
+		r.hidden(name)
+	} else if raw := r.Bytes(s); !isDataURL(raw) && hasScheme(raw) {
+		r.mark(name)
+	}
+}
+
+func isDataURL(raw []byte) bool {
+	return len(raw) >= 5 && (raw[0]|0x20) == 'd' && (raw[1]|0x20) == 'a' && (raw[2]|0x20) == 't' && (raw[3]|0x20) == 'a' && raw[4] == ':'
+}
+
+// hasScheme reports whether raw may begin with a URL's scheme.
+func hasScheme(raw []byte) bool {
+	for _, c := range raw[:min(len(raw), 32)] {
+		if c == ':' || c == '\\' {
+			return true
+		}
+	}
+	return false
+}
+
+// index returns n as an index of a channel.
+func index(n int64) int16 { return int16(min(max(n, 0), math.MaxInt16/2)) }

@@ -1,0 +1,164 @@
+package responses
+
+import "github.com/ginnel/ginnel/sdk/dialect"
+
+const (
+	reqModel = iota
+	reqInput
+	reqInstructions
+	reqStream
+	reqMaxTokens
+	reqTools
+	reqText
+	reqPrompt
+	reqInclude
+	reqTopLogprobs
+	reqBackground
+	reqPrevious
+	reqConversation
+	reqUser
+	reqSafety
+	reqCacheKey
+	reqMetadata
+)
+
+const formSchema = 0
+
+var (
+	requestKeys = dialect.NewKeys("model", "input", "instructions", "stream", "max_output_tokens", "tools", "text", "prompt", "include", "top_logprobs",
+		"background", "previous_response_id", "conversation", "user", "safety_identifier", "prompt_cache_key", "metadata")
+	textKeys   = dialect.NewKeys("format")
+	formatKeys = dialect.NewKeys("schema", "name", "description")
+	promptKeys = dialect.NewKeys("variables")
+)
+
+// requestReader reads one request's body.
+type requestReader struct {
+	reader
+	into *dialect.Request
+}
+
+func (q *requestReader) read() {
+	o := q.Object(requestKeys)
+	for {
+		key, ok := q.Next(&o)
+		if !ok {
+			return
+		}
+		switch key {
+		case reqModel:
+			q.model()
+		case reqInput:
+			q.input()
+		case reqInstructions:
+			q.instructions()
+		case reqStream:
+			q.into.Stream = q.flag("stream")
+		case reqMaxTokens:
+			q.maxTokens()
+		case reqTools:
+			q.tools()
+		case reqText:
+			q.format()
+		case reqPrompt:
+			q.prompt()
+		case reqInclude:
+			q.include()
+		case reqTopLogprobs:
+			if n, ok := q.Int(); !ok {
+				q.Skip()
+			} else if n > 0 {
+				q.mark("top_logprobs")
+			}
+		case reqBackground:
+			if q.flag("background") {
+				q.mark("background") // its answer is fetched later, past every filter
+			}
+		case reqPrevious:
+			q.hidden("previous_response_id")
+		case reqConversation:
+			q.hidden("conversation")
+		case reqUser, reqSafety, reqCacheKey, reqMetadata:
+			q.strings(dialect.KindStructured)
+		default:
+			q.Skip()
+		}
+	}
+}
+
+func (q *requestReader) model() {
+	if q.Null() {
+		return
+	}
+	s, ok := q.String()
+	if !ok {
+		q.Refuse(`"model" must be a string`)
+		return
+	}
+	q.into.ModelSpan = s
+}
+
+// flag reads a truth value. A server that takes the word "true" for one exists, so nothing but a
+// boolean is let through.
+func (q *requestReader) flag(key string) bool {
+	if q.Null() {
+		return false
+	}
+	v, ok := q.Bool()
+	if !ok {
+		q.Refuse(`"` + key + `" must be true or false`)
+	}
+	return v
+}
+
+func (q *requestReader) maxTokens() {
+	if q.Null() {
+		return
+	}
+	n, ok := q.Int()
+	if !ok {
+		q.Refuse(`"max_output_tokens" must be a number`)
+		return
+	}
+	q.into.MaxTokens = max(n, 0)
+}
+
+// input reads the user's words or a list of items.
+func (q *requestReader) input() {
+	switch q.Type() {
+	case dialect.TypeNull:
+		q.Skip()
+	case dialect.TypeString:
+		begin := len(q.texts)
+		q.text(dialect.KindText, "input")
+		q.speak(begin, dialect.RoleUser)
+	case dialect.TypeArray:
+		q.Array()
+		for n := 0; q.Item(&n); {
+			if q.Type() != dialect.TypeObject {
+				q.Refuse(`each item of "input" must be an object`)
+				return
+			}
+			q.item()
+		}
+	default:
+		q.Refuse(`"input" must be a string or an array`)
+	}
+}
+
+// include marks what a filter could not take back: the tokens of an answer's text, one by one, and
+// their bytes as numbers.
+func (q *requestReader) include() {
+	if q.Type() != dialect.TypeArray {
+		q.Skip()
+		return
+	}
+	q.Array()
+	for n := 0; q.Item(&n); {
+		if s, ok := q.String(); !ok {
+			q.Skip()
+		} else if string(q.word(s)) == "message.output_text.logprobs" {
+			q.mark("logprobs")
+		}
+	}
+}

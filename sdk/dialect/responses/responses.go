@@ -1,0 +1,84 @@
+// Package responses reads and writes the wire format of OpenAI's Responses: spans of requests, answers
+// and stream events, every repetition of a text included, and the error event of its streams. Whole
+// errors and the list of models are as in package openai, whose codec this one extends.
+//
+// It re-marshals nothing and knows no transport. What refers to stored responses (GET, DELETE, cancel,
+// input_items, compact) is not offered.
+package responses
+
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/openai"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The blocks of an output item that have no index of their own. A content part's block is its
+// content_index, a summary part's is -1 less its summary_index, a tool call's is 0 and a shell
+// command's its index; of that command's output, stdout is twice the index and stderr one more.
+const (
+	blockTranscript = math.MinInt16     // the words of spoken audio, which belong to no item
+	blockUnknown    = math.MinInt16 + 1 // the delta of an event that is not known
+)
+
+// Codec implements dialect.Codec. The zero value is ready.
+type Codec struct{ openai.Codec }
+
+var _ dialect.Codec = Codec{}
+
+// Name returns llm.Responses.
+func (Codec) Name() llm.Dialect { return llm.Responses }
+
+// Endpoint knows the paths that make a response or count a request's tokens, under any prefix.
+func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, bool) {
+	switch {
+	case method == "POST" && strings.HasSuffix(path, "/responses"):
+		return dialect.Endpoint{Op: llm.OpChat}, true
+	case method == "POST" && strings.HasSuffix(path, "/responses/input_tokens"):
+		return dialect.Endpoint{Op: llm.OpCountTokens}, true
+	}
+	return dialect.Endpoint{}, false
+}
+
+// Request reads the body of a request for a response or for the count of its tokens.
+func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
+	model := into.Model
+	*into = dialect.Request{Texts: into.Texts[:0]}
+	if op != llm.OpChat && op != llm.OpCountTokens {
+		return nil
+	}
+	if !utf8.Valid(body) {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "the body is not valid JSON: it is not UTF-8"}
+	}
+	q := requestReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts}, into: into}
+	if q.Type() != dialect.TypeObject {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
+	}
+	q.read()
+	if err := q.End(); err != nil {
+		return err
+	}
+	into.Texts, into.Unseen = q.texts, q.unseen
+	into.Model = dialect.TextOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
+	return nil
+}
+
+// Complete reports whether a stream that ended without an error is whole: only where its last event
+// came.
+func (Codec) Complete(terminated bool, _ string) bool { return terminated }
+
+// AppendErrorEvent appends the stream's error event. Beside the members that the event is specified
+// with it has the error object of a whole error: the official SDKs raise on that and pass an event
+// without it on as one more. It carries no sequence_number, which the gateway does not count.
+func (c Codec) AppendErrorEvent(dst []byte, e *llm.Error, requestID string) []byte {
+	whole := c.AppendError(nil, e, requestID)
+	dst = append(dst, "event: error\ndata: {\"type\":\"error\",\"code\":\""...)
+	dst = append(dst, openai.ErrorCode(e)...)
+	dst = append(dst, `","message":"`...)
+	dst = dialect.AppendQuoted(dst, []byte(e.Message))
+	dst = append(dst, `","param":null,`...)
+	return append(append(dst, whole[1:]...), "\n\n"...)
+}
