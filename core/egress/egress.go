@@ -185,7 +185,7 @@ func (o *Origin) locate(c Config) error {
 // A request is sent a second time, on a new connection, only where a connection that had served
 // before died without one byte of an answer: its other side had closed it while it was idle.
 func (o *Origin) Do(ctx context.Context, r *Request) (*Response, error) {
-	if err := r.valid(); err != nil {
+	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("origin %s: %w", o.name, err)
 	}
 	if ctx.Err() != nil {

@@ -7,8 +7,9 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// valid refuses what would not be one request of HTTP/1.1 (RFC 9112, section 3), whoever wrote it.
-func (r *Request) valid() error {
+// Check refuses what would not be one request of HTTP/1.1 (RFC 9112, section 3), whoever wrote it: the
+// error is ErrRequest. Do calls it too.
+func (r *Request) Check() error {
 	if !token(r.Method) || r.Method == "CONNECT" {
 		return fmt.Errorf("%w: method", ErrRequest)
 	}
