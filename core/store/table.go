@@ -17,8 +17,12 @@ var Keys = Table[Key]{"keys"}
 // that certmagic gives them.
 var Certificates = Table[Blob]{"certificates"}
 
+// FilterValues are the values that filters keep, by tenant, NUL, filter, NUL and their name. A KV reads
+// and writes them.
+var FilterValues = Table[FilterValue]{"filter_values"}
+
 // tables lists every table, for the consistency check.
-var tables = []checker{Keys, Certificates}
+var tables = []checker{Keys, Certificates, FilterValues}
 
 type checker interface {
 	check(tx *Tx) []error
@@ -40,6 +44,10 @@ var migrations = []migration{
 			}
 		}
 		return nil
+	}},
+	{"values of filters", func(tx *Tx) error {
+		_, err := tx.tx.CreateBucketIfNotExists([]byte("filter_values"))
+		return err
 	}},
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 )
 
@@ -117,6 +118,10 @@ func TestOpenRefuses(t *testing.T) {
 		{guestCode{manifest: manifest(`"body":"chunks"`)}, "chunks"},
 		{guestCode{manifest: manifest(`"capabilities":["moon"]`)}, "moon"},
 		{guestCode{manifest: manifest(`"color":"red"`)}, "color"},
+		{guestCode{manifest: manifest(`"tick_ms":1000`)}, "needs the event tick"},
+		{guestCode{manifest: `{"name":"hand","abi":"ginnel_v1","events":["tick"]}`}, "tick_ms 0"},
+		{guestCode{manifest: `{"name":"hand","abi":"ginnel_v1","events":["tick"],"tick_ms":99}`}, "tick_ms 99"},
+		{guestCode{manifest: `{"name":"hand","abi":"ginnel_v1","events":["end","call_done"]}`}, "capability http"},
 		{guestCode{manifest: manifest(`"look_ahead":-1`)}, "look_ahead"},
 		{guestCode{manifest: `nonsense`}, "manifest"},
 		{guestCode{imports: []string{"text_count", "eject"}}, "ginnel.eject"},
@@ -139,14 +144,16 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestGrantsAreNeeded(t *testing.T) {
-	h := newHost(t)
+	h, kv := newHost(t), newKV(t)
 	for _, c := range []struct {
 		capability string
 		grant      Grant
 		want       string
 	}{
-		{"http", Grant{HTTP: []string{"https://a.test"}}, `capability "http"`},
-		{"kv", Grant{KV: true}, `capability "kv"`},
+		{"http", Grant{KV: true}, "grant = { http"},
+		{"http", Grant{HTTP: []string{"https://a.test"}}, ""},
+		{"kv", Grant{Shared: true}, "grant = { kv"},
+		{"kv", Grant{KV: true}, ""},
 		{"shared", Grant{}, "shared = true"},
 		{"rate", Grant{}, "no limiter"},
 		{"shared", Grant{Shared: true}, ""},
@@ -156,7 +163,7 @@ func TestGrantsAreNeeded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := h.NewFilter(Spec{Name: "f", Module: m, Grant: c.grant})
+		f, err := h.NewFilter(Spec{Name: "f", Module: m, Grant: c.grant, Egress: egress.New(egress.Needs{}), KV: kv})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.capability, err)
 		}
@@ -178,7 +185,7 @@ func TestLoopsOutsideOfCallbacksEnd(t *testing.T) {
 	}
 	m.Close(t.Context())
 	g, module := guest(t)
-	if _, err := g.NewFilter(Spec{Name: "init", Module: module, Config: []byte(`{"loop":true}`), Limiter: newLimiter()}); err == nil || !strings.Contains(err.Error(), "time is used up") {
+	if _, err := g.NewFilter(allowed(t, Spec{Name: "init", Module: module, Config: []byte(`{"loop":true}`)})); err == nil || !strings.Contains(err.Error(), "time is used up") {
 		t.Errorf("a loop in init: %v", err)
 	}
 }

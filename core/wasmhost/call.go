@@ -9,6 +9,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
+	"github.com/ginnel/ginnel/core/wasmhost/outcall"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
@@ -39,16 +40,24 @@ func eventOf(p exchange.Phase) int32 {
 	return 0
 }
 
-// call is the callback that an instance is in. Outside of one, x is nil.
+// occasion is what a callback is about.
+type occasion struct {
+	x      *exchange.Exchange // nil in a tick
+	phase  exchange.Phase     // 0 in a tick
+	event  int32
+	result *outcall.Result // in CallDone
+	tick   *kept           // of a tick and the CallDone that follow it, else nil
+	delay  time.Duration   // that the guest asked for
+}
+
+// call is the callback that an instance is in. Outside of one, it has no event.
 type call struct {
-	x      *exchange.Exchange
-	phase  exchange.Phase
+	occasion
 	init   bool   // in ginnel_init: rules may be compiled
 	calls  int    // host calls that are left
 	output int64  // bytes that may still be written
 	lines  int    // log lines that are left
 	cry    string // the first error that it logged or line that it printed
-	delay  time.Duration
 
 	out     []byte
 	written bool // out was called

@@ -1,14 +1,37 @@
 package wasmhost
 
 import (
+	"time"
+
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/scan"
+	"github.com/ginnel/ginnel/core/wasmhost/outcall"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
-// channels is what a filter's host keeps with an exchange: the scans of its channels.
-type channels struct{ scans []*channelScan }
+// kept is what a filter's host keeps with an exchange, or with a tick.
+type kept struct {
+	scans  []*channelScan
+	calls  *outcall.Calls // nil before the first
+	paused time.Duration  // in all
+}
+
+// kept returns what is kept with x; nil where nothing is.
+func (f *Filter) kept(x *exchange.Exchange) *kept {
+	k, _ := x.Local(f).(*kept)
+	return k
+}
+
+// keep is kept, made where there is none.
+func (f *Filter) keep(x *exchange.Exchange) *kept {
+	k := f.kept(x)
+	if k == nil {
+		k = &kept{}
+		x.SetLocal(f, k)
+	}
+	return k
+}
 
 // channelScan is a scan of one channel by one set, from its first text to its end.
 //
@@ -110,7 +133,7 @@ func (c *channelScan) flags(m scan.Match) uint32 {
 }
 
 func (f *Filter) channel(x *exchange.Exchange, w *exchange.Window, id uint32) *channelScan {
-	all, _ := x.Local(f).(*channels)
+	all := f.kept(x)
 	if all != nil {
 		for _, c := range all.scans {
 			if c.set == id && c.channel == w.Channel {
@@ -122,11 +145,7 @@ func (f *Filter) channel(x *exchange.Exchange, w *exchange.Window, id uint32) *c
 }
 
 func (f *Filter) newChannel(x *exchange.Exchange, w *exchange.Window, id uint32) *channelScan {
-	all, _ := x.Local(f).(*channels)
-	if all == nil {
-		all = &channels{}
-		x.SetLocal(f, all)
-	}
+	all := f.keep(x)
 	c := &channelScan{channel: w.Channel, set: id}
 	all.scans = append(all.scans, c)
 	return c
@@ -134,7 +153,7 @@ func (f *Filter) newChannel(x *exchange.Exchange, w *exchange.Window, id uint32)
 
 // edited notes that the guest changed the window up to after bytes before its end.
 func (f *Filter) edited(x *exchange.Exchange, w *exchange.Window, after int) {
-	all, _ := x.Local(f).(*channels)
+	all := f.kept(x)
 	if all == nil {
 		return
 	}
@@ -147,7 +166,7 @@ func (f *Filter) edited(x *exchange.Exchange, w *exchange.Window, after int) {
 
 // settle ends a callback for the window's scans. One that was not asked has missed what was new.
 func (f *Filter) settle(x *exchange.Exchange, channel dialect.Channel) {
-	all, _ := x.Local(f).(*channels)
+	all := f.kept(x)
 	if all == nil {
 		return
 	}

@@ -20,11 +20,12 @@ const (
 
 // importGet is get(field, kp, kn, buf, cap).
 func importGet(in *instance, st []uint64) {
-	if in.x == nil {
+	field := api.DecodeU32(st[0])
+	called := field == abi.CallHeader || field == abi.CallError || field == abi.CallID || field == abi.CallStatus
+	if in.x == nil && !called {
 		result(st, abi.WrongPhase)
 		return
 	}
-	field := api.DecodeU32(st[0])
 	if field >= abi.Numbers {
 		result(st, in.number(field))
 		return
@@ -58,6 +59,8 @@ func importGet(in *instance, st []uint64) {
 		result(st, abi.NotFound)
 	case abi.Rate:
 		in.giveRate(st)
+	case abi.CallHeader, abi.CallError:
+		in.giveCall(field, key, st)
 	default:
 		if v, ok := in.text(field); ok {
 			in.giveString(st, 3, v)
@@ -143,6 +146,12 @@ func (in *instance) number(field uint32) int {
 			return abi.WrongPhase
 		}
 		n = [...]int64{int64(w.Channel.Choice), int64(w.Channel.Block), int64(w.Fresh())}[field-abi.Choice]
+	case abi.CallID, abi.CallStatus:
+		r := in.result
+		if r == nil {
+			return abi.WrongPhase
+		}
+		n = [...]int64{int64(r.ID), int64(r.Status)}[field-abi.CallID]
 	default:
 		return abi.NotFound
 	}
@@ -218,23 +227,25 @@ func importDel(in *instance, st []uint64) {
 
 // importList is list(field, buf, cap).
 func importList(in *instance, st []uint64) {
-	field := api.DecodeU32(st[0])
-	if in.x == nil {
-		result(st, abi.WrongPhase)
-		return
+	var h *llm.Header
+	code := 0
+	switch field := api.DecodeU32(st[0]); {
+	case field == abi.CallHeader && in.result != nil:
+		h = &in.result.Header
+	case field != abi.Header && field != abi.ResponseHeader && field != abi.CallHeader:
+		code = abi.Invalid
+	case in.x == nil || field == abi.CallHeader:
+		code = abi.WrongPhase
+	default:
+		h, code = in.header(field)
 	}
-	if field != abi.Header && field != abi.ResponseHeader {
-		result(st, abi.Invalid)
-		return
-	}
-	h, code := in.header(field)
 	if code < 0 {
 		result(st, code)
 		return
 	}
 	b := in.scratch[:0]
 	for _, f := range *h {
-		if in.visible(f.Name) {
+		if in.result != nil && h == &in.result.Header || in.visible(f.Name) {
 			b = append(append(b, f.Name...), 0)
 			b = append(append(b, f.Value...), 0)
 		}

@@ -9,8 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
+	"github.com/ginnel/ginnel/core/wasmhost/outcall"
+	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
 // The defaults of Limits.
@@ -19,6 +22,7 @@ const (
 	DefaultTime      = 10 * time.Millisecond
 	DefaultHostCalls = 1000
 	DefaultOutput    = 1 << 20
+	DefaultPause     = 30 * time.Second
 )
 
 // OnError is what becomes of an exchange whose filter failed.
@@ -41,8 +45,10 @@ type Spec struct {
 	OnError  OnError
 	Builtin  bool // ships with the daemon: trusted to keep no tenant's data in the guest and to see credentials
 	Limiter  *limit.Limiter
-	Observer Observer     // or nil
-	Logger   *slog.Logger // or nil
+	Egress   *egress.Transport // for the grant's origins
+	KV       KV                // for a grant of kv
+	Observer Observer          // or nil
+	Logger   *slog.Logger      // or nil
 }
 
 // Grant is what the operator lets a filter reach. What a filter may do is in both the manifest and
@@ -59,6 +65,7 @@ type Limits struct {
 	Time      time.Duration // of one callback, and as much again for every MiB of its text
 	HostCalls int           // of one callback, and four more for every text
 	Output    int64         // bytes that one callback writes, or four times its input
+	Pause     time.Duration // of one exchange, in all
 	Instances int
 }
 
@@ -94,11 +101,15 @@ type Filter struct {
 	pool    *pool
 	breaker breaker
 	making  backoff
+	origins *outcall.Origins // nil where it may make no calls
+	ticker  *ticker          // nil where it does not tick
+	kv      KV
 
 	mu   sync.Mutex // protects the writing of sets
 	sets atomic.Pointer[[]*ruleSet]
 
 	callbacks, failures, resets atomic.Int64
+	outcalls, pausing           atomic.Int64
 }
 
 var _ exchange.Filter = (*Filter)(nil)
@@ -113,7 +124,7 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 		name: s.Name, host: h, module: s.Module, config: s.Config, rates: s.Rates, limits: s.Limits.filled(),
 		open: s.OnError == Open, builtin: s.Builtin, shared: s.Builtin || s.Grant.Shared && s.Module.Manifest.Has(CapShared),
 		ahead: s.Module.Manifest.LookAhead, phases: s.Module.Manifest.phases,
-		limiter: s.Limiter, observer: s.Observer, logger: s.Logger, started: time.Now(),
+		limiter: s.Limiter, kv: s.KV, observer: s.Observer, logger: s.Logger, started: time.Now(),
 	}
 	if f.logger == nil {
 		f.logger = h.logger
@@ -127,13 +138,22 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 	if f.limits.Instances == 0 {
 		f.limits.Instances = defaultInstances(f.shared)
 	}
+	if s.Module.Manifest.Has(CapHTTP) {
+		var err error
+		if f.origins, err = outcall.Open(s.Egress, s.Grant.HTTP); err != nil {
+			return nil, fmt.Errorf("filter %s: grant: %w", s.Name, err)
+		}
+	}
 	f.pool = newPool(f.limits.Instances, f.make)
 	first, err := f.pool.grow()
 	if err != nil {
-		f.dropSets()
+		f.Close(context.Background())
 		return nil, fmt.Errorf("filter %s: %w", s.Name, err)
 	}
 	f.pool.put(first)
+	if period := s.Module.Manifest.TickMS; period > 0 {
+		f.startTicker(time.Duration(period) * time.Millisecond)
+	}
 	return f, nil
 }
 
@@ -150,16 +170,20 @@ func (l Limits) filled() Limits {
 	if l.Output == 0 {
 		l.Output = DefaultOutput
 	}
+	if l.Pause == 0 {
+		l.Pause = DefaultPause
+	}
 	return l
 }
 
 // check refuses what the manifest asks for and the filter does not get.
 func (s *Spec) check(l Limits) error {
 	m := s.Module.Manifest
-	for _, c := range []string{CapHTTP, CapKV} {
-		if m.Has(c) {
-			return fmt.Errorf("its manifest asks for the capability %q, which this version of Ginnel cannot give: %w", c, ErrGrant)
-		}
+	if m.Has(CapHTTP) && (len(s.Grant.HTTP) == 0 || s.Egress == nil) {
+		return fmt.Errorf("its manifest asks to make calls; grant = { http = [\"https://host\"] } names where to: %w", ErrGrant)
+	}
+	if m.Has(CapKV) && (!s.Builtin && !s.Grant.KV || s.KV == nil) {
+		return fmt.Errorf("its manifest asks to keep values; grant = { kv = true } allows it: %w", ErrGrant)
 	}
 	if m.Has(CapShared) && !s.Builtin && !s.Grant.Shared {
 		return fmt.Errorf("its manifest asks to serve several tenants with one instance; grant = { shared = true } allows it: %w", ErrGrant)
@@ -175,7 +199,7 @@ func (s *Spec) check(l Limits) error {
 	if s.OnError != "" && s.OnError != Closed && s.OnError != Open {
 		return fmt.Errorf("on_error %q is not closed or open", s.OnError)
 	}
-	if l.Memory < 0 || l.Memory > 1<<32 || l.Time < 0 || l.HostCalls < 0 || l.Output < 0 || l.Instances < 0 {
+	if l.Memory < 0 || l.Memory > 1<<32 || l.Time < 0 || l.HostCalls < 0 || l.Output < 0 || l.Pause < 0 || l.Instances < 0 {
 		return errors.New("a limit is out of range")
 	}
 	if s.Module.min > uint64(l.Memory) {
@@ -206,43 +230,73 @@ func (f *Filter) Stats() Stats {
 }
 
 // Run is one callback: the guest sees the part of x that belongs to p. An instance is held during
-// the callback only.
+// the callback only. Where the guest pauses, Run waits for its calls and goes on with another
+// callback, until one decides.
 func (f *Filter) Run(ctx context.Context, p exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
 	if f.phases&p == 0 {
 		return exchange.Verdict{}, nil
 	}
-	f.callbacks.Add(1)
 	if !f.breaker.allow(x.Tenant, time.Now) {
 		return f.broken(errSuspended)
 	}
-	in, err := f.instance(ctx, x.Tenant)
-	switch {
-	case err == nil:
-	case ctx.Err() != nil: // nobody waits any more, which is no fault of the filter's
-		return exchange.Verdict{}, err
-	default:
-		return f.failed(x.Tenant, p, err)
-	}
-	action, err := in.run(p, x)
+	o := occasion{x: x, phase: p, event: eventOf(p)}
+	v, err := f.serve(ctx, x.Tenant, &o)
 	if p == exchange.PhaseDelta {
 		f.settle(x, x.Window.Channel)
 	}
-	var v exchange.Verdict
+	if err != nil {
+		if _, left := err.(abandoned); left {
+			return exchange.Verdict{}, err
+		}
+		f.fail(x.Tenant, p.String(), err)
+		return f.broken(err)
+	}
+	if o.delay > 0 {
+		wait(ctx, x, o.delay)
+	}
+	return v, nil
+}
+
+// serve runs callbacks for one occasion until one of them does not pause.
+func (f *Filter) serve(ctx context.Context, tenant string, o *occasion) (exchange.Verdict, error) {
+	for {
+		v, paused, err := f.callback(ctx, tenant, o)
+		if err != nil || !paused {
+			return v, err
+		}
+		if o.result, err = f.await(ctx, o); err != nil {
+			return exchange.Verdict{}, err
+		}
+		o.event = abi.CallDone
+	}
+}
+
+// callback runs one callback.
+func (f *Filter) callback(ctx context.Context, tenant string, o *occasion) (v exchange.Verdict, paused bool, err error) {
+	f.callbacks.Add(1)
+	in, err := f.instance(ctx, tenant)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = abandoned{err}
+		}
+		return v, false, err
+	}
+	action, err := in.run(o)
 	if err == nil {
+		paused, err = in.pausing(action)
+	}
+	if err == nil && !paused {
 		v, err = in.verdict(action)
 	}
-	delay := in.delay
+	o.delay = in.delay
 	in.end()
 	if err != nil {
 		f.pool.discard(in, true)
-		return f.failed(x.Tenant, p, err)
+		return exchange.Verdict{}, false, err
 	}
 	f.pool.put(in)
-	f.breaker.succeeded(x.Tenant)
-	if delay > 0 {
-		wait(ctx, x, delay)
-	}
-	return v, nil
+	f.breaker.succeeded(tenant)
+	return v, paused, nil
 }
 
 // instance returns an instance that holds nothing of another tenant's.
@@ -272,16 +326,16 @@ func wait(ctx context.Context, x *exchange.Exchange, d time.Duration) {
 
 var errSuspended = errors.New("it failed too often and is suspended for this tenant")
 
-// failed counts a failure and applies the filter's policy.
-func (f *Filter) failed(tenant string, p exchange.Phase, err error) (exchange.Verdict, error) {
+// fail counts a failure.
+func (f *Filter) fail(tenant, phase string, err error) {
 	f.failures.Add(1)
-	f.logger.Error("filter failed", "filter", f.name, "phase", p.String(), "error", err)
+	f.logger.Error("filter failed", "filter", f.name, "phase", phase, "error", err)
 	if d, opened := f.breaker.failed(tenant, time.Now); opened {
 		f.logger.Warn("filter suspended", "filter", f.name, "tenant", tenant, "for", d)
 	}
-	return f.broken(err)
 }
 
+// broken applies the filter's policy.
 func (f *Filter) broken(err error) (exchange.Verdict, error) {
 	if f.open {
 		return exchange.Verdict{}, nil
@@ -289,8 +343,14 @@ func (f *Filter) broken(err error) (exchange.Verdict, error) {
 	return exchange.Verdict{}, err
 }
 
-// Close closes all instances. It is called after the last Run returned.
+// Close ends ticks and calls and closes all instances. It is called after the last Run returned.
 func (f *Filter) Close(context.Context) error {
+	if f.ticker != nil {
+		f.ticker.stop()
+	}
+	if f.origins != nil {
+		f.origins.Close()
+	}
 	f.pool.close()
 	f.dropSets()
 	return nil

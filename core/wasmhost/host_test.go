@@ -2,7 +2,9 @@ package wasmhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,8 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
+	"github.com/ginnel/ginnel/core/store"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -94,18 +98,53 @@ func newGuest(t testing.TB, s Spec) *Filter {
 	if s.Name == "" {
 		s.Name = "test"
 	}
-	if s.Limiter == nil {
-		s.Limiter = newLimiter()
-	}
 	if s.Limits == (Limits{}) {
 		s.Limits = patient
 	}
-	f, err := h.NewFilter(s)
+	f, err := h.NewFilter(allowed(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close(context.Background()) })
 	return f
+}
+
+// allowed gives a spec what the guest's manifest asks for.
+func allowed(t testing.TB, s Spec) Spec {
+	t.Helper()
+	if s.Limiter == nil {
+		s.Limiter = newLimiter()
+	}
+	if s.Grant.HTTP == nil {
+		s.Grant.HTTP = []string{"http://127.0.0.1:9"}
+	}
+	if s.Egress == nil {
+		s.Egress = egress.New(egress.Needs{})
+	}
+	if s.Grant.KV = true; s.KV == nil {
+		s.KV = newKV(t)
+	}
+	return s
+}
+
+// newKV returns the values of a new store.
+func newKV(t testing.TB) *store.KV {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	s, err := store.Open(store.Needs{Path: filepath.Join(t.TempDir(), "state.db"), Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := store.OpenKV(s, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(kv.Close(), s.Check(), s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return kv
 }
 
 // newExchange returns an exchange whose query names what the guest does.

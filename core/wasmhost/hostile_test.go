@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 )
 
@@ -150,6 +151,7 @@ func TestBreakerClosesAfterATrial(t *testing.T) {
 
 func TestRefusedConfigsAreErrors(t *testing.T) {
 	h, m := guest(t)
+	kv := newKV(t)
 	for _, c := range []struct {
 		spec Spec
 		want string
@@ -159,8 +161,16 @@ func TestRefusedConfigsAreErrors(t *testing.T) {
 		{Spec{Config: []byte(`{`)}, "refuses its config"},
 		{Spec{Limits: Limits{Memory: 1 << 16}}, "begins with"},
 		{Spec{OnError: "maybe"}, "on_error"},
+		{Spec{Grant: Grant{KV: true}}, "grant = { http"},
+		{Spec{Grant: Grant{HTTP: []string{"http://127.0.0.1:9"}}}, "grant = { kv"},
+		{Spec{Grant: Grant{HTTP: []string{"http://127.0.0.1:9/path"}}}, "goes on after its host"},
 	} {
 		c.spec.Name, c.spec.Module, c.spec.Limiter = "bad", m, newLimiter()
+		c.spec.KV, c.spec.Egress = kv, egress.New(egress.Needs{})
+		if c.spec.Grant.HTTP == nil && !c.spec.Grant.KV {
+			c.spec.Grant = Grant{KV: true, HTTP: []string{"http://127.0.0.1:9"}}
+		}
+		c.spec.Grant.KV = c.spec.Grant.KV || strings.Contains(c.want, "goes on")
 		if f, err := h.NewFilter(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.want, err)
 			if f != nil {

@@ -6,8 +6,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-
-	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
 // module is the name that guests import the host by.
@@ -56,22 +54,18 @@ func hostFuncs() []hostFunc {
 		{"annotate", words(4), r, "", importAnnotate},
 		{"state_get", words(2), r, "", importStateGet},
 		{"state_put", words(2), r, "", importStatePut},
-		{"kv_get", words(4), r, CapKV, unsupported},
-		{"kv_set", words(5), r, CapKV, unsupported},
-		{"kv_incr", []api.ValueType{i32, i32, i64, i32}, []api.ValueType{i64}, CapKV, unsupported64},
+		{"kv_get", words(4), r, CapKV, importKVGet},
+		{"kv_set", words(5), r, CapKV, importKVSet},
+		{"kv_incr", []api.ValueType{i32, i32, i64, i32}, []api.ValueType{i64}, CapKV, importKVIncr},
 		{"rate_take", words(5), []api.ValueType{i64}, CapRate, importRateTake},
 		{"delay", words(1), r, CapDelay, importDelay},
-		{"http_call", words(3), r, CapHTTP, unsupported},
+		{"http_call", words(3), r, CapHTTP, importHTTPCall},
 		{"metric", []api.ValueType{i32, i32, i32, f64}, r, "", importMetric},
 		{"event", words(4), r, "", importEvent},
 		{"now", nil, []api.ValueType{i64}, "", importNow},
 		{"random", words(2), r, "", importRandom},
 	}
 }
-
-func unsupported(_ *instance, st []uint64) { result(st, abi.Unsupported) }
-
-func unsupported64(_ *instance, st []uint64) { st[0] = api.EncodeI64(abi.Unsupported) }
 
 // defineImports makes the ABI's imports known to a runtime.
 func defineImports(ctx context.Context, r wazero.Runtime) error {

@@ -148,27 +148,31 @@ func (in *instance) put(b []byte) error {
 }
 
 // begin prepares a callback: its budgets grow with the text that it is about.
-func (in *instance) begin(p exchange.Phase, x *exchange.Exchange) (raw []byte) {
+func (in *instance) begin(o *occasion) (raw []byte) {
 	l := &in.filter.limits
-	in.x, in.phase = x, p
+	in.occasion = *o
 	in.calls, in.lines, in.cry = l.HostCalls, maxLines, ""
 	size := 0
-	switch p {
+	switch o.phase {
 	case exchange.PhaseRequestBody:
-		raw = x.Request.Body.Bytes()
+		raw = o.x.Request.Body.Bytes()
 		size = len(raw)
 	case exchange.PhaseResponseBody:
-		raw = x.Response.Body.Bytes()
+		raw = o.x.Response.Body.Bytes()
 		size = len(raw)
 	case exchange.PhaseEvent:
-		raw = x.Event.Bytes()
+		raw = o.x.Event.Bytes()
 		size = len(raw)
 	case exchange.PhaseRequestText:
-		size = len(x.Request.Body.Raw())
-		in.calls += 4 * x.Request.Body.Len()
+		size = len(o.x.Request.Body.Raw())
+		in.calls += 4 * o.x.Request.Body.Len()
 	case exchange.PhaseDelta:
-		size = len(x.Window.Bytes())
+		size = len(o.x.Window.Bytes())
 		in.calls += 4
+	}
+	if o.result != nil {
+		raw = o.result.Body
+		size += len(raw)
 	}
 	in.output = max(l.Output, 4*int64(size))
 	in.meter.Arm(in.mod, l.Time+l.Time*time.Duration(size)/(1<<20))
@@ -176,13 +180,13 @@ func (in *instance) begin(p exchange.Phase, x *exchange.Exchange) (raw []byte) {
 }
 
 // run is one callback; its result is the guest's action.
-func (in *instance) run(p exchange.Phase, x *exchange.Exchange) (int32, error) {
-	raw := in.begin(p, x)
+func (in *instance) run(o *occasion) (int32, error) {
+	raw := in.begin(o)
 	in.used = true
 	if err := in.put(raw); err != nil {
 		return 0, err
 	}
-	in.stack[0], in.stack[1] = uint64(eventOf(p)), uint64(len(raw))
+	in.stack[0], in.stack[1] = uint64(o.event), uint64(len(raw))
 	if err := in.on.CallWithStack(in.ctx, in.stack[:]); err != nil {
 		return 0, in.cause(err)
 	}

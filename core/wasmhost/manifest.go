@@ -19,15 +19,17 @@ type Manifest struct {
 	Name         string          `json:"name"`
 	Version      string          `json:"version"`
 	ABI          string          `json:"abi"`
-	Events       []string        `json:"events"` // the names of the exchange's phases
-	Body         string          `json:"body"`   // none, parsed or buffered
+	Events       []string        `json:"events"` // the names of the exchange's phases, tick and call_done
+	TickMS       int             `json:"tick_ms,omitempty"`
+	Body         string          `json:"body"` // none, parsed or buffered
 	Capabilities []string        `json:"capabilities,omitempty"`
 	State        string          `json:"state,omitempty"` // none or per-stream
 	LookAhead    int             `json:"look_ahead,omitempty"`
 	Config       json.RawMessage `json:"config,omitempty"` // a schema.Block
 
-	Schema *schema.Block `json:"-"` // of Config; nil where it has none
-	phases exchange.Phase
+	Schema   *schema.Block `json:"-"` // of Config; nil where it has none
+	phases   exchange.Phase
+	callDone bool
 }
 
 // The capabilities a manifest may ask for. Those of granted need the operator's word too.
@@ -49,6 +51,12 @@ var capabilities = []string{CapHeaders, CapText, CapBody, CapRespond, CapRate, C
 const (
 	maxManifest  = 256 << 10
 	maxLookAhead = 64 << 10
+)
+
+// The bounds of a manifest's tick_ms.
+const (
+	minTick = 100
+	maxTick = 24 * 60 * 60 * 1000
 )
 
 // ErrManifest is the error of a module whose manifest is absent or wrong.
@@ -88,9 +96,6 @@ func (m *Manifest) check() error {
 	if m.Body == "" {
 		m.Body = "none"
 	}
-	if m.Body == "chunks" {
-		return bad("body mode chunks is not in this version")
-	}
 	if !slices.Contains([]string{"none", "parsed", "buffered"}, m.Body) {
 		return bad("body mode %q is not none, parsed or buffered", m.Body)
 	}
@@ -119,7 +124,24 @@ func (m *Manifest) check() error {
 }
 
 func (m *Manifest) checkEvents(bad func(string, ...any) error) error {
+	ticks := slices.Contains(m.Events, eventTick)
+	switch {
+	case ticks && (m.TickMS < minTick || m.TickMS > maxTick):
+		return bad("tick_ms %d is not from %d to %d", m.TickMS, minTick, maxTick)
+	case !ticks && m.TickMS != 0:
+		return bad("tick_ms needs the event %s", eventTick)
+	}
 	for _, e := range m.Events {
+		if e == eventTick {
+			continue
+		}
+		if e == eventCallDone {
+			m.callDone = true
+			if !m.Has(CapHTTP) {
+				return bad("event %s needs the capability %s", e, CapHTTP)
+			}
+			continue
+		}
 		p := phaseNamed(e)
 		if p == 0 {
 			return bad("event %q does not exist", e)
@@ -132,11 +154,17 @@ func (m *Manifest) checkEvents(bad func(string, ...any) error) error {
 		}
 		m.phases |= p
 	}
-	if m.phases == 0 {
+	if m.phases == 0 && !ticks {
 		return bad("it declares no event")
 	}
 	return nil
 }
+
+// The names of the events that belong to no phase of an exchange.
+const (
+	eventTick     = "tick"
+	eventCallDone = "call_done"
+)
 
 func phaseNamed(name string) exchange.Phase {
 	for p := exchange.PhaseRequestHead; p <= exchange.PhaseDone; p <<= 1 {

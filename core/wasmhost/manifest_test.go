@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 )
 
@@ -57,11 +58,13 @@ func FuzzReadManifest(f *testing.F) {
 func FuzzImports(f *testing.F) {
 	h := newHost(f)
 	funcs := hostFuncs()
-	m, err := h.Open(f.Context(), guestCode{manifest: `{"name":"hand","abi":"ginnel_v1","events":["request_head","request_text","delta","response_head"],"body":"parsed","capabilities":["headers","text","body","respond","rate","delay"],"state":"per-stream"}`}.bytes(f))
+	m, err := h.Open(f.Context(), guestCode{manifest: `{"name":"hand","abi":"ginnel_v1","events":["request_head","request_text","delta","response_head"],"body":"parsed","capabilities":["headers","text","body","respond","rate","delay","http","kv"],"state":"per-stream"}`}.bytes(f))
 	if err != nil {
 		f.Fatal(err)
 	}
-	filter, err := h.NewFilter(Spec{Name: "f", Module: m, Limiter: newLimiter()})
+	filter, err := h.NewFilter(Spec{
+		Name: "f", Module: m, Limiter: newLimiter(), KV: newKV(f), Egress: egress.New(egress.Needs{}), Grant: Grant{KV: true, HTTP: []string{"http://127.0.0.1:9"}},
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -85,8 +88,7 @@ func FuzzImports(f *testing.F) {
 		if p == exchange.PhaseDelta {
 			x.Window = &exchange.Window{}
 		}
-		in.begin(p, x)
-		in.delay = 0
+		in.begin(&occasion{x: x, phase: p, event: eventOf(p)})
 		in.mem.Write(0, memory)
 		st := []uint64{a, b, c, d, e, 0}
 		defer func() {

@@ -270,7 +270,7 @@ func importEvent(in *instance, st []uint64) {
 	name, ok := in.bytes(st, 0)
 	fields, ok2 := in.bytes(st, 2)
 	switch {
-	case in.x == nil:
+	case in.init:
 		result(st, abi.WrongPhase)
 	case !ok || !ok2 || !validMetric(name) || len(fields) > 0 && !json.Valid(fields):
 		result(st, abi.Invalid)

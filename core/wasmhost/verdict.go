@@ -8,10 +8,16 @@ import (
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
-// verdict turns the guest's action into the host's.
+// verdict turns the guest's action into the host's. A pause is none.
 func (in *instance) verdict(action int32) (exchange.Verdict, error) {
 	if action < 0 {
 		return exchange.Verdict{}, fmt.Errorf("it gave %d", action)
+	}
+	if in.x == nil {
+		if action&0xff != abi.Continue {
+			return exchange.Verdict{}, fmt.Errorf("action %d does not belong to a tick", action&0xff)
+		}
+		return exchange.Verdict{}, nil
 	}
 	if in.phase == exchange.PhaseDone {
 		return exchange.Verdict{}, nil
@@ -36,8 +42,6 @@ func (in *instance) verdict(action int32) (exchange.Verdict, error) {
 		if in.phase >= exchange.PhaseResponseHead {
 			return exchange.Verdict{Action: exchange.Close, Reply: in.answer}, nil
 		}
-	case abi.Pause:
-		return exchange.Verdict{}, errors.New("it pauses, and no call is outstanding")
 	}
 	return exchange.Verdict{}, fmt.Errorf("action %d does not belong to phase %s", action&0xff, in.phase)
 }

@@ -122,6 +122,10 @@ func (Exchange) Tokens() (input, output int) {
 	return number(abi.InputTokens), number(abi.OutputTokens)
 }
 
+// Phase returns the event at hand as a number of package abi, in CallDone the one that paused; 0 in and
+// after a Tick.
+func (Exchange) Phase() int { return number(abi.Phase) }
+
 // Elapsed returns the milliseconds since the request came.
 func (Exchange) Elapsed() int { return number(abi.Elapsed) }
 

@@ -5,6 +5,7 @@ package filter
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +25,12 @@ type Fake struct {
 	Rate     func(rate, key string, cost int) Decision
 	Scanner  func(rules []byte, source uint32, text string) []Match // SourceWindow: the last may be an open one
 
+	CallLimit int // calls that may be made; 0 means any number
+
 	Notes   map[string]string
 	State   []byte
+	KV      map[string]string // times to live are not kept
+	Calls   []Outcall         // what HTTPCall was asked for
 	Out     []byte
 	Delay   int
 	Answer  *Answer
@@ -33,8 +38,25 @@ type Fake struct {
 	Metrics map[string]float64
 	Events  []string
 
-	sets [][]byte
-	last Decision
+	sets  [][]byte
+	last  Decision
+	reply *Reply
+}
+
+// Reply is how a fake's call ends.
+type Reply struct {
+	ID     int
+	Status int // 0: there was no answer
+	Header [][2]string
+	Body   string
+	Error  string // a code of sdk/llm, where the answer is not whole
+}
+
+// End runs the registered filter's CallDone as the host would.
+func End(r Reply) Action {
+	fake.reply = &r
+	defer func() { fake.reply = nil }()
+	return Call(abi.CallDone, []byte(r.Body))
 }
 
 // fake is the host of a native build.
@@ -72,6 +94,9 @@ func (f *Fake) header(field uint32) *[][2]string {
 func sysLog(_ uint32, s string) { fake.Logs = append(fake.Logs, s) }
 
 func sysGet(field uint32, key string, buf []byte) int32 {
+	if field == abi.CallHeader || field == abi.CallError || field == abi.CallID || field == abi.CallStatus {
+		return callField(field, key, buf)
+	}
 	switch {
 	case field >= abi.Numbers:
 		return int32(fake.Numbers[Field(field)])
@@ -99,6 +124,27 @@ func sysGet(field uint32, key string, buf []byte) int32 {
 		return abi.NotFound
 	}
 	return give(v, buf)
+}
+
+func callField(field uint32, key string, buf []byte) int32 {
+	r := fake.reply
+	switch {
+	case r == nil:
+		return abi.WrongPhase
+	case field == abi.CallID:
+		return int32(r.ID)
+	case field == abi.CallStatus:
+		return int32(r.Status)
+	case field == abi.CallError && r.Error != "":
+		return give(r.Error, buf)
+	case field == abi.CallHeader:
+		for _, h := range r.Header {
+			if strings.EqualFold(h[0], key) {
+				return give(h[1], buf)
+			}
+		}
+	}
+	return abi.NotFound
 }
 
 func sysSet(field uint32, key, value string) int32 {
@@ -135,7 +181,14 @@ func sysDel(field uint32, key string) int32 {
 
 func sysList(field uint32, buf []byte) int32 {
 	var all strings.Builder
-	for _, h := range *fake.header(field) {
+	h := fake.header(field)
+	if field == abi.CallHeader {
+		if fake.reply == nil {
+			return abi.WrongPhase
+		}
+		h = &fake.reply.Header
+	}
+	for _, h := range *h {
 		all.WriteString(h[0] + "\x00" + h[1] + "\x00")
 	}
 	return give(all.String(), buf)
@@ -287,6 +340,61 @@ func sysRateTake(name, key string, cost uint32) int64 {
 func sysDelay(ms uint32) int32 {
 	fake.Delay += int(ms)
 	return 0
+}
+
+func sysKVGet(key string, buf []byte) int32 {
+	if v, ok := fake.KV[key]; ok {
+		return give(v, buf)
+	}
+	return abi.NotFound
+}
+
+func sysKVSet(key string, value []byte, _ uint32) int32 {
+	if fake.KV == nil {
+		fake.KV = map[string]string{}
+	}
+	fake.KV[key] = string(value)
+	return 0
+}
+
+func sysKVIncr(key string, delta int64, _ uint32) int64 {
+	n, err := strconv.ParseInt(fake.KV[key], 10, 64)
+	if err != nil && fake.KV[key] != "" {
+		return abi.Invalid
+	}
+	if n += delta; n < 0 {
+		return abi.Limit
+	}
+	sysKVSet(key, strconv.AppendInt(nil, n, 10), 0)
+	return n
+}
+
+func sysHTTPCall(block []byte, timeout uint32) int32 {
+	if fake.CallLimit > 0 && len(fake.Calls) >= fake.CallLimit {
+		return abi.Limit
+	}
+	c := Outcall{Timeout: int(timeout)}
+	for all := string(block); ; {
+		var name, value string
+		if name, all = cut(all); name == "" {
+			c.Body = []byte(all)
+			break
+		}
+		value, all = cut(all)
+		switch name {
+		case abi.PseudoURL:
+			c.URL = value
+		case abi.PseudoMethod:
+			c.Method = value
+		default:
+			c.Header = append(c.Header, [2]string{name, value})
+		}
+	}
+	if c.URL == "" {
+		return abi.Invalid
+	}
+	fake.Calls = append(fake.Calls, c)
+	return int32(len(fake.Calls))
 }
 
 func sysMetric(_ uint32, name string, value float64) int32 {

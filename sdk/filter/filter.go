@@ -28,6 +28,28 @@
 // It is built with GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared, and a manifest.json beside
 // it, which declares the events and capabilities, becomes a section of the module.
 //
+// A handler may ask another server and wait for its answer without holding an instance: it begins the
+// call with HTTPCall and returns Pause, and CallDone decides in its place. The manifest declares the
+// event call_done and the capability http, the operator grants the origins:
+//
+//	RequestText: func(x filter.Exchange) filter.Action {
+//		body := append([]byte(nil), x.Text(0).Bytes()...)
+//		if _, err := filter.HTTPCall(filter.Outcall{URL: "https://judge.example/v1", Body: body}); err != nil {
+//			return filter.Failed
+//		}
+//		return filter.Pause
+//	},
+//	CallDone: func(x filter.Exchange, r filter.Result) filter.Action {
+//		if r.Status() != 200 || string(r.Body()) != "good" {
+//			return x.Deny("judge", "the request was judged to be bad")
+//		}
+//		return filter.Continue
+//	},
+//
+// What must outlive an exchange goes to the store with KVSet and KVAdd (capability kv, granted by the
+// operator). Every tenant has values of its own; what Tick sets is the filter's, and every tenant reads
+// it where it has no value of its own under the key.
+//
 // Handlers run one at a time. Nothing may be kept between callbacks that belongs to an exchange:
 // what must be kept goes to the host with PutState. A byte slice that a method returns is valid until
 // the same method is called again.
@@ -44,6 +66,7 @@ const (
 	Replace  Action = abi.Replace  // what Out wrote becomes the body, or the window
 	Drop     Action = abi.Drop     // leave the event or the window's new text out
 	Close    Action = abi.Close    // end the stream with the dialect's error
+	Pause    Action = abi.Pause    // wait for a call of HTTPCall; CallDone goes on in this one's place
 	Failed   Action = abi.Internal // the filter itself failed: the operator's on_error decides
 
 	respond Action = abi.Respond
@@ -76,6 +99,14 @@ type Filter struct {
 	Event        func(x Exchange, raw []byte) Action // one server-sent event
 	End          func(x Exchange) Action             // usage and finish reason are known
 	Done         func(x Exchange) Action             // nothing can be changed any more
+
+	// CallDone is called when a call has ended while a handler pauses. It may do what that handler
+	// may, and its action counts as that handler's; Pause waits for the next call. The instance may
+	// be another one: what CallDone needs to know goes through PutState. After a Tick, x is empty.
+	CallDone func(x Exchange, r Result) Action
+	// Tick is called once in the manifest's tick_ms, outside of exchanges: it may log, count, keep
+	// values and make calls.
+	Tick func() Action
 }
 
 // the guest's one filter and the buffer the host writes into
@@ -117,6 +148,14 @@ func dispatch(event int32, raw []byte) Action {
 		}
 	case abi.Event:
 		b = f.Event
+	case abi.CallDone:
+		if f.CallDone != nil {
+			return f.CallDone(Exchange{}, Result{raw})
+		}
+	case abi.Tick:
+		if f.Tick != nil {
+			return f.Tick()
+		}
 	case abi.End:
 		h = f.End
 	case abi.Done:

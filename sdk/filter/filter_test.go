@@ -81,3 +81,64 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+func TestAHandlerPausesForACall(t *testing.T) {
+	Register(Filter{
+		RequestHead: func(Exchange) Action {
+			if _, err := HTTPCall(Outcall{URL: "https://judge.test/v1", Method: "PUT", Header: [][2]string{{"x-a", "1"}}, Body: []byte("is\x00it?"), Timeout: 70}); err != nil {
+				return Failed
+			}
+			return Pause
+		},
+		CallDone: func(x Exchange, r Result) Action {
+			if r.Problem() != "" || r.Status() != 200 || r.Header("X-Word") != "yes" {
+				return x.Deny("judge", string(r.Body()))
+			}
+			return Continue
+		},
+	})
+	defer Register(Filter{})
+	f := &Fake{CallLimit: 1}
+	Use(f)
+	if a := Call(abi.RequestHead, nil); a != Pause || len(f.Calls) != 1 {
+		t.Fatalf("action %d, %d calls", a, len(f.Calls))
+	}
+	if c := f.Calls[0]; c.URL != "https://judge.test/v1" || c.Method != "PUT" || len(c.Header) != 1 || string(c.Body) != "is\x00it?" || c.Timeout != 70 {
+		t.Errorf("%+v", c)
+	}
+	if a := End(Reply{Status: 200, Header: [][2]string{{"x-word", "yes"}}}); a != Continue {
+		t.Errorf("a good answer gives %d", a)
+	}
+	if a := End(Reply{Status: 0, Error: "timeout", Body: "late"}); a != respond || f.Answer.Body != "late" {
+		t.Errorf("no answer gives %d, %+v", a, f.Answer)
+	}
+	if a := Call(abi.RequestHead, nil); a != Failed {
+		t.Errorf("one call too many gives %d", a)
+	}
+}
+
+func TestATickKeepsValues(t *testing.T) {
+	ticks := int64(0)
+	Register(Filter{Tick: func() Action {
+		ticks, _ = KVAdd("ticks", 1, 0)
+		KVSet("last", []byte("now"), 1000)
+		return Continue
+	}})
+	defer Register(Filter{})
+	f := &Fake{}
+	Use(f)
+	Call(abi.Tick, nil)
+	Call(abi.Tick, nil)
+	if v, err := KVGet("last"); ticks != 2 || f.KV["ticks"] != "2" || err != nil || string(v) != "now" {
+		t.Errorf("%d ticks, %q, %v", ticks, f.KV, err)
+	}
+	if _, err := KVGet("none"); err != Error(abi.NotFound) {
+		t.Errorf("%v", err)
+	}
+	if _, err := KVAdd("ticks", -3, 0); err != Error(abi.Limit) {
+		t.Errorf("%v", err)
+	}
+	if _, err := KVAdd("last", 1, 0); err != Error(abi.Invalid) {
+		t.Errorf("%v", err)
+	}
+}

@@ -115,6 +115,22 @@ func importRateTake(np unsafe.Pointer, nn uint32, kp unsafe.Pointer, kn uint32, 
 //go:noescape
 func importDelay(ms uint32) int32
 
+//go:wasmimport ginnel kv_get
+//go:noescape
+func importKVGet(kp unsafe.Pointer, kn uint32, buf unsafe.Pointer, size uint32) int32
+
+//go:wasmimport ginnel kv_set
+//go:noescape
+func importKVSet(kp unsafe.Pointer, kn uint32, vp unsafe.Pointer, vn uint32, ttl uint32) int32
+
+//go:wasmimport ginnel kv_incr
+//go:noescape
+func importKVIncr(kp unsafe.Pointer, kn uint32, delta int64, ttl uint32) int64
+
+//go:wasmimport ginnel http_call
+//go:noescape
+func importHTTPCall(p unsafe.Pointer, n uint32, timeout uint32) int32
+
 //go:wasmimport ginnel metric
 //go:noescape
 func importMetric(kind uint32, np unsafe.Pointer, nn uint32, value float64) int32
@@ -229,6 +245,28 @@ func sysRateTake(name, key string, cost uint32) int64 {
 }
 
 func sysDelay(ms uint32) int32 { return importDelay(ms) }
+
+func sysKVGet(key string, buf []byte) int32 {
+	kp, kn := ps(key)
+	p, n := pb(buf)
+	return importKVGet(kp, kn, p, n)
+}
+
+func sysKVSet(key string, value []byte, ttl uint32) int32 {
+	kp, kn := ps(key)
+	p, n := pb(value)
+	return importKVSet(kp, kn, p, n, ttl)
+}
+
+func sysKVIncr(key string, delta int64, ttl uint32) int64 {
+	kp, kn := ps(key)
+	return importKVIncr(kp, kn, delta, ttl)
+}
+
+func sysHTTPCall(block []byte, timeout uint32) int32 {
+	p, n := pb(block)
+	return importHTTPCall(p, n, timeout)
+}
 
 func sysMetric(kind uint32, name string, value float64) int32 {
 	p, n := ps(name)

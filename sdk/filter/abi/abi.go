@@ -17,7 +17,7 @@ const Section = "ginnel.manifest"
 
 // The events: the first argument of ginnel_on. The second is the number of bytes that the host put
 // into the buffer of the guest's last ginnel_alloc: the raw bytes of RequestBody, ResponseBody and
-// Event, else 0.
+// Event, the body of the answer in CallDone, else 0.
 const (
 	RequestHead  = 1
 	RequestBody  = 2
@@ -28,8 +28,8 @@ const (
 	Event        = 7
 	End          = 8
 	Done         = 9
-	Tick         = 10
-	CallDone     = 11
+	Tick         = 10 // outside of exchanges, once in the manifest's tick_ms
+	CallDone     = 11 // a call has ended while the filter pauses; its action is that of the phase that paused
 )
 
 // The actions: the low eight bits of ginnel_on's result. Hold carries the number of bytes at the
@@ -42,7 +42,7 @@ const (
 	Respond  = 3 // what respond gave is the answer
 	Hold     = 4
 	Close    = 5
-	Pause    = 6
+	Pause    = 6 // until CallDone; a call must be outstanding
 
 	HoldShift = 8
 )
@@ -82,6 +82,8 @@ const (
 	Note           = 18 // an annotation, by its key; the last one wins
 	Rate           = 19 // the decision of the last rate_take of this callback: RateRecord
 	Unseen         = 20 // a part of the request whose content no filter can see, such as previous_response_id
+	CallHeader     = 21 // of the answer, in CallDone
+	CallError      = 22 // why the call has no whole answer, in CallDone: a code of sdk/llm
 )
 
 // The fields that are numbers: get returns the value itself, at most 1<<31 - 1, and writes nothing.
@@ -90,7 +92,7 @@ const (
 	Status       = 64
 	Stream       = 65 // 1 when the client asked for a stream
 	TLS          = 66
-	Phase        = 67 // the event at hand
+	Phase        = 67 // the event at hand; in CallDone the one that paused
 	InputTokens  = 68
 	OutputTokens = 69
 	CacheRead    = 70
@@ -99,6 +101,8 @@ const (
 	Block        = 73
 	Fresh        = 74 // where the text begins in the window that this filter has not seen
 	Elapsed      = 75 // milliseconds since the request came
+	CallID       = 76 // in CallDone: what http_call returned
+	CallStatus   = 77 // in CallDone: 0 where there was no answer
 )
 
 // Append, added to a header's field number, makes set append a field instead of replacing.
@@ -109,6 +113,13 @@ const Append = 1 << 8
 const (
 	PseudoCode  = ":code" // a code of sdk/llm, such as denied or rate_limited
 	PseudoClass = ":class"
+)
+
+// The pseudo headers of http_call. Its block is name NUL value NUL for each of them and each header
+// field, then one more NUL and the body.
+const (
+	PseudoURL    = ":url"    // absolute
+	PseudoMethod = ":method" // absent: GET, or POST where there is a body
 )
 
 // text_info packs a text's role and kind (the numbers of sdk/dialect) and whether its channel ends

@@ -121,6 +121,11 @@ var cases = map[string]func(filter.Exchange) filter.Action{
 		say(x, strconv.FormatBool(filter.Now() > 1_600_000_000_000_000_000))
 		return filter.Continue
 	},
+	"kv": func(x filter.Exchange) filter.Action {
+		b, _ := filter.KVGet("list")
+		say(x, string(b))
+		return filter.Continue
+	},
 	"notes": func(x filter.Exchange) filter.Action {
 		for i := range 40 {
 			if err := x.Annotate("n", strconv.Itoa(i)); err != nil {

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/ginnel/ginnel/sdk/filter"
 )
@@ -29,6 +30,8 @@ func register() bool {
 		Delta:        delta,
 		End:          func(x filter.Exchange) filter.Action { return act(x, "end ") },
 		Done:         func(x filter.Exchange) filter.Action { return act(x, "done ") },
+		CallDone:     callDone,
+		Tick:         ticked,
 	})
 	return true
 }
@@ -45,6 +48,9 @@ func start(raw []byte) (err error) {
 	if config.Get("loop").Bool(false) {
 		spin()
 	}
+	if script := config.Get("script").String(""); script != "" {
+		return errors.New(perform(script))
+	}
 	if rules := config.Get("rules").String(""); rules != "" {
 		set, err = filter.Compile([]byte(rules))
 	}
@@ -52,7 +58,15 @@ func start(raw []byte) (err error) {
 }
 
 func act(x filter.Exchange, prefix string) filter.Action {
-	name := prefix + x.Get(filter.Query)
+	query := x.Get(filter.Query)
+	if path, ok := strings.CutPrefix(query, prefix+"ask "); ok {
+		return ask(x, path)
+	}
+	if query == "raw" {
+		tell(perform(scriptOf(x)))
+		return filter.Continue
+	}
+	name := prefix + query
 	if f := hostile[name]; f != nil {
 		return f(x)
 	}
@@ -75,6 +89,8 @@ func sayErr(x filter.Exchange, err error) {
 
 func body(x filter.Exchange, raw []byte) filter.Action {
 	switch x.Get(filter.Query) {
+	case "raw":
+		tell(perform(scriptOf(x)))
 	case "replace":
 		x.Out([]byte(`{"was":`))
 		x.Out(raw)
@@ -96,7 +112,13 @@ func body(x filter.Exchange, raw []byte) filter.Action {
 }
 
 func delta(x filter.Exchange, w filter.Window) filter.Action {
-	switch x.Get(filter.Query) {
+	query := x.Get(filter.Query)
+	if path, ok := strings.CutPrefix(query, "delta ask "); ok {
+		return ask(x, path)
+	}
+	switch query {
+	case "raw":
+		tell(perform(scriptOf(x)))
 	case "upper":
 		b := append([]byte(nil), w.Bytes()...)
 		for i, c := range b {
