@@ -139,6 +139,10 @@ func filterSchema(f *config.Filter) (*schema.Block, error) {
 	if err != nil {
 		return nil, err
 	}
+	grant := wasmhost.Grant{HTTP: f.GrantHTTP, KV: f.GrantKV, Shared: f.GrantShared}
+	if err := m.Granted(grant, strings.HasPrefix(f.Wasm, config.BuiltinPrefix)); err != nil {
+		return nil, err
+	}
 	if len(m.Config) == 0 {
 		return &schema.Block{}, nil
 	}

@@ -15,14 +15,22 @@ type Filter struct {
 	Name        string
 	Wasm        string // "builtin:NAME" or a path
 	SHA256      string
-	MemoryLimit int64
-	TimeLimit   time.Duration
+	Limits      FilterLimits
 	OnError     string // closed or open
 	GrantHTTP   []string
 	GrantKV     bool
 	GrantShared bool
 	Rates       []*Rate
 	Config      *Opaque
+}
+
+// FilterLimits is what one instance may use.
+type FilterLimits struct {
+	Memory    int64
+	Output    int64
+	HostCalls int
+	Time      time.Duration
+	Pause     time.Duration
 }
 
 // Rate is what a filter's rate_take counts under a name.
@@ -40,7 +48,10 @@ func filterShape() *schema.Block {
 			{Name: "sha256", Kind: schema.String, Optional: true, Doc: "The module's digest, in hex; required for one that is not built in."},
 			{Name: "limits", Kind: schema.Object, Optional: true, Doc: "What one instance may use.", Fields: []schema.Attr{
 				{Name: "memory", Kind: schema.Size, Default: "32MiB", Doc: "Its memory."},
-				{Name: "time", Kind: schema.Duration, Default: "10ms", Doc: "One callback, besides 10 ms for each MiB of text."},
+				{Name: "time", Kind: schema.Duration, Default: "10ms", Doc: "One callback, and as much again for each MiB of its text."},
+				{Name: "host_calls", Kind: schema.Int, Default: "1000", Doc: "Calls of the host in one callback, besides four for each text."},
+				{Name: "output", Kind: schema.Size, Default: "1MiB", Doc: "What one callback may write, or four times what it was shown."},
+				{Name: "pause", Kind: schema.Duration, Default: "30s", Doc: "How long an exchange may wait for the filter's calls, in all."},
 			}},
 			{Name: "on_error", Kind: schema.String, Default: "closed", Enum: []string{"closed", "open"}, Doc: "What happens to a request when the filter fails: `closed` refuses it, `open` lets it pass unfiltered."},
 			{Name: "grant", Kind: schema.Object, Optional: true, Doc: "What the filter may reach beyond the exchange; it must also ask for it in its manifest.", Fields: []schema.Attr{
@@ -65,7 +76,10 @@ func filterShape() *schema.Block {
 func (b *builder) filter(n *node) {
 	f := &Filter{
 		Name: n.label(), Wasm: get[string](n, "wasm"), SHA256: get[string](n, "sha256"),
-		MemoryLimit: get[int64](n, "limits.memory"), TimeLimit: get[time.Duration](n, "limits.time"),
+		Limits: FilterLimits{
+			Memory: get[int64](n, "limits.memory"), Output: get[int64](n, "limits.output"), HostCalls: int(get[int64](n, "limits.host_calls")),
+			Time: get[time.Duration](n, "limits.time"), Pause: get[time.Duration](n, "limits.pause"),
+		},
 		OnError:   get[string](n, "on_error"),
 		GrantHTTP: get[[]string](n, "grant.http"), GrantKV: get[bool](n, "grant.kv"), GrantShared: get[bool](n, "grant.shared"),
 		Config: b.opaque(n),

@@ -66,6 +66,7 @@ type Daemon struct {
 	scope   Scope // what lives as long as the daemon
 
 	store     *store.Store
+	values    *store.KV // of filters
 	keys      *access.Keys
 	limiter   *limit.Limiter
 	telemetry *telemetry.Telemetry
@@ -138,6 +139,10 @@ func (d *Daemon) openState(cfg *config.Config) error {
 	}
 	d.store = s
 	d.scope.Defer(func(context.Context) error { return s.Close() })
+	if d.values, err = store.OpenKV(s, d.log); err != nil {
+		return err
+	}
+	d.scope.Defer(func(context.Context) error { return d.values.Close() })
 	master, from, err := OpenMaster(cfg)
 	if d.Master != nil {
 		master, from, err = d.Master, "memory", nil

@@ -80,8 +80,10 @@ type Answer struct {
 //  1. Name is unique in its pipeline and constant; Phases is the constant set of phases for which
 //     Run is called. A phase that is not declared costs nothing.
 //  2. Run acts on the part of x that belongs to the phase: it edits texts, headers and the window in
-//     place and returns a verdict. It keeps nothing of x after it returns. It never waits for the
-//     network or for another exchange.
+//     place and returns a verdict. It keeps nothing of x after it returns. It never waits for another
+//     exchange; it may wait for the network only while the filter pauses for a call of its own,
+//     for a bounded time, until ctx or x's context ends, and it holds nothing meanwhile that another
+//     exchange needs.
 //  3. An error means that the filter itself failed; the filter has applied its own on_error policy
 //     before it returns one, so an error always ends the exchange as Internal.
 //  4. Close is called once, after the last Run returned.

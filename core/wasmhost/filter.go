@@ -157,6 +157,25 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 	return f, nil
 }
 
+// Granted reports whether the operator grants what the manifest asks for beyond the exchange; the
+// error, ErrGrant or a malformed origin, says how to. A built-in filter needs no grant of kv or shared.
+func (m *Manifest) Granted(g Grant, builtin bool) error {
+	switch {
+	case m.Has(CapHTTP) && len(g.HTTP) == 0:
+		return fmt.Errorf("its manifest asks to make calls; grant = { http = [\"https://host\"] } names where to: %w", ErrGrant)
+	case m.Has(CapKV) && !builtin && !g.KV:
+		return fmt.Errorf("its manifest asks to keep values; grant = { kv = true } allows it: %w", ErrGrant)
+	case m.Has(CapShared) && !builtin && !g.Shared:
+		return fmt.Errorf("its manifest asks to serve several tenants with one instance; grant = { shared = true } allows it: %w", ErrGrant)
+	}
+	o, err := outcall.Open(egress.New(egress.Needs{}), g.HTTP)
+	if err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	o.Close()
+	return nil
+}
+
 func (l Limits) filled() Limits {
 	if l.Memory == 0 {
 		l.Memory = DefaultMemory
@@ -179,14 +198,11 @@ func (l Limits) filled() Limits {
 // check refuses what the manifest asks for and the filter does not get.
 func (s *Spec) check(l Limits) error {
 	m := s.Module.Manifest
-	if m.Has(CapHTTP) && (len(s.Grant.HTTP) == 0 || s.Egress == nil) {
-		return fmt.Errorf("its manifest asks to make calls; grant = { http = [\"https://host\"] } names where to: %w", ErrGrant)
+	if err := m.Granted(s.Grant, s.Builtin); err != nil {
+		return err
 	}
-	if m.Has(CapKV) && (!s.Builtin && !s.Grant.KV || s.KV == nil) {
-		return fmt.Errorf("its manifest asks to keep values; grant = { kv = true } allows it: %w", ErrGrant)
-	}
-	if m.Has(CapShared) && !s.Builtin && !s.Grant.Shared {
-		return fmt.Errorf("its manifest asks to serve several tenants with one instance; grant = { shared = true } allows it: %w", ErrGrant)
+	if m.Has(CapHTTP) && s.Egress == nil || m.Has(CapKV) && s.KV == nil {
+		return fmt.Errorf("its manifest asks for calls or values, and there is no way to them: %w", ErrGrant)
 	}
 	if m.Has(CapRate) && s.Limiter == nil {
 		return fmt.Errorf("its manifest asks for rates, and there is no limiter: %w", ErrGrant)
