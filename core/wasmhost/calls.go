@@ -43,6 +43,10 @@ func importHTTPCall(in *instance, st []uint64) {
 	case in.x != nil:
 		k = in.filter.keep(in.x)
 	}
+	if len(block) > outcall.MaxBody+2*outcall.MaxHeader {
+		result(st, abi.TooLarge)
+		return
+	}
 	request, ok := parseCall(block)
 	if !ok {
 		result(st, abi.Invalid)
@@ -50,7 +54,6 @@ func importHTTPCall(in *instance, st []uint64) {
 	}
 	request.Timeout = time.Duration(api.DecodeU32(st[2])) * time.Millisecond
 	in.meter.Charge(in.mod, outcallCost)
-	in.emit(len(block))
 	if k.calls == nil {
 		k.calls = in.filter.origins.New()
 	}

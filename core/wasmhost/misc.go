@@ -75,7 +75,11 @@ func importJSONSet(in *instance, st []uint64) {
 		result(st, abi.Invalid)
 		return
 	}
-	pointer, _ := in.bytes(st, 0)
+	pointer, ok := in.bytes(st, 0)
+	if !ok {
+		result(st, abi.Invalid)
+		return
+	}
 	if owned(pointer) {
 		result(st, abi.Denied)
 		return

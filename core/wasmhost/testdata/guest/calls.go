@@ -41,7 +41,7 @@ func answered(x filter.Exchange, r filter.Result) filter.Action {
 		n, _ := strconv.Atoi(rest)
 		return filter.Hold(n)
 	case "raw":
-		tell(perform(scriptOf(x)))
+		tell(perform(scriptOf()))
 	case "panic":
 		panic("in the answer")
 	case "alone":
@@ -51,10 +51,7 @@ func answered(x filter.Exchange, r filter.Result) filter.Action {
 }
 
 // scriptOf returns the calls that a test wants made.
-func scriptOf(x filter.Exchange) string {
-	if s := x.State(); len(s) > 0 {
-		return string(s)
-	}
+func scriptOf() string {
 	b, _ := filter.KVGet("script")
 	return string(b)
 }
@@ -64,7 +61,7 @@ func ticked() filter.Action {
 	b, _ := filter.KVGet("tick")
 	switch word := string(b); word {
 	case "raw":
-		tell(perform(scriptOf(filter.Exchange{})))
+		tell(perform(scriptOf()))
 	case "plant":
 		planted = "secret of the tick"
 	case "find":
@@ -93,7 +90,7 @@ func callDone(x filter.Exchange, r filter.Result) filter.Action {
 	}
 	tell("tick got " + strconv.Itoa(r.Status()) + " " + r.Header("x-word") + " " + string(r.Body()))
 	if string(r.Body()) == "raw" {
-		tell(perform(scriptOf(x)))
+		tell(perform(scriptOf()))
 	}
 	filter.KVSet("list", append([]byte(nil), r.Body()...), 0)
 	return filter.Continue

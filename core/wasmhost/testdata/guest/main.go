@@ -63,7 +63,7 @@ func act(x filter.Exchange, prefix string) filter.Action {
 		return ask(x, path)
 	}
 	if query == "raw" {
-		tell(perform(scriptOf(x)))
+		tell(perform(scriptOf()))
 		return filter.Continue
 	}
 	name := prefix + query
@@ -90,7 +90,7 @@ func sayErr(x filter.Exchange, err error) {
 func body(x filter.Exchange, raw []byte) filter.Action {
 	switch x.Get(filter.Query) {
 	case "raw":
-		tell(perform(scriptOf(x)))
+		tell(perform(scriptOf()))
 	case "replace":
 		x.Out([]byte(`{"was":`))
 		x.Out(raw)
@@ -118,7 +118,7 @@ func delta(x filter.Exchange, w filter.Window) filter.Action {
 	}
 	switch query {
 	case "raw":
-		tell(perform(scriptOf(x)))
+		tell(perform(scriptOf()))
 	case "upper":
 		b := append([]byte(nil), w.Bytes()...)
 		for i, c := range b {

@@ -13,7 +13,7 @@ import (
 var junk = uint64(0xdead_beef) << 32
 
 // perform runs a script of raw calls: one in a line, an import's name and its parameters separated by
-// tabs. A parameter is a number, a quoted text (a pointer and a length), @n (a buffer of n bytes), !n
+// tabs. A parameter is a number, a quoted text (a pointer and a length), *n (n letters, after a quoted text), @n (a buffer of n bytes), !n
 // (n bytes outside of the memory) or ~x (an f64). The result has a line for each: what the import
 // returned, and what it wrote.
 func perform(script string) string {
@@ -37,6 +37,16 @@ func one(name string, params []string) string {
 			}
 			b := append([]byte(s), 0) // a pointer even where it is empty
 			a = append(a, uint64(uintptr(unsafe.Pointer(&b[0]))), uint64(len(s)))
+			keep = append(keep, b)
+		case '*':
+			size, prefix, _ := strings.Cut(p[1:], "\"")
+			n, _ := strconv.Atoi(size)
+			s, err := strconv.Unquote("\"" + strings.TrimSuffix(prefix, "\"") + "\"")
+			if err != nil {
+				return err.Error()
+			}
+			b := append([]byte(s), strings.Repeat("x", n)...)
+			a = append(a, uint64(uintptr(unsafe.Pointer(&b[0]))), uint64(len(b)))
 			keep = append(keep, b)
 		case '@':
 			n, _ := strconv.Atoi(p[1:])
