@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -109,9 +112,32 @@ func writeStatus(out io.Writer, s daemon.Status) {
 		fmt.Fprintf(w, "plugin %s\t%s, %s, pid %d, %d restarts, %s\n", p.Name, p.Plugin, p.Status, p.PID, p.Restarts, p.Contained)
 	}
 	for _, f := range s.Filters {
-		fmt.Fprintf(w, "filter %s\t%d callbacks, %d failures, %d instances\n", f.Name, f.Callbacks, f.Failures, f.Instances)
+		writeFilter(w, f)
 	}
 	for _, d := range s.Degraded {
 		fmt.Fprintf(w, "degraded\t%s\n", d)
 	}
+}
+
+// writeFilter writes a line about a filter; what did not happen is left out.
+func writeFilter(w io.Writer, f daemon.FilterStatus) {
+	mean := time.Duration(0)
+	if f.Callbacks > 0 {
+		mean = f.Time / time.Duration(f.Callbacks)
+	}
+	fmt.Fprintf(w, "filter %s\t%d callbacks of %s, %d failures, %d instances with %.1f MiB", f.Name, f.Callbacks, mean, f.Failures, f.Instances, float64(f.Memory)/(1<<20))
+	for _, part := range []struct {
+		n    int64
+		what string
+	}{{f.Verdicts["respond"], "refusals or answers"}, {f.Verdicts["close"], "streams closed"}, {f.Calls, "calls"}, {f.Pausing, "pausing"}, {f.Disposals, "instances disposed of"}, {f.Errors["suspended"], "suspended"}} {
+		if part.n > 0 {
+			fmt.Fprintf(w, ", %d %s", part.n, part.what)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(f.Errors)) {
+		if reason != "suspended" {
+			fmt.Fprintf(w, ", %d by %s", f.Errors[reason], reason)
+		}
+	}
+	fmt.Fprintln(w)
 }

@@ -185,6 +185,7 @@ func (d *Daemon) openHosts(ctx context.Context) error {
 		return err
 	}
 	d.scope.Defer(d.wasm.Close)
+	d.telemetry.SetFilterStats(d.filterStats)
 	dir, err := os.MkdirTemp("", "ginnel-") // the paths of sockets are short
 	if err != nil {
 		return fmt.Errorf("plugin sockets: %w", err)

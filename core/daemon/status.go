@@ -7,6 +7,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/wasmhost"
 )
 
@@ -64,7 +65,7 @@ func (d *Daemon) Status() Status {
 	}
 	d.providers.each(func(p *provided) { s.Plugins = append(s.Plugins, p.plugin.State()) })
 	d.sinks.each(func(k *sinking) { s.Plugins = append(s.Plugins, k.plugin.State()) })
-	d.filters.each(func(f *wasmhost.Filter) { s.Filters = append(s.Filters, FilterStatus{f.Name(), f.Stats()}) })
+	s.Filters = d.filterStatus()
 	sort.Slice(s.Listeners, func(i, j int) bool { return s.Listeners[i].Name < s.Listeners[j].Name })
 	sort.Slice(s.Plugins, func(i, j int) bool { return s.Plugins[i].Name < s.Plugins[j].Name })
 	sort.Slice(s.Filters, func(i, j int) bool { return s.Filters[i].Name < s.Filters[j].Name })
@@ -77,6 +78,33 @@ func (d *Daemon) Status() Status {
 		}
 	}
 	return s
+}
+
+// filterStatus returns how the filters that are open are: what they did since the start, in all their
+// generations.
+func (d *Daemon) filterStatus() []FilterStatus {
+	var out []FilterStatus
+	seen := make(map[string]bool)
+	all := d.wasm.Stats()
+	d.filters.each(func(f *wasmhost.Filter) {
+		if name := f.Name(); !seen[name] {
+			seen[name] = true
+			out = append(out, FilterStatus{name, all[name]})
+		}
+	})
+	return out
+}
+
+// filterStats is filterStatus for the metrics.
+func (d *Daemon) filterStats() []telemetry.FilterStats {
+	var out []telemetry.FilterStats
+	for name, s := range d.wasm.Stats() {
+		out = append(out, telemetry.FilterStats{
+			Name: name, Verdicts: s.Verdicts, Errors: s.Errors, Time: s.Time, Units: s.Units, HostCalls: s.HostCalls, Calls: s.Calls,
+			Resets: s.Resets, Disposals: s.Disposals, Instances: s.Instances, Memory: s.Memory, Pausing: s.Pausing,
+		})
+	}
+	return out
 }
 
 // Ready returns why no request should be sent to the daemon, or nil.

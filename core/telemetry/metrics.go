@@ -41,6 +41,8 @@ type metrics struct {
 	reported   *reported
 	inFlight   atomic.Int64
 
+	filterStats filterReader
+
 	lookup atomic.Pointer[lookup]
 	mu     sync.Mutex // serialises changes of lookup and protects sinks
 	sinks  map[string]*sinkStats
@@ -97,7 +99,7 @@ func newMetrics() *metrics {
 	m.reloads = counter("ginnel_config_reloads_total", "Attempts to load a configuration.", "result")
 	m.reloadTime = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ginnel_config_reload_duration_seconds", Help: "Time of an attempt to load a configuration.",
 		Buckets: []float64{.005, .01, .05, .1, .5, 1, 5, 10, 30}})
-	m.registry.MustRegister(m.reloadTime, sinkCollector{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	m.registry.MustRegister(m.reloadTime, sinkCollector{m}, filterCollector{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ginnel_in_flight", Help: "Exchanges that have begun and not ended."},
 			func() float64 { return float64(m.inFlight.Load()) }))
 	m.reported = newReported(m.registry)

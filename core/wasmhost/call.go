@@ -53,11 +53,12 @@ type occasion struct {
 // call is the callback that an instance is in. Outside of one, it has no event.
 type call struct {
 	occasion
-	init   bool   // in ginnel_init: rules may be compiled
-	calls  int    // host calls that are left
-	output int64  // bytes that may still be written
-	lines  int    // log lines that are left
-	cry    string // the first error that it logged or line that it printed
+	init    bool // in ginnel_init: rules may be compiled
+	calls   int  // host calls that are left of those allowed
+	allowed int
+	output  int64  // bytes that may still be written
+	lines   int    // log lines that are left
+	cry     string // the first error that it logged or line that it printed
 
 	out     []byte
 	written bool // out was called

@@ -60,7 +60,7 @@ func importHTTPCall(in *instance, st []uint64) {
 	id, err := k.calls.Start(in.callsEnd(), request)
 	switch {
 	case err == nil:
-		in.filter.outcalls.Add(1)
+		in.filter.tally.calls.Add(1)
 		result(st, int(id))
 	case errors.Is(err, outcall.ErrDenied):
 		result(st, abi.Denied)
@@ -174,9 +174,9 @@ func (f *Filter) await(ctx context.Context, o *occasion) (*outcall.Result, error
 	if o.x != nil {
 		defer context.AfterFunc(o.x.Context(), cancel)()
 	}
-	f.pausing.Add(1)
+	f.tally.pausing.Add(1)
 	r, err := k.calls.Wait(limited)
-	f.pausing.Add(-1)
+	f.tally.pausing.Add(-1)
 	k.paused += time.Since(begin)
 	switch {
 	case err == nil:

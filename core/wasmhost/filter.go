@@ -75,11 +75,6 @@ type Observer interface {
 	Event(x *exchange.Exchange, filter, name string, fields []byte)
 }
 
-// Stats counts what a filter did since it was made.
-type Stats struct {
-	Callbacks, Failures, Resets, Instances int64
-}
-
 // Filter is a module at work under a Spec. It implements exchange.Filter.
 type Filter struct {
 	name     string
@@ -108,8 +103,7 @@ type Filter struct {
 	mu   sync.Mutex // protects the writing of sets
 	sets atomic.Pointer[[]*ruleSet]
 
-	callbacks, failures, resets atomic.Int64
-	outcalls, pausing           atomic.Int64
+	tally tally
 }
 
 var _ exchange.Filter = (*Filter)(nil)
@@ -151,6 +145,7 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 		return nil, fmt.Errorf("filter %s: %w", s.Name, err)
 	}
 	f.pool.put(first)
+	h.enter(f)
 	if period := s.Module.Manifest.TickMS; period > 0 {
 		f.startTicker(time.Duration(period) * time.Millisecond)
 	}
@@ -240,10 +235,8 @@ func (f *Filter) Name() string { return f.name }
 // Phases returns the phases that the manifest declares.
 func (f *Filter) Phases() exchange.Phase { return f.phases }
 
-// Stats returns the filter's counters.
-func (f *Filter) Stats() Stats {
-	return Stats{f.callbacks.Load(), f.failures.Load(), f.resets.Load(), int64(f.pool.live())}
-}
+// Stats returns what the filter did.
+func (f *Filter) Stats() Stats { return f.tally.stats() }
 
 // Run is one callback: the guest sees the part of x that belongs to p. An instance is held during
 // the callback only. Where the guest pauses, Run waits for its calls and goes on with another
@@ -253,6 +246,7 @@ func (f *Filter) Run(ctx context.Context, p exchange.Phase, x *exchange.Exchange
 		return exchange.Verdict{}, nil
 	}
 	if !f.breaker.allow(x.Tenant, time.Now) {
+		f.tally.reasons[reasonSuspended].Add(1)
 		return f.broken(errSuspended)
 	}
 	o := occasion{x: x, phase: p, event: eventOf(p)}
@@ -281,6 +275,9 @@ func (f *Filter) serve(ctx context.Context, tenant string, o *occasion) (exchang
 			return v, err
 		}
 		if o.result, err = f.await(ctx, o); err != nil {
+			if err == errPauseOver {
+				f.tally.reasons[reasonPause].Add(1)
+			}
 			return exchange.Verdict{}, err
 		}
 		o.event = abi.CallDone
@@ -289,24 +286,33 @@ func (f *Filter) serve(ctx context.Context, tenant string, o *occasion) (exchang
 
 // callback runs one callback.
 func (f *Filter) callback(ctx context.Context, tenant string, o *occasion) (v exchange.Verdict, paused bool, err error) {
-	f.callbacks.Add(1)
 	in, err := f.instance(ctx, tenant)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = abandoned{err}
+			return v, false, abandoned{err}
 		}
+		f.tally.reasons[reasonInstance].Add(1)
 		return v, false, err
 	}
+	reason := -1
 	action, err := in.run(o)
-	if err == nil {
-		paused, err = in.pausing(action)
-	}
-	if err == nil && !paused {
+	if err != nil {
+		reason = reasonOf(err)
+	} else if paused, err = in.pausing(action); err == nil && !paused {
 		v, err = in.verdict(action)
 	}
+	if err != nil && reason < 0 {
+		reason = reasonVerdict
+		if action < 0 {
+			reason = reasonFailed
+		}
+	}
+	in.ran(action, err)
 	o.delay = in.delay
 	in.end()
 	if err != nil {
+		f.tally.reasons[reason].Add(1)
+		f.tally.disposals.Add(1)
 		f.pool.discard(in, true)
 		return exchange.Verdict{}, false, err
 	}
@@ -325,6 +331,7 @@ func (f *Filter) instance(ctx context.Context, tenant string) (*instance, error)
 		if err != nil || in.bind(tenant) {
 			return in, err
 		}
+		f.tally.disposals.Add(1) // it served another tenant and cannot be wiped
 		f.pool.discard(in, false)
 	}
 }
@@ -342,9 +349,8 @@ func wait(ctx context.Context, x *exchange.Exchange, d time.Duration) {
 
 var errSuspended = errors.New("it failed too often and is suspended for this tenant")
 
-// fail counts a failure.
+// fail tells the log and the breaker of a failure.
 func (f *Filter) fail(tenant, phase string, err error) {
-	f.failures.Add(1)
 	f.logger.Error("filter failed", "filter", f.name, "phase", phase, "error", err)
 	if d, opened := f.breaker.failed(tenant, time.Now); opened {
 		f.logger.Warn("filter suspended", "filter", f.name, "tenant", tenant, "for", d)
@@ -369,6 +375,7 @@ func (f *Filter) Close(context.Context) error {
 	}
 	f.pool.close()
 	f.dropSets()
+	f.host.leave(f)
 	return nil
 }
 

@@ -36,14 +36,16 @@ type Host struct {
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 
-	mu    sync.Mutex // protects what follows
-	sets  map[[sha256.Size]byte]*ruleSet
-	plain wazero.Runtime // without a cache, for modules that it has no room for; nil until there is one
+	mu      sync.Mutex // protects what follows
+	sets    map[[sha256.Size]byte]*ruleSet
+	plain   wazero.Runtime // without a cache, for modules that it has no room for; nil until there is one
+	filters map[*Filter]struct{}
+	past    map[string]Stats // of filters that are closed, by name
 }
 
 // New starts a sandbox.
 func New(ctx context.Context, c Config) (*Host, error) {
-	h := &Host{logger: c.Logger, sets: map[[sha256.Size]byte]*ruleSet{}}
+	h := &Host{logger: c.Logger, sets: map[[sha256.Size]byte]*ruleSet{}, filters: map[*Filter]struct{}{}, past: map[string]Stats{}}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}

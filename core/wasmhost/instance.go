@@ -38,7 +38,9 @@ type instance struct {
 	ctx    *callContext
 	snap   *snapshot.Snapshot // nil where the instance serves all tenants or cannot be reset
 	tenant string
-	used   bool // a callback ran since the instance began or was reset
+	used   bool  // a callback ran since the instance began or was reset
+	size   int64 // of the memory, as it was counted last
+	counts counts
 	stack  [2]uint64
 
 	// reused between callbacks
@@ -92,11 +94,14 @@ func (f *Filter) newInstance() (_ *instance, err error) {
 		return nil, err
 	}
 	in.call = call{}
+	in.size = int64(in.mem.Size())
+	in.counts.memory.Store(in.size)
 	if !f.shared && f.module.stats.NoReset == "" {
 		if in.snap, err = snapshot.Take(in.mod, f.module.stats.Globals); err != nil {
 			return nil, err
 		}
 	}
+	f.tally.born(in)
 	return in, nil
 }
 
@@ -174,6 +179,7 @@ func (in *instance) begin(o *occasion) (raw []byte) {
 		raw = o.result.Body
 		size += len(raw)
 	}
+	in.allowed = in.calls
 	in.output = max(l.Output, 4*int64(size))
 	in.meter.Arm(in.mod, l.Time+l.Time*time.Duration(size)/(1<<20))
 	return raw
@@ -217,14 +223,17 @@ func (in *instance) bind(tenant string) bool {
 		}
 		in.snap.Restore()
 		in.used = false
-		in.filter.resets.Add(1)
+		in.filter.tally.resets.Add(1)
 	}
 	// what the host keeps for the instance is overwritten before it is read, and no guest can see it
 	in.tenant = tenant
 	return true
 }
 
-func (in *instance) close() { in.mod.Close(in.ctx) }
+func (in *instance) close() {
+	in.mod.Close(in.ctx)
+	in.filter.tally.gone(in)
+}
 
 // cause names what stopped a guest: the meter, a limit, or a trap of its own.
 func (in *instance) cause(err error) error {

@@ -45,6 +45,7 @@ func (t *ticker) stop() {
 // comes from no exchange.
 func (f *Filter) tick(ctx context.Context) {
 	if !f.breaker.allow(own, time.Now) {
+		f.tally.reasons[reasonSuspended].Add(1)
 		return
 	}
 	_, err := f.serve(ctx, own, &occasion{event: abi.Tick, tick: &kept{}})

@@ -21,16 +21,23 @@ const DefaultSlice = 100_000
 
 // Meter is the budget of one instance. It belongs to the goroutine that calls the instance.
 type Meter struct {
-	Deadline time.Time     // the callback ends at the first tick after it
-	Ticks    int           // looks at the clock in this callback
-	Longest  time.Duration // the longest time between two of them
+	Ticks   int           // looks at the clock in this callback
+	Longest time.Duration // the longest time between two of them
 
-	slice int64 // DefaultSlice but in tests
-	last  time.Time
-	mod   api.Module // whose globals follow
+	slice int64         // DefaultSlice but in tests
+	began time.Duration // as all moments here, since the epoch below
+	last  time.Duration
+	end   time.Duration // the callback ends at the first tick after it
+	given int64         // fuel of this callback
+	mod   api.Module    // whose globals follow
 	fuel  api.MutableGlobal
 	stack api.MutableGlobal
 }
+
+// epoch is what moments are counted from: reading the monotonic clock alone takes half the time.
+var epoch = time.Now()
+
+func now() time.Duration { return time.Since(epoch) }
 
 type meterKey struct{}
 
@@ -44,8 +51,9 @@ func (m *Meter) Begin(budget time.Duration) {
 	if m.slice == 0 {
 		m.slice = DefaultSlice
 	}
-	m.last, m.Ticks, m.Longest = time.Now(), 0, 0
-	m.Deadline = m.last.Add(budget)
+	m.began, m.Ticks, m.Longest = now(), 0, 0
+	m.last, m.given = m.began, m.slice
+	m.end = m.began + budget
 }
 
 // Arm gives an instance time for a callback.
@@ -84,19 +92,31 @@ func (m *Meter) tick() {
 	if int64(m.stack.Get()) < 0 {
 		panic(ErrStack)
 	}
-	now := time.Now()
+	now := now()
 	m.Ticks++
-	m.Longest = max(m.Longest, now.Sub(m.last))
+	m.Longest = max(m.Longest, now-m.last)
 	m.last = now
-	if now.After(m.Deadline) {
+	if now > m.end {
 		panic(ErrTime)
 	}
 	left := int64(m.fuel.Get()) + m.slice // a debt is carried over
 	if left <= 0 {
 		left = m.slice // but one dear operation does not tick again and again
 	}
+	m.given += left - int64(m.fuel.Get())
 	m.fuel.Set(uint64(left))
 }
+
+// Spent returns what the callback has cost since Arm, in units and in time.
+func (m *Meter) Spent() (units int64, took time.Duration) {
+	if m.fuel != nil {
+		units = m.given - int64(m.fuel.Get())
+	}
+	return units, now() - m.began
+}
+
+// Extend gives the callback more time: it does not pay for work of the host's own.
+func (m *Meter) Extend(by time.Duration) { m.end += by }
 
 // Define defines what rewritten modules import. It is called once per runtime.
 func Define(ctx context.Context, r wazero.Runtime) error {
