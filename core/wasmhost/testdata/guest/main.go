@@ -58,7 +58,7 @@ func start(raw []byte) (err error) {
 }
 
 func act(x filter.Exchange, prefix string) filter.Action {
-	query := x.Get(filter.Query)
+	query := asked(x)
 	if path, ok := strings.CutPrefix(query, prefix+"ask "); ok {
 		return ask(x, path)
 	}
@@ -74,6 +74,11 @@ func act(x filter.Exchange, prefix string) filter.Action {
 		return f(x)
 	}
 	return filter.Continue
+}
+
+// asked is the query, which a client cannot write with spaces.
+func asked(x filter.Exchange) string {
+	return strings.ReplaceAll(x.Get(filter.Query), "%20", " ")
 }
 
 // say leaves a result for the test.
@@ -112,7 +117,7 @@ func body(x filter.Exchange, raw []byte) filter.Action {
 }
 
 func delta(x filter.Exchange, w filter.Window) filter.Action {
-	query := x.Get(filter.Query)
+	query := asked(x)
 	if path, ok := strings.CutPrefix(query, "delta ask "); ok {
 		return ask(x, path)
 	}
