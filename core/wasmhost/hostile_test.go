@@ -102,6 +102,36 @@ func TestSharedInstancesKeepWhatTheyHave(t *testing.T) {
 	}
 }
 
+// TestInstancesAreSharedByGrantOnly: the guest fails where it finds what an earlier callback left.
+func TestInstancesAreSharedByGrantOnly(t *testing.T) {
+	h := newHost(t)
+	manifest := `{"name":"hand","abi":"ginnel_v1","events":["request_head"],"capabilities":["shared"]}`
+	left := []byte{0x41, 0, 0x28, 2, 0, 0x41, 0, 0x41, 0x7f, 0x36, 2, 0} // returns the word at 0 and puts -1 there
+	for _, shared := range []bool{true, false} {
+		code := guestCode{manifest: manifest, on: left}
+		if !shared {
+			code.manifest = strings.Replace(manifest, `"shared"`, "", 1) // the grant alone shares nothing
+		}
+		m, err := h.Open(t.Context(), code.bytes(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := h.NewFilter(Spec{Name: "f", Module: m, Grant: Grant{Shared: true}, Limits: Limits{Time: 20 * time.Second, Instances: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, tenant := range []string{"a", "b", "c"} {
+			x := newExchange("")
+			x.Tenant = tenant
+			if _, err := f.Run(t.Context(), exchange.PhaseRequestHead, x); (err != nil) != (shared && i == 1) {
+				t.Errorf("shared %v, tenant %s: %v", shared, tenant, err)
+			}
+		}
+		f.Close(t.Context())
+		m.Close(t.Context())
+	}
+}
+
 func TestTheBreakerOpensForOneTenant(t *testing.T) {
 	var log bytes.Buffer
 	f := newGuest(t, Spec{Logger: slog.New(slog.NewTextHandler(&log, nil))})
