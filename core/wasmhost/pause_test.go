@@ -198,3 +198,24 @@ func TestOneFilterPausesManyExchanges(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// FuzzCallBlock reads blocks of http_call: what is accepted is written the same way again.
+func FuzzCallBlock(f *testing.F) {
+	for _, seed := range []string{":url\x00http://a.test/\x00\x00body", ":url\x00u\x00:method\x00PUT\x00x-a\x001\x00\x00", "\x00", "", ":url\x00u", "x\x00\x00:url\x00u\x00\x00\x00"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, block []byte) {
+		r, ok := parseCall(block)
+		if !ok {
+			return
+		}
+		again := ":url\x00" + r.URL + "\x00:method\x00" + r.Method + "\x00"
+		for _, h := range r.Header {
+			again += h.Name + "\x00" + h.Value + "\x00"
+		}
+		q, ok := parseCall([]byte(again + "\x00" + string(r.Body)))
+		if !ok || q.URL != r.URL || q.Method != r.Method || len(q.Header) != len(r.Header) || string(q.Body) != string(r.Body) {
+			t.Errorf("%q: %+v, again %+v", block, r, q)
+		}
+	})
+}
