@@ -9,9 +9,6 @@ package openai
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -69,31 +66,20 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the config is not what its schema says"}
 	}
+	header, err := provider.LeaseHeader([]provider.Credential{
+		{Field: "Authorization", Scheme: "Bearer", Value: c.APIKey}, {Field: "OpenAI-Organization", Value: c.Organization}, {Field: "OpenAI-Project", Value: c.Project},
+	}, c.Headers)
+	if err != nil {
+		return err
+	}
 	lease := &provider.Relay{
 		Ops: []provider.Template{
 			{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
 			{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
 			{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
 		},
+		Header:    header,
 		RefreshOn: []provider.Match{{Status: 401}},
-	}
-	for _, f := range []llm.Field{{Name: "Authorization", Value: c.APIKey}, {Name: "OpenAI-Organization", Value: c.Organization}, {Name: "OpenAI-Project", Value: c.Project}} {
-		if f.Value == "" {
-			continue
-		}
-		if !plain(f.Value) || strings.ContainsRune(f.Value, ' ') {
-			return &llm.Error{Code: llm.CodeInvalid, Message: "config: the value for " + f.Name + " has a space or a control character in it"}
-		}
-		if f.Name == "Authorization" {
-			f.Value = "Bearer " + f.Value
-		}
-		lease.Header.Add(f.Name, f.Value)
-	}
-	for _, field := range slices.Sorted(maps.Keys(c.Headers)) {
-		if !token(field) || !plain(c.Headers[field]) || framing(field) {
-			return &llm.Error{Code: llm.CodeInvalid, Message: "config: headers: " + field + " cannot be set"}
-		}
-		lease.Header.Set(field, c.Headers[field])
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,26 +96,4 @@ func (p *plugin) Relay(context.Context) (*provider.Relay, error) {
 		return nil, &llm.Error{Code: llm.CodeInternal, Message: "the plugin is not configured"}
 	}
 	return p.lease, nil
-}
-
-// token reports whether s is a header field's name (RFC 9110, section 5.6.2).
-func token(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// plain reports whether a field's value has no control characters.
-func plain(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
-}
-
-// framing reports whether a field belongs to the gateway's connection.
-func framing(name string) bool {
-	return slices.ContainsFunc([]string{"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "content-type", "content-encoding"},
-		func(f string) bool { return llm.EqualFold(f, name) })
 }
