@@ -3,6 +3,7 @@
 package main
 
 import (
+	"github.com/ginnel/ginnel/plugins/anthropic"
 	"github.com/ginnel/ginnel/plugins/echo"
 	"github.com/ginnel/ginnel/plugins/jsonl"
 	"github.com/ginnel/ginnel/plugins/openai"
@@ -13,8 +14,9 @@ import (
 // builtinProviders returns the provider plugins that this binary serves, by name.
 func builtinProviders() map[string]func() provider.Provider {
 	return map[string]func() provider.Provider{
-		"echo":   echo.New,
-		"openai": openai.New,
+		"anthropic": anthropic.New,
+		"echo":      echo.New,
+		"openai":    openai.New,
 	}
 }
 
