@@ -88,7 +88,7 @@ func New(o Options) *Mock {
 		m.mux.Handle("POST "+prefix+"/chat/completions", m.serve(chat))
 		m.mux.Handle("POST "+prefix+"/responses", m.serve(responses))
 		m.mux.Handle("POST "+prefix+"/embeddings", m.serve(embeddings))
-		m.mux.Handle("GET "+prefix+"/models", m.serve(models))
+		m.mux.Handle("GET "+prefix+"/models", m.models())
 		m.mux.Handle("POST "+prefix+"/messages", m.serve(messages))
 		m.mux.Handle("POST "+prefix+"/messages/count_tokens", m.serve(countTokens))
 	}

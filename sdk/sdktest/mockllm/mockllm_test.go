@@ -292,3 +292,31 @@ func TestOverTheWire(t *testing.T) {
 }
 
 func clientTLS(m *Mock) *tls.Config { return &tls.Config{RootCAs: m.Roots} }
+
+func TestMessagesThinkAndCallWhereTheyMay(t *testing.T) {
+	m := Start(t, Options{Chunks: 3})
+	const ask = `{"model":"mock","tools":[{"name":"lookup"}],"thinking":{"type":"enabled"}`
+	resp, unary, err := send(t, m, "/v1/messages", ask+"}")
+	if err != nil || resp.Header.Get("Request-Id") != "req_mock" || !json.Valid([]byte(unary)) {
+		t.Errorf("%v, %v", resp, err)
+	}
+	_, stream, _ := send(t, m, "/v1/messages", ask+`,"stream":true}`)
+	for _, want := range []string{`"thinking"`, `"tool_use"`, signature} {
+		if !strings.Contains(unary, want) || !strings.Contains(stream, want) {
+			t.Errorf("no %s in %s\n%s", want, unary, stream)
+		}
+	}
+	if _, plain, _ := send(t, m, "/v1/messages", `{"stream":true}`); strings.Contains(plain, "tool_use") || strings.Contains(plain, "thinking") {
+		t.Error(plain)
+	}
+	r, _ := http.NewRequest("GET", m.URL+"/v1/models", nil)
+	r.Header.Set("Anthropic-Version", "2023-06-01")
+	resp, err = http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), `"display_name"`) {
+		t.Errorf("%s", b)
+	}
+}

@@ -14,11 +14,15 @@ import (
 
 // request is what the upstream reads of a request.
 type request struct {
-	Model         string          `json:"model"`
-	Stream        bool            `json:"stream"`
-	Encoding      string          `json:"encoding_format"`
-	Dimensions    int             `json:"dimensions"`
-	Input         json.RawMessage `json:"input"`
+	Model      string          `json:"model"`
+	Stream     bool            `json:"stream"`
+	Encoding   string          `json:"encoding_format"`
+	Dimensions int             `json:"dimensions"`
+	Input      json.RawMessage `json:"input"`
+	Tools      json.RawMessage `json:"tools"`
+	Thinking   struct {
+		Type string `json:"type"`
+	} `json:"thinking"`
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
@@ -29,6 +33,8 @@ type streamKey struct {
 	surface string
 	chunks  int
 	usage   bool
+	calls   bool
+	thinks  bool
 }
 
 // inputs counts the texts to embed: a string, a list of strings, or a list of lists of tokens; one
@@ -65,7 +71,7 @@ func (m *Mock) serve(s *surface) http.HandlerFunc {
 		body := s.answer(&q)
 		h := w.Header()
 		h["Content-Type"] = []string{"application/json"}
-		h["X-Request-Id"] = []string{"req_mock"}
+		h[s.vendor.requestID()] = []string{"req_mock"}
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 		w.Write(body)
 		m.count.completed.Add(1)
@@ -157,7 +163,7 @@ func (m *Mock) fault(w http.ResponseWriter, r *http.Request, s *surface, k knobs
 
 // events returns a stream's events; they are made once.
 func (m *Mock) events(s *surface, q *request, chunks int) [][]byte {
-	k := streamKey{s.name, chunks, q.StreamOptions.IncludeUsage}
+	k := streamKey{s.name, chunks, q.StreamOptions.IncludeUsage, q.calls(), q.thinks()}
 	if have, ok := m.streams.Load(k); ok {
 		return have.([][]byte)
 	}
@@ -172,7 +178,7 @@ func (m *Mock) stream(w http.ResponseWriter, r *http.Request, s *surface, k knob
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Request-Id", "req_mock")
+	h.Set(s.vendor.requestID(), "req_mock")
 	rc := http.NewResponseController(w)
 	for i, e := range events {
 		if i > 0 && !sleep(r.Context(), k.gap) {
@@ -238,9 +244,16 @@ func (s *surface) refuse(w http.ResponseWriter, status int, message string) {
 		kind = "server_error"
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Request-Id", "req_mock")
+	w.Header().Set(s.vendor.requestID(), "req_mock")
 	w.WriteHeader(status)
 	io.WriteString(w, s.vendor.refuse(status, kind, message))
+}
+
+func (v *vendor) requestID() string {
+	if v.id != "" {
+		return v.id
+	}
+	return "X-Request-Id"
 }
 
 // reset closes the client's connection with a TCP reset.

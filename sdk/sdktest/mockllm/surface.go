@@ -33,6 +33,7 @@ type vendor struct {
 	kinds  map[int]string // the vendor's own name for a status
 	broken string         // an event whose payload is half a JSON text
 	failed string         // an error inside a stream
+	id     string         // the header field of the request's id; "" = X-Request-Id
 }
 
 var openAI = vendor{
@@ -42,15 +43,6 @@ var openAI = vendor{
 	kinds:  map[int]string{401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"},
 	broken: "data: {\"choices\":[{\"delta\":{\"content\":\n\n",
 	failed: "data: {\"error\":{\"message\":\"mock mid-stream\",\"type\":\"server_error\",\"code\":null}}\n\n",
-}
-
-var anthropic = vendor{
-	refuse: func(_ int, kind, message string) string {
-		return fmt.Sprintf(`{"type":"error","error":{"type":%q,"message":%s},"request_id":"req_mock"}`, kind, quote(message))
-	},
-	kinds:  map[int]string{401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 500: "api_error"},
-	broken: "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\n\n",
-	failed: "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"mock mid-stream\"}}\n\n",
 }
 
 var gemini = vendor{
@@ -67,8 +59,6 @@ var (
 	responses      = &surface{name: "responses", vendor: openAI, answer: constant(responseAnswer("completed", text)), events: responseEvents}
 	embeddings     = &surface{name: "embeddings", vendor: openAI, answer: embeddingAnswer}
 	models         = &surface{name: "models", vendor: openAI, answer: constant(modelList())}
-	messages       = &surface{name: "messages", vendor: anthropic, answer: constant(messageAnswer()), events: messageEvents}
-	countTokens    = &surface{name: "count_tokens", vendor: anthropic, answer: constant(`{"input_tokens":19}`)}
 	generate       = &surface{name: "generate", vendor: gemini, answer: constant(generateAnswer())}
 	generateStream = &surface{name: "generate", vendor: gemini, streams: true, events: generateEvents}
 	geminiTokens   = &surface{name: "gemini_tokens", vendor: gemini, answer: constant(`{"totalTokens":19}`)}
@@ -192,28 +182,6 @@ func packed(input, n int) []byte {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(component(input, i)))
 	}
 	return b
-}
-
-func messageAnswer() string {
-	return fmt.Sprintf(`{"id":"msg_mock0000000000000001","type":"message","role":"assistant","model":"claude-mock","content":[{"type":"text","text":%q}],`+
-		`"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":19,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":230}}`, text)
-}
-
-func messageEvents(_ *request, n int) [][]byte {
-	var out [][]byte
-	event := func(kind, rest string) {
-		out = append(out, fmt.Appendf(nil, "event: %s\ndata: {\"type\":%q%s}\n\n", kind, kind, rest))
-	}
-	event("message_start", `,"message":{"id":"msg_mock0000000000000001","type":"message","role":"assistant","model":"claude-mock","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":19,"output_tokens":1}}`)
-	event("content_block_start", `,"index":0,"content_block":{"type":"text","text":""}`)
-	event("ping", "")
-	for i := range n {
-		event("content_block_delta", `,"index":0,"delta":{"type":"text_delta","text":"`+token(i)+`"}`)
-	}
-	event("content_block_stop", `,"index":0`)
-	event("message_delta", `,"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":`+strconv.Itoa(n)+`}`)
-	event("message_stop", "")
-	return out
 }
 
 func generateAnswer() string {
