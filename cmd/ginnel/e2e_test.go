@@ -186,7 +186,12 @@ func ask(model, text string, stream bool) string {
 // post sends a chat request and returns the answer with its body read.
 func (r *running) post(body string, header ...string) (*http.Response, string) {
 	r.t.Helper()
-	resp, err := http.DefaultClient.Do(r.request(context.Background(), body, header...))
+	return r.do(r.request(context.Background(), body, header...))
+}
+
+func (r *running) do(req *http.Request) (*http.Response, string) {
+	r.t.Helper()
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -200,7 +205,12 @@ func (r *running) post(body string, header ...string) (*http.Response, string) {
 
 func (r *running) request(ctx context.Context, body string, header ...string) *http.Request {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(ctx, "POST", r.url+"/v1/chat/completions", strings.NewReader(body))
+	return r.requestTo(ctx, "POST", "/v1/chat/completions", body, header...)
+}
+
+func (r *running) requestTo(ctx context.Context, method, path, body string, header ...string) *http.Request {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -230,8 +240,22 @@ pipeline "p" { filters = [] }
 `
 )
 
+// surface is a dialect as an operator declares it and as its clients call it.
+type surface struct {
+	plugin string   // of the provider
+	base   string   // what stands behind an upstream's address in base_url
+	header []string // of every request, names and values
+}
+
+var openAI = surface{plugin: "openai", base: "/v1"}
+
 // relay declares an open route to an OpenAI-compatible upstream under several model names.
 func relay(upstream, pipeline string, models ...string) string {
+	return openAI.relay(upstream, pipeline, models...)
+}
+
+// relay declares an open route to an upstream that speaks the dialect, under several model names.
+func (s surface) relay(upstream, pipeline string, models ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 gateway {
@@ -240,7 +264,7 @@ gateway {
 }
 listener "public" { address = "127.0.0.1:0" }
 provider "up" {
-  plugin   = "openai"
+  plugin   = %q
   base_url = %q
   config { api_key = secret.up }
 }
@@ -248,10 +272,10 @@ secret "up" { file = "/etc/hostname" }
 %s
 route "all" {
   listener = listener.public
-  match    = { path = "/v1/*" }
+  match    = { path = "%s/*" }
   auth     = "none"
   pipeline = pipeline.p
-  models   = [`, upstream+"/v1", pipeline)
+  models   = [`, s.plugin, upstream+s.base, pipeline, s.base)
 	for i := range models {
 		if i > 0 {
 			b.WriteString(", ")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -85,44 +86,49 @@ func recordings(t testing.TB, pattern string) (all []*recording) {
 	return all
 }
 
-// TestReplay plays every recording of OpenAI's chat dialect as the upstream: what the client gets is
-// what the vendor sent, byte for byte.
+// played are recordings of one dialect and how they are sent to the gateway.
+type played struct {
+	surface
+	patterns []string
+	path     func(*recording) string // with a query
+	model    func(*recording) string // that the request asks for
+}
+
+var plays = map[string]played{
+	"openai": {openAI, []string{"*__chat-completions__*.json"}, func(*recording) string { return "/v1/chat/completions" }, (*recording).bodyModel},
+}
+
+// TestReplay plays every recording of a dialect as the upstream: what the client gets is what the
+// vendor sent, byte for byte, and so is what the vendor gets.
 func TestReplay(t *testing.T) {
-	all := recordings(t, "*__chat-completions__*.json")
-	var now *recording
-	var got []byte
-	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got, _ = io.ReadAll(r.Body)
-		for name, value := range now.Response.Headers {
-			switch strings.ToLower(name) {
-			case "content-length", "transfer-encoding", "content-encoding", "connection":
-			default:
-				w.Header().Set(name, value)
-			}
-		}
-		if now.Response.Kind == "sse" && w.Header().Get("Content-Type") == "" { // not kept by every recorder
-			w.Header().Set("Content-Type", "text/event-stream")
-		}
-		w.WriteHeader(now.Response.Status)
-		w.Write(now.response())
-	}))
-	defer up.Close()
+	for name, p := range plays {
+		t.Run(name, p.run)
+	}
+}
+
+func (p played) run(t *testing.T) {
+	var all []*recording
+	for _, pattern := range p.patterns {
+		all = append(all, recordings(t, pattern)...)
+	}
+	up := &playback{}
+	server := httptest.NewServer(up)
+	defer server.Close()
 	models := []string{}
 	seen := map[string]bool{}
 	for _, r := range all {
-		name := modelIn(r.request())
-		if name != "" && !seen[name] {
+		if name := p.model(r); name != "" && !seen[name] {
 			seen[name] = true
 			models = append(models, name)
 		}
 	}
 	for name, pipeline := range map[string]string{"no filters": emptyPipeline, "every filter": fullPipeline} {
 		t.Run(name, func(t *testing.T) {
-			gw := start(t, relay(up.URL, pipeline, models...))
+			gw := start(t, p.relay(server.URL, pipeline, models...))
 			count := map[string]int{}
 			for _, r := range all {
-				now, got = r, nil
-				kind, why := replay(gw, r, &got)
+				up.now, up.got = r, nil
+				kind, why := p.replay(gw, r, up)
 				if why != "" {
 					t.Errorf("%s: %s", r.name, why)
 				}
@@ -136,32 +142,59 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func modelIn(body []byte) string {
+// playback is an upstream that answers as the vendor did.
+type playback struct {
+	now *recording
+	got []byte // the request's body; nil where none came
+	at  string // its path and query
+}
+
+func (p *playback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.got, _ = io.ReadAll(r.Body)
+	p.at = r.URL.RequestURI()
+	for name, value := range p.now.Response.Headers {
+		switch strings.ToLower(name) {
+		case "content-length", "transfer-encoding", "content-encoding", "connection":
+		default:
+			w.Header().Set(name, value)
+		}
+	}
+	if p.now.Response.Kind == "sse" && w.Header().Get("Content-Type") == "" { // not kept by every recorder
+		w.Header().Set("Content-Type", "text/event-stream")
+	}
+	w.WriteHeader(p.now.Response.Status)
+	w.Write(p.now.response())
+}
+
+// bodyModel is the model that the request's body names.
+func (r *recording) bodyModel() string {
 	var b struct{ Model string }
-	json.Unmarshal(body, &b)
+	json.Unmarshal(r.request(), &b)
 	return b.Model
 }
 
 // replay plays one recording and says what kind of outcome it had, and what is wrong with it.
-func replay(gw *running, r *recording, got *[]byte) (kind, why string) {
+func (p played) replay(gw *running, r *recording, up *playback) (kind, why string) {
 	request := r.request()
-	if modelIn(request) == "" {
+	if p.model(r) == "" {
 		return "without a model, which the gateway needs", ""
 	}
-	resp, body := gw.post(string(request))
+	resp, body := gw.do(gw.requestTo(context.Background(), "POST", p.path(r), string(request), p.header...))
 	want := r.response()
 	switch {
-	case *got == nil && resp.StatusCode == 400 && r.Response.Status >= 400:
+	case up.got == nil && resp.StatusCode == 400 && r.Response.Status >= 400:
 		return "refused by the gateway as by the vendor", ""
-	case *got == nil:
+	case up.got == nil:
 		return "not sent", fmt.Sprintf("status %d: %s", resp.StatusCode, body)
-	case !bytes.Equal(*got, request):
-		return "request changed", fmt.Sprintf("sent %s\nwant %s", *got, request)
+	case !bytes.Equal(up.got, request):
+		return "request changed", fmt.Sprintf("sent %s\nwant %s", up.got, request)
 	case r.Response.Status == 401 || r.Response.Status == 403:
 		if resp.StatusCode != 502 {
 			return "credentials", fmt.Sprintf("status %d", resp.StatusCode)
 		}
 		return "the gateway's credentials, its own error", ""
+	case up.at != p.path(r):
+		return "another path", fmt.Sprintf("sent to %s, want %s", up.at, p.path(r))
 	case resp.StatusCode != r.Response.Status:
 		return "status", fmt.Sprintf("status %d, want %d: %s", resp.StatusCode, r.Response.Status, body)
 	case body != string(want):
