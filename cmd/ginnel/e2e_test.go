@@ -247,7 +247,10 @@ type surface struct {
 	header []string // of every request, names and values
 }
 
-var openAI = surface{plugin: "openai", base: "/v1"}
+var (
+	openAI       = surface{plugin: "openai", base: "/v1"}
+	anthropicAPI = surface{plugin: "anthropic", base: "/v1", header: []string{"anthropic-version", "2023-06-01"}}
+)
 
 // relay declares an open route to an OpenAI-compatible upstream under several model names.
 func relay(upstream, pipeline string, models ...string) string {

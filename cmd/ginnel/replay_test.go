@@ -95,7 +95,8 @@ type played struct {
 }
 
 var plays = map[string]played{
-	"openai": {openAI, []string{"*__chat-completions__*.json"}, func(*recording) string { return "/v1/chat/completions" }, (*recording).bodyModel},
+	"openai":    {openAI, []string{"*__chat-completions__*.json"}, func(*recording) string { return "/v1/chat/completions" }, (*recording).bodyModel},
+	"anthropic": {anthropicAPI, []string{"anthropic__messages__*.json", "anthropic__count_tokens__*.json"}, func(r *recording) string { return r.Request.Path }, (*recording).bodyModel},
 }
 
 // TestReplay plays every recording of a dialect as the upstream: what the client gets is what the
