@@ -39,9 +39,9 @@ func (r *running) dial(secure bool) net.Conn {
 	return c
 }
 
-func writeRequest(t *testing.T, c net.Conn, body string) {
+func writeRequest(t *testing.T, c net.Conn, path, body string) {
 	t.Helper()
-	_, err := fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	_, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,9 +50,15 @@ func writeRequest(t *testing.T, c net.Conn, body string) {
 // TestHangUp lets the client go at each point of an exchange: the upstream's call is cancelled, and
 // the event says why.
 func TestHangUp(t *testing.T) {
+	for name, a := range apis {
+		t.Run(name, a.hangUps)
+	}
+}
+
+func (a api) hangUps(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		up := mockllm.Start(t, mockllm.Options{})
-		hcl := relay(up.URL, fullPipeline, "mock+delay=60s", "mock+gap=200ms", "mock+fault=slowfirst:60s", "mock+fault=sse-stall")
+		hcl := a.relay(up.URL, fullPipeline, "mock+delay=60s", "mock+gap=200ms", "mock+fault=slowfirst:60s", "mock+fault=sse-stall")
 		if secure {
 			hcl = strings.Replace(hcl, `address = "127.0.0.1:0" }`, "address = \"127.0.0.1:0\"\n tls \"internal\" {}\n}", 1)
 			hcl = strings.Replace(hcl, `listener "public" { `, "listener \"public\" {\n", 1)
@@ -70,16 +76,16 @@ func TestHangUp(t *testing.T) {
 			{"stream that stalls", "mock+fault=sse-stall", true, true},
 		} {
 			t.Run(fmt.Sprintf("%s, TLS %t", c.name, secure), func(t *testing.T) {
-				gw.hangUp(t, up, secure, c.model, c.stream, c.first)
+				a.hangUp(t, gw, up, secure, c.model, c.stream, c.first)
 			})
 		}
 	}
 }
 
-func (r *running) hangUp(t *testing.T, up *mockllm.Mock, secure bool, model string, stream, first bool) {
+func (a api) hangUp(t *testing.T, r *running, up *mockllm.Mock, secure bool, model string, stream, first bool) {
 	cancelled, ended := up.Stats().Cancelled, len(r.events())
 	conn := r.dial(secure)
-	writeRequest(t, conn, ask(model, "hello", stream))
+	writeRequest(t, conn, a.path(model, stream), a.ask(model, "hello", stream))
 	if first {
 		br := bufio.NewReader(conn)
 		for line := ""; !strings.HasPrefix(line, "data: "); {
@@ -108,7 +114,7 @@ func TestHangUpOnAnInvokedProvider(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		ended := len(gw.events())
 		conn := gw.dial(false)
-		writeRequest(t, conn, ask("echo", "hello echo:latency=60s", stream))
+		writeRequest(t, conn, "/v1/chat/completions", ask("echo", "hello echo:latency=60s", stream))
 		time.Sleep(50 * time.Millisecond)
 		conn.Close()
 		gw.wait("the event", func() bool { return len(gw.events()) > ended })
