@@ -24,7 +24,7 @@ race: export CGO_ENABLED = 1
 race: ## every test under the race detector (needs a C compiler)
 	$(GO) test -race -timeout 30m ./...
 
-test-clients: build ## official OpenAI SDKs (Node, Python, Go) against a running daemon
+test-clients: build ## official SDKs (Node, Python, Go) against a running daemon
 	$(GO) run ./cmd/testclients -ginnel $(BIN)/ginnel
 
 bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro benchmarks

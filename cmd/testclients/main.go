@@ -1,12 +1,14 @@
-// Command testclients runs the official OpenAI SDKs for Node, Python and Go against a daemon: once
-// against `ginnel dev`, once over TLS against `ginnel run` with a file of its own. It installs the
-// SDKs with npm, pip and the go tool in a cache directory and says so.
+// Command testclients runs the vendors' official SDKs against a daemon: those of OpenAI for Node, Python
+// and Go once against `ginnel dev` and once over TLS against `ginnel run` with a file of its own, those of
+// Google for Node and Python against a daemon that relays to the mock upstream. It installs the SDKs with
+// npm, pip and the go tool in a cache directory and says so.
 //
 // It checks what an application sees; what happens inside is the business of the packages' tests.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -22,6 +24,9 @@ import (
 const (
 	nodeSDK   = "openai@7.57.0"
 	pythonSDK = "openai==3.54.0"
+
+	geminiNodeSDK   = "@google/genai@2.32.0"
+	geminiPythonSDK = "google-genai==3.6.1"
 )
 
 // startup bounds how long a daemon may take until it says that it is ready.
@@ -32,6 +37,9 @@ type endpoint struct {
 	BaseURL string `json:"base_url"`
 	Key     string `json:"key"`
 	CA      string `json:"ca,omitempty"`
+
+	Model    string `json:"-"` // that the clients ask for; "" = echo
+	Upstream string `json:"-"` // the mock's address, where there is one
 }
 
 func main() {
@@ -51,21 +59,30 @@ func run(binary, cache string) error {
 	if err != nil {
 		return err
 	}
-	clients, err := install(ctx, cache)
+	openAI, err := install(ctx, cache)
+	if err != nil {
+		return err
+	}
+	gemini, err := installScripts(ctx, cache, geminiNodeSDK, "gemini.mjs", geminiPythonSDK, "gemini_sdk.py")
 	if err != nil {
 		return err
 	}
 	failed := 0
 	for _, d := range []struct {
-		name  string
-		start func(context.Context, string) (*daemon, error)
-	}{{"ginnel dev", startDev}, {"ginnel run, TLS", startTLS}} {
+		name    string
+		start   func(context.Context, string) (*daemon, error)
+		clients []client
+	}{
+		{"ginnel dev", startDev, openAI},
+		{"ginnel run, TLS", startTLS, openAI},
+		{"ginnel run, Gemini", startRelay("gemini", "/v1beta"), gemini},
+	} {
 		fmt.Println("==", d.name)
 		daemon, err := d.start(ctx, binary)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.name, err)
 		}
-		for _, c := range clients {
+		for _, c := range d.clients {
 			if err := c.run(ctx, daemon.endpoint); err != nil {
 				fmt.Printf("FAIL %s: %v\n", c.name, err)
 				failed++
@@ -89,14 +106,32 @@ type client struct {
 	dir  string
 }
 
-// install puts the SDKs into the cache unless they are there.
+// install puts OpenAI's SDKs into the cache unless they are there.
 func install(ctx context.Context, cache string) ([]client, error) {
+	clients, err := installScripts(ctx, cache, nodeSDK, "openai.mjs", pythonSDK, "openai_sdk.py")
+	if err != nil {
+		return nil, err
+	}
+	here, err := filepath.Abs("cmd/testclients")
+	if err != nil {
+		return nil, err
+	}
+	sdk := filepath.Join(cache, "go-sdk")
+	if err := command(ctx, filepath.Join(here, "go"), "go", "build", "-o", sdk, "."); err != nil {
+		return nil, err
+	}
+	return append(clients, client{"go", []string{sdk}, here}), nil
+}
+
+// installScripts puts a vendor's SDKs into the cache unless they are there, with the scripts that use
+// them.
+func installScripts(ctx context.Context, cache, nodeSDK, nodeScript, pythonSDK, pythonScript string) ([]client, error) {
 	here, err := filepath.Abs("cmd/testclients")
 	if err != nil {
 		return nil, err
 	}
 	node, python := filepath.Join(cache, nodeSDK), filepath.Join(cache, pythonSDK)
-	if _, err := os.Stat(filepath.Join(node, "node_modules", "openai")); err != nil {
+	if _, err := os.Stat(filepath.Join(node, "node_modules", ".package-lock.json")); err != nil {
 		fmt.Println("== installing", nodeSDK)
 		if err := os.MkdirAll(node, 0o755); err != nil {
 			return nil, err
@@ -117,22 +152,17 @@ func install(ctx context.Context, cache string) ([]client, error) {
 			return nil, err
 		}
 	}
-	script, err := os.ReadFile(filepath.Join(here, "openai.mjs"))
+	script, err := os.ReadFile(filepath.Join(here, nodeScript))
 	if err != nil {
 		return nil, err
 	}
 	// Node finds the SDK beside the script only.
-	if err := os.WriteFile(filepath.Join(node, "openai.mjs"), script, 0o644); err != nil {
-		return nil, err
-	}
-	sdk := filepath.Join(cache, "go-sdk")
-	if err := command(ctx, filepath.Join(here, "go"), "go", "build", "-o", sdk, "."); err != nil {
+	if err := os.WriteFile(filepath.Join(node, nodeScript), script, 0o644); err != nil {
 		return nil, err
 	}
 	return []client{
-		{"node", []string{"node", "openai.mjs"}, node},
-		{"python", []string{filepath.Join(python, "bin", "python"), "openai_sdk.py"}, here},
-		{"go", []string{sdk}, here},
+		{"node", []string{"node", nodeScript}, node},
+		{"python", []string{filepath.Join(python, "bin", "python"), pythonScript}, here},
 	}, nil
 }
 
@@ -148,7 +178,7 @@ func command(ctx context.Context, dir, name string, args ...string) error {
 func (c client) run(ctx context.Context, e endpoint) error {
 	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "BASE_URL="+e.BaseURL, "API_KEY="+e.Key, "MODEL=echo", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "BASE_URL="+e.BaseURL, "API_KEY="+e.Key, "MODEL="+cmp.Or(e.Model, "echo"), "MOCK_URL="+e.Upstream, "PYTHONDONTWRITEBYTECODE=1")
 	if e.CA != "" {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+e.CA, "SSL_CERT_FILE="+e.CA)
 	}
