@@ -1,7 +1,7 @@
 // Command testclients runs the vendors' official SDKs against a daemon: those of OpenAI for Node, Python
 // and Go once against `ginnel dev` and once over TLS against `ginnel run` with a file of its own, those of
-// Google for Node and Python against a daemon that relays to the mock upstream. It installs the SDKs with
-// npm, pip and the go tool in a cache directory and says so.
+// Google and Anthropic for Node and Python against a daemon that relays to the mock upstream. It installs
+// the SDKs with npm, pip and the go tool in a cache directory and says so.
 //
 // It checks what an application sees; what happens inside is the business of the packages' tests.
 package main
@@ -27,6 +27,9 @@ const (
 
 	geminiNodeSDK   = "@google/genai@2.32.0"
 	geminiPythonSDK = "google-genai==3.6.1"
+
+	anthropicNodeSDK   = "@anthropic-ai/sdk@1.14.0"
+	anthropicPythonSDK = "anthropic==2.14.0"
 )
 
 // startup bounds how long a daemon may take until it says that it is ready.
@@ -67,6 +70,10 @@ func run(binary, cache string) error {
 	if err != nil {
 		return err
 	}
+	anthropic, err := installScripts(ctx, cache, anthropicNodeSDK, "anthropic.mjs", anthropicPythonSDK, "anthropic_sdk.py")
+	if err != nil {
+		return err
+	}
 	failed := 0
 	for _, d := range []struct {
 		name    string
@@ -76,6 +83,7 @@ func run(binary, cache string) error {
 		{"ginnel dev", startDev, openAI},
 		{"ginnel run, TLS", startTLS, openAI},
 		{"ginnel run, Gemini", startRelay("gemini", "/v1beta"), gemini},
+		{"ginnel run, Anthropic", startRelay("anthropic", "/v1"), anthropic},
 	} {
 		fmt.Println("==", d.name)
 		daemon, err := d.start(ctx, binary)
