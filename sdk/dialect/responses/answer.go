@@ -169,7 +169,7 @@ func (a *answerReader) about(key int) {
 // repeat makes the texts from begin on repetitions.
 func (a *answerReader) repeat(begin int) {
 	for i := begin; i < len(a.texts); i++ {
-		a.texts[i].Channel.Repeat = true
+		a.texts[i].Channel.Repeat, a.texts[i].Whole = true, true
 	}
 }
 

@@ -120,7 +120,7 @@ func isToolText(path string) bool {
 		return false
 	case isToolText("." + rest): // in a namespace
 		return true
-	case rest == "name" || rest == "description":
+	case rest == "name" || rest == "description" || rest == "user_location.country":
 		return true
 	}
 	return (strings.HasPrefix(rest, "parameters.") || strings.HasPrefix(rest, "filters.")) && isSchemaText(rest)
