@@ -68,6 +68,15 @@ func (b *Body) Next(dst []byte) ([]byte, error) {
 	}
 }
 
+// Linger is Next behind the end that the reader knows of: it waits for a moment only, and any error but
+// io.EOF says no more than that nothing followed.
+func (b *Body) Linger(dst []byte) ([]byte, error) {
+	if b.c != nil {
+		b.c.by = time.Now().Add(closeGrace)
+	}
+	return b.Next(dst)
+}
+
 // All appends the rest of the body, at most max bytes of it; more is an error.
 func (b *Body) All(dst []byte, max int) ([]byte, error) {
 	for begin := len(dst); ; {

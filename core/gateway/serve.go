@@ -36,6 +36,8 @@ type serving struct {
 	class  string            // what a filter found
 	status int
 	out    int64 // bytes of the answer's body
+
+	delivered bool // the client has the stream's terminator
 }
 
 // serve takes the exchange up to its reply's head.

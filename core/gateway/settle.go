@@ -14,6 +14,9 @@ func (s *serving) done(server exchange.Terminal) {
 	x := s.x
 	if s.end == "" || s.end == exchange.Completed {
 		s.end = server
+		if s.delivered { // a client may leave as soon as it has all
+			s.end = exchange.Completed
+		}
 	}
 	x.End = s.end
 	if s.answer != nil && s.answer.Body != nil {

@@ -26,7 +26,11 @@ type stream struct {
 	over   bool
 	ended  bool // the upstream's terminator came
 	failed bool // the upstream said an error, which went to the client as it was
+	trail  int  // events that may still follow the terminator; 0 before it
 }
+
+// maxTrail bounds the events behind a stream's terminator.
+const maxTrail = 8
 
 // framer cuts an upstream's bytes into events.
 type framer interface {
@@ -55,15 +59,19 @@ func (st *stream) Next(dst []byte) ([]byte, error) {
 }
 
 func (st *stream) next(dst []byte) ([]byte, error) {
+	st.s.delivered = st.trail > 0 // the client has the terminator
 	for begin := len(dst); !st.over; {
 		if len(st.buf) == 0 {
 			if len(dst) > begin {
 				return dst, nil
 			}
 			var err error
-			if st.s.answer.Ended {
+			switch {
+			case st.s.answer.Ended:
 				err = io.EOF
-			} else {
+			case st.trail > 0:
+				st.buf, err = st.s.answer.Body.Linger(st.buf)
+			default:
 				st.buf, err = st.s.answer.Body.Next(st.buf)
 			}
 			if err != nil && len(st.buf) == 0 {
@@ -85,15 +93,41 @@ func (st *stream) next(dst []byte) ([]byte, error) {
 func (st *stream) frames(dst []byte) []byte {
 	for !st.over {
 		ok, err := st.framer.Next(&st.frame)
+		if err != nil && st.trail > 0 {
+			st.over = true
+			return dst
+		}
 		if err != nil {
 			return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
 		}
 		if !ok {
 			return dst
 		}
-		dst = st.pass(dst)
+		if st.trail > 0 {
+			dst = st.follow(dst)
+		} else {
+			dst = st.pass(dst)
+		}
 	}
 	return dst
+}
+
+// follow passes on what an upstream sends behind its terminator: a comment, or one terminator more, as
+// some compatible servers send [DONE] behind the last event of Responses. Anything else is dropped,
+// with all behind it: no filter would see it.
+func (st *stream) follow(dst []byte) []byte {
+	st.trail--
+	st.over = st.trail == 0
+	if st.frame.Payload != nil {
+		st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0]}
+		err := st.s.codec.Event(st.s.x.Op, st.frame.Payload, &st.event)
+		st.over = st.over || !st.event.More
+		if err != nil || !st.event.End || len(st.event.Texts) > 0 || st.event.Error != nil {
+			st.over = true
+			return dst
+		}
+	}
+	return st.put(dst, st.frame.Raw)
 }
 
 // pass takes one event through the dialect and the filters.
@@ -147,6 +181,10 @@ func (st *stream) terminate(dst []byte) []byte {
 	}
 	if !st.over {
 		dst = st.end(dst)
+	}
+	if !st.over && st.frame.Payload != nil && st.event.More {
+		st.trail = maxTrail
+		return dst
 	}
 	st.over = true
 	return dst
@@ -217,6 +255,13 @@ func (st *stream) verdict(dst []byte, v exchange.Verdict, err error) []byte {
 
 // finish ends a stream whose bytes have ended: cleanly only where the dialect says it was whole.
 func (st *stream) finish(dst []byte, err error) []byte {
+	if st.trail > 0 {
+		if st.framer.Tail(&st.frame) && errors.Is(err, io.EOF) {
+			dst = st.follow(dst)
+		}
+		st.over = true
+		return dst
+	}
 	if end, e := st.s.stopped(); e != nil {
 		return st.fail(dst, end, e, err)
 	}

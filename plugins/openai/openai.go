@@ -1,4 +1,4 @@
-// Package openai is the provider plugin for OpenAI and for every server that speaks its dialect:
+// Package openai is the provider plugin for OpenAI and for every server that speaks its dialects:
 // vLLM, llama.cpp, Ollama, Groq, DeepSeek and others, by the provider block's base_url. It relays: it
 // hands the gateway the paths and the credentials, and sees no request.
 //
@@ -45,8 +45,8 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels},
-		Dialects: []llm.Dialect{llm.OpenAI},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels},
+		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  []string{origin},
 		Config: &schema.Block{
 			Doc: "Credentials for OpenAI or a server that speaks its dialect; base_url stands in the provider block.",
@@ -77,6 +77,8 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 			{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
 			{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
 			{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
+			{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
+			{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
 		},
 		Header:    header,
 		RefreshOn: []provider.Match{{Status: 401}},

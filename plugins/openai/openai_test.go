@@ -41,8 +41,15 @@ func TestLease(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if tmpl := r.Find(llm.OpModels, llm.OpenAI); tmpl == nil || tmpl.Method != "GET" || tmpl.Path != "/models" {
-		t.Errorf("%+v", tmpl)
+	for _, want := range []provider.Template{
+		{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
+		{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
+		{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
+		{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
+	} {
+		if tmpl := r.Find(want.Op, want.Dialect); tmpl == nil || tmpl.Method != want.Method || tmpl.Path != want.Path {
+			t.Errorf("%s of %s: %+v", want.Op, want.Dialect, tmpl)
+		}
 	}
 	if !r.Stale(401, nil) || r.Stale(403, nil) || !r.Expires.IsZero() {
 		t.Errorf("%+v", r)
