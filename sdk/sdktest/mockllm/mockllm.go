@@ -87,6 +87,7 @@ func New(o Options) *Mock {
 	for _, prefix := range []string{"", "/v1"} {
 		m.mux.Handle("POST "+prefix+"/chat/completions", m.serve(chat))
 		m.mux.Handle("POST "+prefix+"/responses", m.serve(responses))
+		m.mux.Handle("POST "+prefix+"/responses/input_tokens", m.serve(inputTokens))
 		m.mux.Handle("POST "+prefix+"/embeddings", m.serve(embeddings))
 		m.mux.Handle("GET "+prefix+"/models", m.models())
 		m.mux.Handle("POST "+prefix+"/messages", m.serve(messages))

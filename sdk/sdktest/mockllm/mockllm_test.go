@@ -49,6 +49,8 @@ var surfaces = []struct{ path, body, stream string }{
 	{"/v1/chat/completions", `{"model":"mock"}`, `{"model":"mock","stream":true}`},
 	{"/chat/completions", `{"model":"mock"}`, `{"model":"mock","stream":true,"stream_options":{"include_usage":true}}`},
 	{"/v1/responses", `{"model":"mock"}`, `{"model":"mock","stream":true}`},
+	{"/v1/responses", `{"model":"mock","tools":[{}],"reasoning":{"effort":"low"}}`, `{"model":"mock","stream":true,"tools":[{}],"reasoning":{"effort":"low"}}`},
+	{"/v1/responses/input_tokens", `{"model":"mock"}`, ""},
 	{"/v1/messages", `{"model":"mock"}`, `{"model":"mock","stream":true}`},
 	{"/v1/messages/count_tokens", `{"model":"mock"}`, ""},
 	{"/v1/embeddings", `{"model":"mock","input":["a","b"]}`, ""},
@@ -100,7 +102,7 @@ func TestStreamsAreEventsOfJSON(t *testing.T) {
 			t.Errorf("%s: usage in %q", s.path, body)
 		}
 	}
-	if got := m.Stats(); got.Streams != 5 {
+	if got := m.Stats(); got.Streams != 6 {
 		t.Errorf("%+v", got)
 	}
 }

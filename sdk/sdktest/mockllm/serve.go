@@ -20,6 +20,7 @@ type request struct {
 	Dimensions int             `json:"dimensions"`
 	Input      json.RawMessage `json:"input"`
 	Tools      json.RawMessage `json:"tools"`
+	Reasoning  json.RawMessage `json:"reasoning"`
 	Thinking   struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
@@ -35,6 +36,7 @@ type streamKey struct {
 	usage   bool
 	calls   bool
 	thinks  bool
+	reasons bool
 }
 
 // inputs counts the texts to embed: a string, a list of strings, or a list of lists of tokens; one
@@ -163,7 +165,7 @@ func (m *Mock) fault(w http.ResponseWriter, r *http.Request, s *surface, k knobs
 
 // events returns a stream's events; they are made once.
 func (m *Mock) events(s *surface, q *request, chunks int) [][]byte {
-	k := streamKey{s.name, chunks, q.StreamOptions.IncludeUsage, q.calls(), q.thinks()}
+	k := streamKey{s.name, chunks, q.StreamOptions.IncludeUsage, q.calls(), q.thinks(), q.reasons()}
 	if have, ok := m.streams.Load(k); ok {
 		return have.([][]byte)
 	}

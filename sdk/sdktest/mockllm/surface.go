@@ -56,7 +56,6 @@ var gemini = vendor{
 
 var (
 	chat           = &surface{name: "chat", vendor: openAI, answer: constant(chatAnswer()), events: chatEvents}
-	responses      = &surface{name: "responses", vendor: openAI, answer: constant(responseAnswer("completed", text)), events: responseEvents}
 	embeddings     = &surface{name: "embeddings", vendor: openAI, answer: embeddingAnswer}
 	models         = &surface{name: "models", vendor: openAI, answer: constant(modelList())}
 	generate       = &surface{name: "generate", vendor: gemini, answer: constant(generateAnswer())}
@@ -100,38 +99,6 @@ func chatEvents(q *request, n int) [][]byte {
 		out = append(out, fmt.Appendf(nil, "%s\"choices\":[],\"usage\":{\"prompt_tokens\":19,\"completion_tokens\":%d,\"total_tokens\":%d}}\n\n", head, n, 19+n))
 	}
 	return append(out, []byte("data: [DONE]\n\n"))
-}
-
-func responseAnswer(status, text string) string {
-	output := `[]`
-	if text != "" {
-		output = fmt.Sprintf(`[{"type":"message","id":"msg_01","status":"completed","role":"assistant","content":[{"type":"output_text","text":%q,"annotations":[]}]}]`, text)
-	}
-	return fmt.Sprintf(`{"id":"resp_mock01","object":"response","created_at":%d,"status":%q,"error":null,"incomplete_details":null,"instructions":null,"model":"gpt-4o-mini",`+
-		`"output":%s,"parallel_tool_calls":true,"temperature":1,"tool_choice":"auto","tools":[],"top_p":1,"metadata":{},`+
-		`"usage":{"input_tokens":19,"input_tokens_details":{"cached_tokens":0},"output_tokens":230,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":249}}`, created, status, output)
-}
-
-func responseEvents(_ *request, n int) [][]byte {
-	var out [][]byte
-	event := func(kind, rest string) {
-		out = append(out, fmt.Appendf(nil, "event: %s\ndata: {\"type\":%q,\"sequence_number\":%d,%s}\n\n", kind, kind, len(out), rest))
-	}
-	const at = `"item_id":"msg_01","output_index":0,"content_index":0,`
-	event("response.created", `"response":`+responseAnswer("in_progress", ""))
-	event("response.output_item.added", `"output_index":0,"item":{"type":"message","id":"msg_01","status":"in_progress","role":"assistant","content":[]}`)
-	event("response.content_part.added", at+`"part":{"type":"output_text","text":"","annotations":[]}`)
-	var all strings.Builder
-	for i := range n {
-		all.WriteString(token(i))
-		event("response.output_text.delta", at+`"delta":"`+token(i)+`"`)
-	}
-	whole := strconv.Quote(all.String())
-	event("response.output_text.done", at+`"text":`+whole)
-	event("response.content_part.done", at+`"part":{"type":"output_text","text":`+whole+`,"annotations":[]}`)
-	event("response.output_item.done", `"output_index":0,"item":{"type":"message","id":"msg_01","status":"completed","role":"assistant","content":[{"type":"output_text","text":`+whole+`,"annotations":[]}]}`)
-	event("response.completed", `"response":`+responseAnswer("completed", all.String()))
-	return out
 }
 
 func modelList() string {
