@@ -96,6 +96,7 @@ type played struct {
 
 var plays = map[string]played{
 	"openai":    {openAI, []string{"*__chat-completions__*.json"}, func(*recording) string { return "/v1/chat/completions" }, (*recording).bodyModel},
+	"responses": {openAI, []string{"*__responses__*.json"}, func(*recording) string { return "/v1/responses" }, (*recording).bodyModel},
 	"anthropic": {anthropicAPI, []string{"anthropic__messages__*.json", "anthropic__count_tokens__*.json"}, func(r *recording) string { return r.Request.Path }, (*recording).bodyModel},
 }
 

@@ -33,12 +33,38 @@ type api struct {
 // apis are the surfaces for a conversation.
 var apis = map[string]api{
 	"openai":    {openAI, at("/v1/chat/completions"), ask, checkError, readChat},
+	"responses": {openAI, at("/v1/responses"), askResponses, checkResponsesError, readResponses},
 	"anthropic": {anthropicAPI, at("/v1/messages"), askMessages, checkMessagesError, readMessages},
 }
 
 func at(path string) func(string, bool) string { return func(string, bool) string { return path } }
 
 func readChat(stream string) (bool, error) { return lastData(stream) != "[DONE]", nil }
+
+// askResponses is the body of a request for a response.
+func askResponses(model, text string, stream bool) string {
+	return fmt.Sprintf(`{"model":%q,"input":[{"role":"user","content":[{"type":"input_text","text":%q}]}],"stream":%t}`, model, text, stream)
+}
+
+func readResponses(stream string) (bool, error) {
+	r, err := grammar.Responses([]byte(stream))
+	return err == nil && r.Error != "", err
+}
+
+// checkResponsesError holds an error to OpenAI's shape, as a body or as the event that ends a stream.
+func checkResponsesError(t *testing.T, payload, code, id string) {
+	t.Helper()
+	var e struct{ Type, Code, Message string }
+	if err := json.Unmarshal([]byte(payload), &e); err != nil {
+		t.Errorf("no JSON: %v: %s", err, payload)
+	}
+	if e.Type != "error" || code != "" {
+		checkError(t, payload, code, id)
+	}
+	if e.Type == "error" && (e.Message == "" || code != "" && e.Code != code) {
+		t.Errorf("no error event of OpenAI's: %s", payload)
+	}
+}
 
 // askMessages is the body of a request for a message.
 func askMessages(model, text string, stream bool) string {

@@ -146,6 +146,8 @@ func (r *responseReader) frame(f *dialect.Frame) error {
 		return fmt.Errorf("no JSON: %w", err)
 	case r.ended:
 		return errors.New("an event after the end")
+	case string(f.Name) == "ping":
+		return nil
 	case string(f.Name) != e.Type:
 		return errors.New("the event's name is not its type")
 	case e.Sequence != nil && *e.Sequence <= r.sequence:
