@@ -221,16 +221,22 @@ func (r *running) requestTo(ctx context.Context, method, path, body string, head
 	return req
 }
 
-// pipeline declares the three built-in filters and a pipeline of them; empty is one of none.
+// pipeline declares the three built-in filters and a pipeline of them; empty is one of none. A machine
+// that stalls may not be taken for a filter that does.
 const (
 	fullPipeline = `
-filter "headers" { wasm = "builtin:headers" }
+filter "headers" {
+  wasm   = "builtin:headers"
+  limits = { time = "20s" }
+}
 filter "ratelimit" {
-  wasm = "builtin:ratelimit"
+  wasm   = "builtin:ratelimit"
+  limits = { time = "20s" }
   rate "default" { limit = "1000000/1m" }
 }
 filter "sanitize" {
-  wasm = "builtin:sanitize"
+  wasm   = "builtin:sanitize"
+  limits = { time = "20s" }
   config { unseen = "allow" }
 }
 pipeline "p" { filters = [filter.headers, filter.ratelimit, filter.sanitize] }

@@ -19,7 +19,7 @@ func madeUpToken() string { return "ghp_" + (rand.Text() + rand.Text())[:36] }
 
 // sanitizing is a pipeline of the sanitize filter with a config.
 func sanitizing(config string) string {
-	return fmt.Sprintf("filter \"sanitize\" {\n  wasm = \"builtin:sanitize\"\n  config {\n%s\n  }\n}\npipeline \"p\" { filters = [filter.sanitize] }\n", config)
+	return fmt.Sprintf("filter \"sanitize\" {\n  wasm = \"builtin:sanitize\"\n  limits = { time = \"20s\" }\n  config {\n%s\n  }\n}\npipeline \"p\" { filters = [filter.sanitize] }\n", config)
 }
 
 // TestSecretsInRequests: redacted before the upstream sees them, or denied.
