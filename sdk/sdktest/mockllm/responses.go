@@ -10,7 +10,7 @@ var openAIResponses = vendor{
 	refuse: openAI.refuse,
 	kinds:  openAI.kinds,
 	broken: "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\n\n",
-	failed: "event: error\ndata: {\"type\":\"error\",\"sequence_number\":9,\"code\":\"server_error\",\"message\":\"mock mid-stream\",\"param\":null}\n\n",
+	failed: "event: error\ndata: {\"type\":\"error\",\"sequence_number\":1000000,\"code\":\"server_error\",\"message\":\"mock mid-stream\",\"param\":null}\n\n",
 }
 
 var (
