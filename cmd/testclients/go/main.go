@@ -1,5 +1,5 @@
 // Command go drives a gateway with the official OpenAI SDK for Go. Environment: BASE_URL, API_KEY,
-// MODEL. It prints a line per check and exits with 1 where one fails. It is a module of its own, so
+// MODEL; with the argument "responses" it does so with Responses and a BASE_URL without a path. It prints a line per check and exits with 1 where one fails. It is a module of its own, so
 // that the SDK is no dependency of Ginnel.
 package main
 
@@ -27,6 +27,10 @@ func check(name string, run func() error) {
 
 func main() {
 	ctx := context.Background()
+	if len(os.Args) > 1 && os.Args[1] == "responses" {
+		checkResponses(ctx, openai.NewClient(option.WithBaseURL(os.Getenv("BASE_URL")+"/v1"), option.WithAPIKey(os.Getenv("API_KEY")), option.WithMaxRetries(0)))
+		end()
+	}
 	model := os.Getenv("MODEL")
 	client := openai.NewClient(option.WithBaseURL(os.Getenv("BASE_URL")), option.WithAPIKey(os.Getenv("API_KEY")), option.WithMaxRetries(0))
 	say := func(text string) openai.ChatCompletionNewParams {
@@ -95,9 +99,15 @@ func main() {
 		}
 		return nil
 	})
+	end()
+}
+
+// end says with the exit status whether a check failed.
+func end() {
 	if failed {
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 func status(err error, want int) error {

@@ -1,0 +1,131 @@
+"""The official OpenAI SDK for Python, its Responses, against a mock of OpenAI behind a gateway.
+
+Environment: BASE_URL, API_KEY. Prints a line per check; exits 1 where one fails.
+"""
+
+import os
+import sys
+import traceback
+
+import openai
+
+client = openai.OpenAI(base_url=os.environ["BASE_URL"] + "/v1", api_key=os.environ["API_KEY"], max_retries=0, timeout=60)
+tools = [{"type": "function", "name": "lookup", "description": "looks up", "parameters": {"type": "object", "properties": {}}, "strict": False}]
+rich = dict(input="hello", instructions="be brief", tools=tools, reasoning={"effort": "low", "summary": "auto"})
+failed = 0
+
+
+def check(name):
+    def run(test):
+        global failed
+        try:
+            test()
+            print(f"ok   python: responses: {name}")
+        except Exception:
+            failed += 1
+            print(f"FAIL python: responses: {name}: {traceback.format_exc()}")
+
+    return run
+
+
+def raises(kind, call):
+    try:
+        call()
+    except kind as err:
+        return err
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def read(model):
+    return [event for event in client.responses.create(model=model, input="hello", stream=True)]
+
+
+@check("unary")
+def _():
+    answer = client.responses.create(model="mock", **rich)
+    assert answer.output_text.startswith("The quick brown fox"), answer
+    assert [item.type for item in answer.output] == ["reasoning", "message", "function_call"], answer
+    assert answer.output[2].arguments == '{"animal":"fox","legs":4}', answer
+    assert answer.usage.total_tokens > 0 and answer.status == "completed", answer
+    assert answer._request_id.startswith("req_"), answer._request_id
+
+
+@check("streaming")
+def _():
+    for model in ["mock", "noise", "split"]:
+        events = read(model)
+        text = "".join(e.delta for e in events if e.type == "response.output_text.delta")
+        assert text.startswith("token000 token001 "), (model, text)
+        done = events[-1]
+        assert done.type == "response.completed" and done.response.output_text == text, (model, done)
+
+
+@check("streaming, put together")
+def _():
+    with client.responses.stream(model="mock", **rich) as stream:
+        kinds = {event.type for event in stream}
+        final = stream.get_final_response()
+    assert "response.reasoning_summary_text.delta" in kinds and "response.function_call_arguments.delta" in kinds, kinds
+    assert final.output[2].arguments == '{"animal":"fox","legs":4}' and final.output_text.endswith("token049 "), final
+
+
+@check("the count of input tokens")
+def _():
+    assert client.responses.input_tokens.count(model="mock", input="hello").input_tokens == 19
+
+
+@check("an unknown model is NotFoundError")
+def _():
+    err = raises(openai.NotFoundError, lambda: client.responses.create(model="none", input="hello"))
+    assert err.code == "model_not_found" and err.request_id, err
+
+
+@check("what is stored is not here: NotFoundError")
+def _():
+    raises(openai.NotFoundError, lambda: client.responses.retrieve("resp_1"))
+    raises(openai.NotFoundError, lambda: client.responses.cancel("resp_1"))
+    raises(openai.NotFoundError, lambda: client.responses.delete("resp_1"))
+
+
+@check("wrong types are BadRequestError")
+def _():
+    raises(openai.BadRequestError, lambda: client.responses.create(model="mock", input="hello", stream="yes"))
+
+
+@check("a wrong key is AuthenticationError")
+def _():
+    other = openai.OpenAI(base_url=os.environ["BASE_URL"] + "/v1", api_key="wrong", max_retries=0)
+    raises(openai.AuthenticationError, lambda: other.responses.create(model="mock", input="hello"))
+
+
+@check("a limit is RateLimitError")
+def _():
+    err = raises(openai.RateLimitError, lambda: client.responses.create(model="limit", input="hello"))
+    assert err.response.headers["retry-after"] == "1", err.response.headers
+
+
+@check("a broken upstream is InternalServerError")
+def _():
+    raises(openai.InternalServerError, lambda: client.responses.create(model="broken", input="hello"))
+
+
+@check("a stream that breaks off is an error")
+def _():
+    for model in ["cut", "reset", "bad"]:
+        err = raises(openai.APIError, lambda: read(model))
+        assert err.code == "upstream_cut", (model, err)
+
+
+@check("an error that the upstream sends in a stream comes as it is")
+def _():
+    last = read("error")[-1]
+    assert last.type == "error" and last.message == "mock mid-stream" and last.code == "server_error", last
+
+
+@check("a stream that is left")
+def _():
+    with client.responses.create(model="slow", input="hello", stream=True) as stream:
+        next(iter(stream))
+
+
+sys.exit(1 if failed else 0)
