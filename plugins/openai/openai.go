@@ -49,7 +49,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  []string{origin},
 		Config: &schema.Block{
-			Doc: "Credentials for OpenAI or a server that speaks its dialect; base_url stands in the provider block.",
+			Doc: "Credentials for OpenAI or a server that speaks its dialects, Chat Completions and Responses; base_url stands in the provider block.",
 			Attrs: []schema.Attr{
 				{Name: "api_key", Kind: schema.String, Optional: true, Sensitive: true, Doc: "sent as a bearer token; without it, none is sent"},
 				{Name: "organization", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Organization"},
