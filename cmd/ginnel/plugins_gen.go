@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/ginnel/ginnel/plugins/anthropic"
 	"github.com/ginnel/ginnel/plugins/echo"
+	"github.com/ginnel/ginnel/plugins/gemini"
 	"github.com/ginnel/ginnel/plugins/jsonl"
 	"github.com/ginnel/ginnel/plugins/openai"
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -16,6 +17,7 @@ func builtinProviders() map[string]func() provider.Provider {
 	return map[string]func() provider.Provider{
 		"anthropic": anthropic.New,
 		"echo":      echo.New,
+		"gemini":    gemini.New,
 		"openai":    openai.New,
 	}
 }
