@@ -13,7 +13,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +93,7 @@ func New(o Options) *Mock {
 		m.mux.Handle("POST "+prefix+"/messages/count_tokens", m.serve(countTokens))
 	}
 	m.mux.HandleFunc("POST /v1beta/models/{call}", m.gemini)
+	m.mux.Handle("GET /v1beta/models", m.serve(geminiModels))
 	m.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	m.mux.HandleFunc("GET /__stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, m.Stats()) })
 	m.mux.HandleFunc("GET /__last", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, m.last.Load()) })
@@ -141,17 +141,6 @@ func (m *Mock) Reset() {
 	}
 	m.failed.Clear()
 	m.last.Store(nil)
-}
-
-// gemini tells Gemini's operations apart: they stand behind a colon in the path.
-func (m *Mock) gemini(w http.ResponseWriter, r *http.Request) {
-	_, call, _ := strings.Cut(r.PathValue("call"), ":")
-	s, ok := map[string]*surface{"generateContent": generate, "streamGenerateContent": generateStream, "countTokens": geminiTokens, "embedContent": geminiEmbed}[call]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
-	m.serve(s).ServeHTTP(w, r)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

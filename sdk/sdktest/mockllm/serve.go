@@ -2,6 +2,7 @@ package mockllm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -19,6 +20,7 @@ type request struct {
 	Encoding   string          `json:"encoding_format"`
 	Dimensions int             `json:"dimensions"`
 	Input      json.RawMessage `json:"input"`
+	Requests   json.RawMessage `json:"requests"`
 	Tools      json.RawMessage `json:"tools"`
 	Reasoning  json.RawMessage `json:"reasoning"`
 	Thinking   struct {
@@ -151,7 +153,7 @@ func (m *Mock) fault(w http.ResponseWriter, r *http.Request, s *surface, k knobs
 	case kind == "slowfirst":
 		wait := 2 * time.Second
 		duration(&wait, value)
-		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Type", cmp.Or(s.kind, "text/event-stream"))
 		http.NewResponseController(w).Flush()
 		if sleep(r.Context(), wait) {
 			return false
@@ -178,7 +180,7 @@ func (m *Mock) events(s *surface, q *request, chunks int) [][]byte {
 func (m *Mock) stream(w http.ResponseWriter, r *http.Request, s *surface, k knobs, events [][]byte) {
 	m.count.streams.Add(1)
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", cmp.Or(s.kind, "text/event-stream; charset=utf-8"))
 	h.Set("Cache-Control", "no-cache")
 	h.Set(s.vendor.requestID(), "req_mock")
 	rc := http.NewResponseController(w)
@@ -214,7 +216,7 @@ func (m *Mock) midway(w http.ResponseWriter, r *http.Request, s *surface, fault 
 	case "sse-bad":
 		return []byte(s.vendor.broken), true
 	case "sse-noise": // all of it legal: who reads a stream has to skip it
-		return append([]byte(": ping\r\n\r\nevent: ping\r\ndata: {}\r\n\r\n"), e...), true
+		return append([]byte(cmp.Or(s.vendor.noise, ": ping\r\n\r\nevent: ping\r\ndata: {}\r\n\r\n")), e...), true
 	case "sse-cut":
 		return nil, false
 	case "sse-reset":
@@ -237,6 +239,11 @@ func (m *Mock) midway(w http.ResponseWriter, r *http.Request, s *surface, fault 
 func (s *surface) refuse(w http.ResponseWriter, status int, message string) {
 	kind, ok := s.vendor.kinds[status]
 	switch {
+	case status == 401 && s.vendor.badKey != "":
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(400)
+		io.WriteString(w, s.vendor.badKey)
+		return
 	case ok:
 	case status == 529:
 		kind = "overloaded_error"

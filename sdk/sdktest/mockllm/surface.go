@@ -25,6 +25,7 @@ type surface struct {
 	streams bool // always, as one of Gemini's does
 	answer  func(*request) []byte
 	events  func(q *request, n int) [][]byte // nil = it does not stream
+	kind    string                           // the content type of a stream; "" = server-sent events
 }
 
 // vendor is what a vendor's surfaces share.
@@ -34,6 +35,8 @@ type vendor struct {
 	broken string         // an event whose payload is half a JSON text
 	failed string         // an error inside a stream
 	id     string         // the header field of the request's id; "" = X-Request-Id
+	noise  string         // what may stand before an event and means nothing; "" = the one of server-sent events
+	badKey string         // the body of the 400 that answers a wrong key; "" = 401 like any status
 }
 
 var openAI = vendor{
@@ -45,23 +48,10 @@ var openAI = vendor{
 	failed: "data: {\"error\":{\"message\":\"mock mid-stream\",\"type\":\"server_error\",\"code\":null}}\n\n",
 }
 
-var gemini = vendor{
-	refuse: func(status int, kind, message string) string {
-		return fmt.Sprintf(`{"error":{"code":%d,"message":%s,"status":%q}}`, status, quote(message), strings.ToUpper(kind))
-	},
-	kinds:  map[int]string{400: "invalid_argument", 401: "unauthenticated", 404: "not_found", 429: "resource_exhausted", 503: "unavailable"},
-	broken: "data: {\"candidates\":[{\"content\":\r\n\r\n",
-	failed: "data: {\"error\":{\"code\":500,\"message\":\"mock mid-stream\",\"status\":\"INTERNAL\"}}\r\n\r\n",
-}
-
 var (
-	chat           = &surface{name: "chat", vendor: openAI, answer: constant(chatAnswer()), events: chatEvents}
-	embeddings     = &surface{name: "embeddings", vendor: openAI, answer: embeddingAnswer}
-	models         = &surface{name: "models", vendor: openAI, answer: constant(modelList())}
-	generate       = &surface{name: "generate", vendor: gemini, answer: constant(generateAnswer())}
-	generateStream = &surface{name: "generate", vendor: gemini, streams: true, events: generateEvents}
-	geminiTokens   = &surface{name: "gemini_tokens", vendor: gemini, answer: constant(`{"totalTokens":19}`)}
-	geminiEmbed    = &surface{name: "gemini_embed", vendor: gemini, answer: constant(`{"embedding":{"values":` + floats(0, dimensions) + `}}`)}
+	chat       = &surface{name: "chat", vendor: openAI, answer: constant(chatAnswer()), events: chatEvents}
+	embeddings = &surface{name: "embeddings", vendor: openAI, answer: embeddingAnswer}
+	models     = &surface{name: "models", vendor: openAI, answer: constant(modelList())}
 )
 
 func constant(s string) func(*request) []byte {
@@ -149,22 +139,4 @@ func packed(input, n int) []byte {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(component(input, i)))
 	}
 	return b
-}
-
-func generateAnswer() string {
-	return fmt.Sprintf(`{"candidates":[{"content":{"parts":[{"text":%q}],"role":"model"},"finishReason":"STOP","index":0}],`+
-		`"usageMetadata":{"promptTokenCount":19,"candidatesTokenCount":230,"totalTokenCount":249},"modelVersion":"gemini-mock"}`, text)
-}
-
-func generateEvents(_ *request, n int) [][]byte {
-	var out [][]byte
-	for i := range n {
-		finish, usage := "", ""
-		if i == n-1 {
-			finish = `"finishReason":"STOP",`
-			usage = fmt.Sprintf(`"usageMetadata":{"promptTokenCount":19,"candidatesTokenCount":%d,"totalTokenCount":%d},`, n, 19+n)
-		}
-		out = append(out, fmt.Appendf(nil, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":%q}],\"role\":\"model\"},%s\"index\":0}],%s\"modelVersion\":\"gemini-mock\"}\r\n\r\n", token(i), finish, usage))
-	}
-	return out
 }
