@@ -98,6 +98,7 @@ var plays = map[string]played{
 	"openai":    {openAI, []string{"*__chat-completions__*.json"}, func(*recording) string { return "/v1/chat/completions" }, (*recording).bodyModel},
 	"responses": {openAI, []string{"*__responses__*.json"}, func(*recording) string { return "/v1/responses" }, (*recording).bodyModel},
 	"anthropic": {anthropicAPI, []string{"anthropic__messages__*.json", "anthropic__count_tokens__*.json"}, func(r *recording) string { return r.Request.Path }, (*recording).bodyModel},
+	"gemini":    {geminiAPI, []string{"gemini__*Content*.json", "gemini__countTokens__*.json", "vertex__*Content*.json", "vertex__countTokens__*.json"}, geminiPath, geminiModel},
 }
 
 // TestReplay plays every recording of a dialect as the upstream: what the client gets is what the
@@ -190,7 +191,7 @@ func (p played) replay(gw *running, r *recording, up *playback) (kind, why strin
 		return "not sent", fmt.Sprintf("status %d: %s", resp.StatusCode, body)
 	case !bytes.Equal(up.got, request):
 		return "request changed", fmt.Sprintf("sent %s\nwant %s", up.got, request)
-	case r.Response.Status == 401 || r.Response.Status == 403:
+	case r.Response.Status == 401 || r.Response.Status == 403 || r.Response.Status == 400 && bytes.Contains(want, []byte("API_KEY_INVALID")):
 		if resp.StatusCode != 502 {
 			return "credentials", fmt.Sprintf("status %d", resp.StatusCode)
 		}

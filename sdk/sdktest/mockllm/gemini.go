@@ -48,7 +48,8 @@ var (
 // gemini tells Gemini's operations apart: they stand behind a colon in the path, and the query says how
 // a stream is written.
 func (m *Mock) gemini(w http.ResponseWriter, r *http.Request) {
-	_, call, _ := strings.Cut(r.PathValue("call"), ":")
+	call := r.PathValue("call")
+	call = call[strings.LastIndexByte(call, ':')+1:]
 	s, ok := map[string]*surface{"generateContent": generate, "streamGenerateContent": generateArray, "countTokens": geminiTokens,
 		"embedContent": geminiEmbed, "batchEmbedContents": geminiBatch}[call]
 	if !ok {

@@ -92,7 +92,7 @@ func New(o Options) *Mock {
 		m.mux.Handle("POST "+prefix+"/messages", m.serve(messages))
 		m.mux.Handle("POST "+prefix+"/messages/count_tokens", m.serve(countTokens))
 	}
-	m.mux.HandleFunc("POST /v1beta/models/{call}", m.gemini)
+	m.mux.HandleFunc("POST /v1beta/models/{call...}", m.gemini)
 	m.mux.Handle("GET /v1beta/models", m.serve(geminiModels))
 	m.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	m.mux.HandleFunc("GET /__stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, m.Stats()) })

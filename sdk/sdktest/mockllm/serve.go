@@ -105,7 +105,7 @@ func (m *Mock) read(w http.ResponseWriter, r *http.Request, s *surface, q *reque
 		}
 	}
 	if call := r.PathValue("call"); call != "" {
-		q.Model, _, _ = strings.Cut(call, ":")
+		q.Model = call[:max(strings.LastIndexByte(call, ':'), 0)]
 	}
 	if strings.HasPrefix(q.Model, "nope") {
 		s.refuse(w, 404, "The model `"+q.Model+"` does not exist")
