@@ -246,15 +246,6 @@ pipeline "p" { filters = [] }
 `
 )
 
-// surface is a dialect as an operator declares it and as its clients call it.
-type surface struct {
-	plugin string   // of the provider
-	base   string   // what stands behind an upstream's address in base_url
-	header []string // of every request, names and values
-}
-
-var openAI = surface{plugin: "openai", base: "/v1"}
-
 // relay declares an open route to an OpenAI-compatible upstream under several model names.
 func relay(upstream, pipeline string, models ...string) string {
 	return openAI.relay(upstream, pipeline, models...)

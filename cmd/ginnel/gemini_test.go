@@ -261,15 +261,7 @@ func TestGeminiKeys(t *testing.T) {
 // escapedPieces cuts text in pieces of n bytes and writes every second byte as an escape.
 func escapedPieces(text string, n int) (pieces []string) {
 	for rest := text; rest != ""; rest = rest[min(n, len(rest)):] {
-		var b strings.Builder
-		for i, c := range []byte(rest[:min(n, len(rest))]) {
-			if i%2 == 0 && c != ' ' {
-				fmt.Fprintf(&b, `\u%04x`, c)
-			} else {
-				b.WriteByte(c)
-			}
-		}
-		pieces = append(pieces, b.String())
+		pieces = append(pieces, escape(rest[:min(n, len(rest))]))
 	}
 	return pieces
 }
@@ -371,11 +363,11 @@ func checkRedacted(t *testing.T, resp *http.Response, body string, stream bool, 
 	}
 }
 
-var escape = regexp.MustCompile(`\\u00[0-9a-f]{2}`)
+var escaped = regexp.MustCompile(`\\u00[0-9a-f]{2}`)
 
 // unescaped returns a body without the escapes that the tests write.
 func unescaped(body string) string {
-	return escape.ReplaceAllStringFunc(body, func(e string) string {
+	return escaped.ReplaceAllStringFunc(body, func(e string) string {
 		var c byte
 		fmt.Sscanf(e[4:], "%x", &c)
 		return string(rune(c))

@@ -244,8 +244,10 @@ func TestDroppedItemsLeaveAnArray(t *testing.T) {
 		reply := ask(t, "/v1beta/models/m:streamGenerateContent", `{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}`, pieces, dropping)
 		got := all(t, reply, exchange.Completed)
 		var items []struct {
-			Candidates []struct{ Content struct{ Parts []struct{ Text string } } }
-			Error      *struct{}
+			Candidates []struct {
+				Content struct{ Parts []struct{ Text string } }
+			}
+			Error *struct{}
 		}
 		if err := json.Unmarshal([]byte(got), &items); err != nil {
 			t.Errorf("without %03b: %v: %s", drop, err, got)
