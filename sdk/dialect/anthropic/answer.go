@@ -90,7 +90,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
-	into.First = len(a.texts) > 0 || a.kind == kindBlockStart && a.class != classWords
+	into.First = len(a.texts) > 0 || a.kind == kindBlockStart && a.class != classWords && a.class != classSummary
 	into.End = a.kind == kindStop
 	if a.kind == kindBlockStop {
 		into.Closed = append(into.Closed, dialect.Block{Block: dialect.ClampIndex(a.index)})
@@ -230,11 +230,12 @@ func (a *answerReader) start() {
 	}
 	begin := len(a.texts)
 	a.class = a.block()
+	grows := a.class == classWords || a.class == classSummary
 	for i := begin; i < len(a.texts); i++ {
 		t := &a.texts[i]
 		t.Channel.Block = own
 		words := t.Channel.Kind == dialect.KindText || t.Channel.Kind == dialect.KindReasoning
-		t.Whole = a.class != classWords || !words || t.Channel.Repeat
+		t.Whole = !grows || !words || t.Channel.Repeat
 	}
 }
 

@@ -78,14 +78,14 @@ func TestRequestRefusesWhatAnotherReaderReadsInAnotherWay(t *testing.T) {
 
 func TestRequestLeavesUserDefinedObjectsAlone(t *testing.T) {
 	body := `{"model":"m","metadata":{"model":"x","Model":"y","model":"z"},"vendor":{"stream":1,"stream":2},
-		"output_config":{"format":{"schema":{"a":1,"A":2,"a":3,"description":"left alone"}}},
+		"output_config":{"format":{"schema":{"a":1,"A":2,"a":"aa","description":"words","description":"twice"}}},
 		"tools":[{"name":"f","input_schema":{"type":"object","properties":{"name":{"type":"string","Name":1,"name":2},"Name":{}}}}],
 		"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"1","name":"f","input":{"text":"t","Text":"u","text":"v","type":"w"}}]}]}`
 	var q dialect.Request
 	if err := (Codec{}).Request(llm.OpChat, []byte(body), &q); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "texts", found([]byte(body), q.Texts), []string{"f", "f", "t", "u", "v", "w", "x", "y", "z"})
+	same(t, "texts", found([]byte(body), q.Texts), []string{"aa", "f", "f", "t", "twice", "u", "v", "w", "words", "x", "y", "z"})
 }
 
 const (
@@ -131,6 +131,9 @@ func TestRequestTexts(t *testing.T) {
 			[]said{{"f", none, tool}, {"d", none, tool}, {"pd", none, tool}, {"e", none, tool}, {"td", none, tool}, {"ex", none, tool}, {"web_search", none, tool}, {"Leeds", none, form}, {"mt", none, tool}, {"md", none, tool}}, ""},
 		{`{"context_management":{"edits":[{"type":"compact_20260112","instructions":"i","trigger":{"type":"input_tokens","value":1}}]},"compaction":{"type":"summarize","instructions":"j"}}`,
 			[]said{{"i", system, words}, {"j", system, words}}, ""},
+		{`{"output_config":{"effort":"high","format":{"type":"json_schema","schema":{"type":"object","properties":{"a":{"description":"x"}}}}},"output_format":{"type":"json_schema","schema":{"title":"y"}}}`,
+			[]said{{"x", none, tool}, {"y", none, tool}}, ""},
+		{block("assistant", `{"encrypted_content":"e","content":null,"type":"compaction"}`), nil, "encrypted_content"},
 		{`{"mcp_servers":[{"type":"url","name":"n","url":"https://example.com","authorization_token":"t"}]}`, []said{{"n", none, form}, {"https://example.com", none, form}}, "mcp_servers"},
 		{`{"mcp_servers":[]}`, nil, ""},
 		{`{"container":"c_1"}`, nil, "container"},

@@ -21,6 +21,7 @@ const (
 	blockReferences
 	blockTabs
 	blockChanges
+	blockSealed
 	blockName                  // and four more names that the model sees
 	blockTitle = blockName + 5 // and what else is words
 )
@@ -46,7 +47,7 @@ const (
 
 var (
 	blockKeys = dialect.NewKeys("type", "text", "thinking", "input", "content", "lines", "source", "citations", "file_id",
-		"tool", "tools", "tool_references", "tabs", "state_changes",
+		"tool", "tools", "tool_references", "tabs", "state_changes", "encrypted_content",
 		"name", "tool_name", "server_name", "mcp_server_name", "toolset_name",
 		"title", "context", "url", "stdout", "stderr", "page_age", "retrieved_at", "error_message", "error", "path")
 	sourceKeys   = dialect.NewKeys("type", "data", "url", "file_id", "content")
@@ -59,9 +60,10 @@ var (
 type class uint8
 
 const (
-	classOther  class = iota
-	classWords        // a stream adds to its text: text, thinking, compaction
-	classResult       // what a tool gave back
+	classOther   class = iota
+	classWords         // a stream adds to its text: text, thinking
+	classSummary       // so it does to this one, which stands for an earlier part of the conversation
+	classResult        // what a tool gave back
 )
 
 // reader reads what requests, answers and events have in common: content blocks. The texts that it
@@ -95,7 +97,7 @@ func (r *reader) content(name string) {
 // may stand after its texts, and each type's keys mean the same in every other, so that what a block
 // carries beside its type's own keys is seen too.
 func (r *reader) block() class {
-	begin, c := len(r.texts), classOther
+	begin, c, sealed := len(r.texts), classOther, false
 	for o := r.Object(blockKeys); ; {
 		key, ok := r.Next(&o)
 		if !ok {
@@ -122,6 +124,11 @@ func (r *reader) block() class {
 			r.citations()
 		case key == blockFile:
 			r.unseen("file_id")
+		case key == blockSealed:
+			sealed = !r.Null()
+			if sealed {
+				r.Skip()
+			}
 		case key == blockTool, key == blockTools:
 			r.tools("tools")
 		case key < blockTitle:
@@ -129,6 +136,9 @@ func (r *reader) block() class {
 		default:
 			r.text(dialect.KindText, "content")
 		}
+	}
+	if c == classSummary && sealed {
+		r.mark("encrypted_content")
 	}
 	if c == classResult {
 		for i := begin; i < len(r.texts); i++ {
@@ -152,8 +162,10 @@ func (r *reader) class() class {
 	}
 	raw := r.Bytes(s)
 	switch string(raw) {
-	case "text", "thinking", "compaction":
+	case "text", "thinking":
 		return classWords
+	case "compaction":
+		return classSummary
 	case "tool_result":
 		return classResult
 	case "image", "document", "search_result", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use", "container_upload",

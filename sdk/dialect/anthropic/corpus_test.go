@@ -70,11 +70,11 @@ func recordings(t testing.TB) []recording {
 // opaque are the members whose values are no words: ids, types and what the vendor sealed.
 var opaque = map[string]bool{
 	"type": true, "role": true, "id": true, "tool_use_id": true, "file_id": true, "media_type": true, "signature": true, "ttl": true,
-	"encrypted_content": true, "encrypted_index": true, "error_code": true, "stop_reason": true, "model": true, "expires_at": true,
+	"encrypted_content": true, "encrypted_index": true, "error_code": true, "stop_reason": true, "model": true, "expires_at": true, "effort": true,
 }
 
-// sealed are objects without words, and those whose words are left alone.
-var sealed = map[string]bool{"cache_control": true, "caller": true, "usage": true, "output_config": true, "tool_choice": true, "thinking": true, "container": true}
+// sealed are objects without words.
+var sealed = map[string]bool{"cache_control": true, "caller": true, "usage": true, "tool_choice": true, "thinking": true, "container": true}
 
 // schemaWords are the members of a schema whose values are no words.
 var schemaWords = map[string]bool{"type": true, "format": true, "required": true, "$ref": true, "$schema": true, "$id": true}
@@ -116,7 +116,7 @@ func oracle(t *testing.T, data []byte, under ...string) []string {
 				switch {
 				case k == "input":
 					all(child, nil)
-				case k == "input_schema":
+				case k == "input_schema", k == "schema":
 					all(child, schemaWords)
 				case k == "data" && media, opaque[k], sealed[k] && object:
 				default:
@@ -227,7 +227,7 @@ func TestRecordedRequestsAreReadAsTheStandardLibraryReadsThem(t *testing.T) {
 			}
 			continue
 		}
-		want := oracle(t, body, "messages", "system", "tools", "metadata", "context_management")
+		want := oracle(t, body, "messages", "system", "tools", "metadata", "context_management", "output_config")
 		same(t, r.Name, found(body, q.Texts), want)
 		marked(t, r.Name, body, q.Texts)
 		var plain struct {

@@ -15,15 +15,18 @@ const (
 	reqContext
 	reqCompaction
 	reqThread
+	reqOutput
+	reqFormat
 )
 
 var (
 	requestKeys = dialect.NewKeys("model", "messages", "system", "stream", "max_tokens", "tools", "metadata",
-		"mcp_servers", "container", "context_management", "compaction", "thread")
+		"mcp_servers", "container", "context_management", "compaction", "thread", "output_config", "output_format")
 	messageKeys = dialect.NewKeys("role", "content")
 	contextKeys = dialect.NewKeys("edits", "instructions")
 	threadKeys  = dialect.NewKeys("previous_message_id")
 	serverKeys  = dialect.NewKeys("name", "url")
+	formatKeys  = dialect.NewKeys("format", "schema")
 )
 
 // requestReader reads one request's body.
@@ -61,6 +64,8 @@ func (q *requestReader) request() {
 			q.spoken(dialect.RoleSystem, "instructions", (*reader).instructions)
 		case reqThread:
 			q.thread()
+		case reqOutput, reqFormat:
+			q.format()
 		default:
 			q.Skip()
 		}
@@ -211,6 +216,28 @@ func (q *requestReader) thread() {
 		if key == 0 {
 			q.unseen("previous_message_id")
 		} else {
+			q.Skip()
+		}
+	}
+}
+
+// format reads the schema that the answer is to have, whose words the model sees.
+func (q *requestReader) format() {
+	if q.Type() != dialect.TypeObject {
+		q.Skip()
+		return
+	}
+	for o := q.Object(formatKeys); ; {
+		key, ok := q.Next(&o)
+		if !ok {
+			return
+		}
+		switch key {
+		case 0:
+			q.format()
+		case 1:
+			q.texts = q.AppendSchema(q.texts, like(dialect.KindToolDef))
+		default:
 			q.Skip()
 		}
 	}
