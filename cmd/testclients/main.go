@@ -1,7 +1,8 @@
-// Command testclients runs the vendors' official SDKs against a daemon: those of OpenAI for Node, Python
-// and Go once against `ginnel dev` and once over TLS against `ginnel run` with a file of its own, those of
-// Google and Anthropic for Node and Python against a daemon that relays to the mock upstream. It installs
-// the SDKs with npm, pip and the go tool in a cache directory and says so.
+// Command testclients runs the vendors' official SDKs against a daemon. Those of OpenAI for Node, Python
+// and Go run once against `ginnel dev`, once over TLS against `ginnel run` with a file of its own and,
+// with Responses, against a daemon that relays to the mock upstream; those of Google and Anthropic for
+// Node and Python run against such a daemon too. It installs the SDKs with npm, pip and the go tool in a
+// cache directory and says so.
 //
 // It checks what an application sees; what happens inside is the business of the packages' tests.
 package main
@@ -74,6 +75,12 @@ func run(binary, cache string) error {
 	if err != nil {
 		return err
 	}
+	responses, err := installScripts(ctx, cache, nodeSDK, "responses.mjs", pythonSDK, "responses_sdk.py")
+	if err != nil {
+		return err
+	}
+	goSDK := openAI[len(openAI)-1]
+	responses = append(responses, client{goSDK.name, append(goSDK.argv, "responses"), goSDK.dir})
 	failed := 0
 	for _, d := range []struct {
 		name    string
@@ -82,6 +89,7 @@ func run(binary, cache string) error {
 	}{
 		{"ginnel dev", startDev, openAI},
 		{"ginnel run, TLS", startTLS, openAI},
+		{"ginnel run, Responses", startRelay("openai", "/v1"), responses},
 		{"ginnel run, Gemini", startRelay("gemini", "/v1beta"), gemini},
 		{"ginnel run, Anthropic", startRelay("anthropic", "/v1"), anthropic},
 	} {

@@ -17,7 +17,7 @@ import (
 
 // relayed are the models of a daemon that relays to the mock upstream, which are its knobs.
 var relayed = []string{"mock", "mock+gap=50ms+chunks=1000", "mock+fault=401", "mock+fault=429", "mock+fault=500", "mock+fault=529", "mock+fault=html500",
-	"mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-error", "mock+fault=sse-bad", "mock+fault=sse-noise", "mock+fault=sse-split"}
+	"mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-error", "mock+fault=sse-bad", "mock+fault=sse-noise", "mock+fault=sse-split", "mock+fault=sse-split+chunks=3"}
 
 const relayConfiguration = `
 gateway {

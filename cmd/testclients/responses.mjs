@@ -1,5 +1,5 @@
 // The official OpenAI SDK for Node, its Responses, against a mock of OpenAI behind a gateway.
-// Environment: BASE_URL, API_KEY. Prints a line per check; exits 1 where one fails.
+// Environment: BASE_URL, API_KEY, MOCK_URL. Prints a line per check; exits 1 where one fails.
 import OpenAI from "openai";
 
 const baseURL = process.env.BASE_URL + "/v1";
@@ -45,7 +45,7 @@ await check("unary", async () => {
   if (!answer._request_id?.startsWith("req_")) throw new Error(`request id ${answer._request_id}`);
 });
 await check("streaming", async () => {
-  for (const model of ["mock", "noise", "split"]) {
+  for (const model of ["mock", "mock+fault=sse-noise", "mock+fault=sse-split+chunks=3"]) {
     const events = await read(model);
     const text = events.filter((e) => e.type === "response.output_text.delta").map((e) => e.delta).join("");
     if (!text.startsWith("token000 token001 ")) throw new Error(`${model}: ${text}`);
@@ -84,23 +84,31 @@ await check("a wrong key is AuthenticationError", async () => {
   await raises(OpenAI.AuthenticationError, () => other.responses.create({ model: "mock", input: "hello" }));
 });
 await check("a limit is RateLimitError", async () => {
-  const err = await raises(OpenAI.RateLimitError, () => client.responses.create({ model: "limit", input: "hello" }));
+  const err = await raises(OpenAI.RateLimitError, () => client.responses.create({ model: "mock+fault=429", input: "hello" }));
   equal(err.headers.get("retry-after"), "1");
 });
 await check("a broken upstream is InternalServerError", async () => {
-  await raises(OpenAI.InternalServerError, () => client.responses.create({ model: "broken", input: "hello" }));
+  await raises(OpenAI.InternalServerError, () => client.responses.create({ model: "mock+fault=500", input: "hello" }));
 });
 await check("a stream that breaks off is an error", async () => {
-  for (const model of ["cut", "reset", "bad"]) {
+  for (const model of ["mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-bad"]) {
     const err = await raises(OpenAI.APIError, () => read(model));
     equal([model, err.code], [model, "upstream_cut"]);
   }
 });
 await check("an error that the upstream sends in a stream is one", async () => {
-  const err = await raises(OpenAI.APIError, () => read("error"));
+  const err = await raises(OpenAI.APIError, () => read("mock+fault=sse-error"));
   equal(err.code, "server_error");
 });
-await check("a stream that is left", async () => {
-  for await (const _ of await client.responses.create({ model: "slow", input: "hello", stream: true })) break;
+async function cancelled() {
+  return (await (await fetch(process.env.MOCK_URL + "/__stats")).json()).cancelled;
+}
+await check("a stream that is left ends at the upstream", async () => {
+  const before = await cancelled();
+  for await (const _ of await client.responses.create({ model: "mock+gap=50ms+chunks=1000", input: "hello", stream: true })) break;
+  for (const end = Date.now() + 30000; (await cancelled()) === before; ) {
+    if (Date.now() > end) throw new Error("it goes on");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 });
 process.exit(failed ? 1 : 0);

@@ -1,11 +1,14 @@
 """The official OpenAI SDK for Python, its Responses, against a mock of OpenAI behind a gateway.
 
-Environment: BASE_URL, API_KEY. Prints a line per check; exits 1 where one fails.
+Environment: BASE_URL, API_KEY, MOCK_URL. Prints a line per check; exits 1 where one fails.
 """
 
+import json
 import os
 import sys
+import time
 import traceback
+import urllib.request
 
 import openai
 
@@ -52,7 +55,7 @@ def _():
 
 @check("streaming")
 def _():
-    for model in ["mock", "noise", "split"]:
+    for model in ["mock", "mock+fault=sse-noise", "mock+fault=sse-split+chunks=3"]:
         events = read(model)
         text = "".join(e.delta for e in events if e.type == "response.output_text.delta")
         assert text.startswith("token000 token001 "), (model, text)
@@ -100,32 +103,42 @@ def _():
 
 @check("a limit is RateLimitError")
 def _():
-    err = raises(openai.RateLimitError, lambda: client.responses.create(model="limit", input="hello"))
+    err = raises(openai.RateLimitError, lambda: client.responses.create(model="mock+fault=429", input="hello"))
     assert err.response.headers["retry-after"] == "1", err.response.headers
 
 
 @check("a broken upstream is InternalServerError")
 def _():
-    raises(openai.InternalServerError, lambda: client.responses.create(model="broken", input="hello"))
+    raises(openai.InternalServerError, lambda: client.responses.create(model="mock+fault=500", input="hello"))
 
 
 @check("a stream that breaks off is an error")
 def _():
-    for model in ["cut", "reset", "bad"]:
+    for model in ["mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-bad"]:
         err = raises(openai.APIError, lambda: read(model))
         assert err.code == "upstream_cut", (model, err)
 
 
 @check("an error that the upstream sends in a stream comes as it is")
 def _():
-    last = read("error")[-1]
+    last = read("mock+fault=sse-error")[-1]
     assert last.type == "error" and last.message == "mock mid-stream" and last.code == "server_error", last
 
 
-@check("a stream that is left")
+def cancelled():
+    with urllib.request.urlopen(os.environ["MOCK_URL"] + "/__stats") as answer:
+        return json.load(answer)["cancelled"]
+
+
+@check("a stream that is left ends at the upstream")
 def _():
-    with client.responses.create(model="slow", input="hello", stream=True) as stream:
+    before = cancelled()
+    with client.responses.create(model="mock+gap=50ms+chunks=1000", input="hello", stream=True) as stream:
         next(iter(stream))
+    end = time.monotonic() + 30
+    while cancelled() == before:
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.02)
 
 
 sys.exit(1 if failed else 0)

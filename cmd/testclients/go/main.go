@@ -1,5 +1,5 @@
 // Command go drives a gateway with the official OpenAI SDK for Go. Environment: BASE_URL, API_KEY,
-// MODEL; with the argument "responses" it does so with Responses and a BASE_URL without a path. It prints a line per check and exits with 1 where one fails. It is a module of its own, so
+// MODEL; with the argument "responses" it does so with Responses, a BASE_URL without a path and MOCK_URL. It prints a line per check and exits with 1 where one fails. It is a module of its own, so
 // that the SDK is no dependency of Ginnel.
 package main
 

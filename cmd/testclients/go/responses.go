@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/responses"
@@ -34,7 +38,7 @@ func checkResponses(ctx context.Context, client openai.Client) {
 		return err
 	})
 	check("responses: streaming", func() error {
-		for _, model := range []string{"mock", "noise", "split"} {
+		for _, model := range []string{"mock", "mock+fault=sse-noise", "mock+fault=sse-split+chunks=3"} {
 			events, err := read(model)
 			if err != nil {
 				return fmt.Errorf("%s: %w", model, err)
@@ -61,11 +65,11 @@ func checkResponses(ctx context.Context, client openai.Client) {
 		return status(err, 404)
 	})
 	check("responses: a limit is a 429", func() error {
-		_, err := client.Responses.New(ctx, askResponse("limit"))
+		_, err := client.Responses.New(ctx, askResponse("mock+fault=429"))
 		return status(err, 429)
 	})
 	check("responses: a stream that breaks off is an error", func() error {
-		for _, model := range []string{"cut", "reset", "bad"} {
+		for _, model := range []string{"mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-bad"} {
 			if _, err := read(model); err == nil {
 				return errors.New(model + " ended cleanly")
 			}
@@ -73,7 +77,7 @@ func checkResponses(ctx context.Context, client openai.Client) {
 		return nil
 	})
 	check("responses: an error that the upstream sends in a stream comes as it is", func() error {
-		events, err := read("error")
+		events, err := read("mock+fault=sse-error")
 		if err != nil {
 			return err
 		}
@@ -82,9 +86,33 @@ func checkResponses(ctx context.Context, client openai.Client) {
 		}
 		return nil
 	})
-	check("responses: a stream that is left", func() error {
-		stream := client.Responses.NewStreaming(ctx, askResponse("slow"))
+	check("responses: a stream that is left ends at the upstream", func() error {
+		before, err := cancelled()
+		if err != nil {
+			return err
+		}
+		stream := client.Responses.NewStreaming(ctx, askResponse("mock+gap=50ms+chunks=1000"))
 		stream.Next()
-		return stream.Close()
+		if err := stream.Close(); err != nil {
+			return err
+		}
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			if n, err := cancelled(); err != nil || n > before {
+				return err
+			}
+		}
+		return errors.New("it goes on")
 	})
+}
+
+// cancelled asks the mock how many clients have left it.
+func cancelled() (int, error) {
+	resp, err := http.Get(os.Getenv("MOCK_URL") + "/__stats")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var stats struct{ Cancelled int }
+	err = json.NewDecoder(resp.Body).Decode(&stats)
+	return stats.Cancelled, err
 }
