@@ -173,6 +173,36 @@ func TestNextTakesWhatIsThereAndNoMore(t *testing.T) {
 	}
 }
 
+// TestLingerTakesWhatCameAndWaitsForNothingElse from an upstream that keeps its connection open.
+func TestLingerTakesWhatCameAndWaitsForNothingElse(t *testing.T) {
+	more, sent, stop := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer close(stop)
+	o := serve(t, "tcp", func(_ int, c net.Conn, r *bufio.Reader) {
+		readRequest(r)
+		io.WriteString(c, chunkedHead+"3\r\none\r\n")
+		<-more
+		io.WriteString(c, "3\r\ntwo\r\n")
+		close(sent)
+		<-stop
+	}).origin(t)
+	resp, err := o.Do(context.Background(), get())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := resp.Body.Next(nil); string(b) != "one" || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	close(more)
+	<-sent
+	if b, err := resp.Body.Linger([]byte(">")); string(b) != ">two" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := resp.Body.Linger(nil); len(b) > 0 || err == nil || err == io.EOF {
+		t.Errorf("%q, %v", b, err)
+	}
+	resp.Body.Close()
+}
+
 func TestAllIsBounded(t *testing.T) {
 	o := answering(t, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789", false).origin(t)
 	resp, err := o.Do(context.Background(), get())
