@@ -68,6 +68,10 @@ type Result struct {
 	Config      *Config
 	Diagnostics hcl.Diagnostics
 	Files       map[string]*hcl.File
+
+	// DataDir is gateway.data_dir, or "" where it cannot be told. It is known beside most mistakes, so
+	// that an operator can ask a daemon whose file was broken meanwhile, or whose secrets only it has.
+	DataDir string
 }
 
 // shape returns the schema of the whole file.
@@ -94,6 +98,11 @@ func Load(src Source, o Options) Result {
 	if r.Diagnostics.HasErrors() {
 		r.Config = nil
 	}
+	if r.Config != nil {
+		r.DataDir = cfg.Gateway.DataDir
+	} else {
+		r.DataDir = l.locate()
+	}
 	return r
 }
 
@@ -102,6 +111,9 @@ type loader struct {
 	parser *hclparse.Parser
 	eval   *evaluator
 	w      *walker
+
+	read   []*hcl.File // the base and its overlay, as far as they could be parsed
+	broken bool        // one could not
 }
 
 func (l *loader) load() *Config {
@@ -148,6 +160,10 @@ func (l *loader) parse(path string, text []byte) (*hcl.File, bool) {
 	}
 	f, diags := parse(text, path)
 	l.w.diags = append(l.w.diags, diags...)
+	if f != nil && f.Body != nil {
+		l.read = append(l.read, f)
+	}
+	l.broken = l.broken || diags.HasErrors()
 	return f, !diags.HasErrors()
 }
 
@@ -181,15 +197,7 @@ func (l *loader) overlayPath(environment string) string {
 
 // walk evaluates variables and secrets of all files first, then reads each file and merges them.
 func (l *loader) walk(files []*hcl.File) *node {
-	defs := &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "variable", LabelNames: []string{"name"}}, {Type: "secret", LabelNames: []string{"name"}}}}
-	var blocks []*hcl.Block
-	for _, f := range files {
-		content, _, diags := f.Body.PartialContent(defs)
-		if !diags.HasErrors() {
-			blocks = append(blocks, content.Blocks...)
-		}
-	}
-	l.eval.define(l.w, l.src, blocks)
+	l.eval.define(l.w, l.src, l.definitions(files))
 	shape := rootShape()
 	definedAlready := *shape
 	definedAlready.Blocks = make(map[string]*schema.Block, len(shape.Blocks))
@@ -209,6 +217,18 @@ func (l *loader) walk(files []*hcl.File) *node {
 		}
 	}
 	return root
+}
+
+// definitions returns the variables and secrets of all files.
+func (l *loader) definitions(files []*hcl.File) (blocks []*hcl.Block) {
+	defs := &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "variable", LabelNames: []string{"name"}}, {Type: "secret", LabelNames: []string{"name"}}}}
+	for _, f := range files {
+		content, _, diags := f.Body.PartialContent(defs)
+		if !diags.HasErrors() {
+			blocks = append(blocks, content.Blocks...)
+		}
+	}
+	return blocks
 }
 
 // hashOf covers everything that is declared, unchecked config blocks too.
