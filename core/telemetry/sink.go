@@ -65,6 +65,7 @@ type Sink struct {
 	queue   []*item    // waiting, oldest first
 	waiting int64      // bytes of queue
 	sending int64      // bytes on their way
+	failing error      // why the batch on its way was not taken, nil where it was not tried or was
 	closed  bool
 
 	seq uint64 // the goroutine's own
@@ -171,6 +172,19 @@ func (s *Sink) Close(ctx context.Context) error {
 	return nil
 }
 
+// Failing returns why the exporter does not take events at the moment, or nil.
+func (s *Sink) Failing() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failing
+}
+
+func (s *Sink) setFailing(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = err
+}
+
 // run is the sink's goroutine.
 func (s *Sink) run() {
 	defer close(s.done)
@@ -264,10 +278,12 @@ func (s *Sink) deliver(b *batch) {
 		after, err := s.export(b)
 		if len(b.Payloads) == 0 {
 			if attempt > 0 {
+				s.setFailing(nil)
 				s.Logger.Info("sink takes events again", "sink", s.Name)
 			}
 			break
 		}
+		s.setFailing(err)
 		if attempt == 0 {
 			s.Logger.Warn("sink did not take events, which are sent again", "sink", s.Name, "error", err)
 		}

@@ -165,6 +165,33 @@ func TestFullBatchGoesAtOnce(t *testing.T) {
 	}
 }
 
+// TestSinkSaysThatItFails: from the first refusal until a batch is taken.
+func TestSinkSaysThatItFails(t *testing.T) {
+	seen := make(chan error, 4)
+	var f *fixture
+	x := &exporter{answer: func(n int, _ *telemetry.Batch) (*telemetry.Result, error) {
+		seen <- f.sink.Failing()
+		if n == 0 {
+			return nil, errors.New("disk full")
+		}
+		return nil, nil
+	}}
+	f = start(t, SinkConfig{Exporter: x}, true)
+	f.send("a")
+	if err := f.close(t, patience); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-seen; err != nil {
+		t.Errorf("before anything failed: %v", err)
+	}
+	if err := <-seen; err == nil || err.Error() != "disk full" {
+		t.Errorf("while it failed: %v", err)
+	}
+	if err := f.sink.Failing(); err != nil {
+		t.Errorf("after it was taken: %v", err)
+	}
+}
+
 func TestLostAnswerIsSentAgainUnderItsOwnName(t *testing.T) {
 	x := &exporter{answer: func(n int, _ *telemetry.Batch) (*telemetry.Result, error) {
 		if n < 3 {
