@@ -3,10 +3,13 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/gateway"
@@ -32,6 +35,8 @@ type Reloads struct {
 
 // Reload loads the configuration again and applies it if it is whole. by says who asked, for the log.
 func (d *Daemon) Reload(ctx context.Context, by string) ReloadResult {
+	d.reloading.Lock() // from the reading on: an older text must not be applied after a newer one
+	defer d.reloading.Unlock()
 	begin := time.Now()
 	loaded := d.Load()
 	r := ReloadResult{Diagnostics: loaded.Diagnostics}
@@ -56,10 +61,33 @@ func (d *Daemon) Reload(ctx context.Context, by string) ReloadResult {
 	d.record(result, r.Error)
 	if r.Error != "" {
 		d.log.Error("configuration refused", "by", by, "error", r.Error, "mistakes", len(loaded.Diagnostics.Errs()))
+		d.logMistakes(loaded.Diagnostics)
 	} else {
 		d.log.Info("configuration "+result, "by", by, "hash", r.Hash, "took", time.Since(begin))
 	}
 	return r
+}
+
+// maxMistakes bounds how many mistakes of one reload are logged.
+const maxMistakes = 20
+
+// logMistakes logs what is wrong with a file: a signal has nobody else to tell.
+func (d *Daemon) logMistakes(diags hcl.Diagnostics) {
+	for i, m := range diags {
+		if i == maxMistakes {
+			d.log.Error("more mistakes are not logged", "mistakes", len(diags)-i)
+			return
+		}
+		at := ""
+		if m.Subject != nil {
+			at = fmt.Sprintf("%s:%d", m.Subject.Filename, m.Subject.Start.Line)
+		}
+		level := slog.LevelError
+		if m.Severity == hcl.DiagWarning {
+			level = slog.LevelWarn
+		}
+		d.log.Log(context.Background(), level, "configuration mistake", "at", at, "summary", m.Summary, "detail", m.Detail)
+	}
 }
 
 func (d *Daemon) running() *config.Config {
@@ -97,14 +125,16 @@ func (d *Daemon) Apply(ctx context.Context, cfg *config.Config) error {
 	scope := new(Scope)
 	built, err := d.build(ctx, cfg, scope)
 	if err == nil {
-		err = d.listen(ctx, cfg, built, scope)
+		err = d.listen(ctx, cfg, built)
+	}
+	if err == nil && !d.swap(cfg, built, scope) {
+		built.listening.undo(context.WithoutCancel(ctx))
+		err = errStopping
 	}
 	if err != nil {
 		scope.Close(context.WithoutCancel(ctx))
-		return err
 	}
-	d.swap(cfg, built, scope)
-	return nil
+	return err
 }
 
 var errStopping = fmt.Errorf("the daemon is going down")
@@ -119,21 +149,32 @@ func (d *Daemon) stopping() bool {
 type listening struct {
 	servers map[string]*server.Server
 	admins  map[string]*server.Admin
-	update  []func(context.Context) error
+	changes []*server.Change
 	opened  []func(context.Context) error // undoes what was opened
+
+	// What runs by now, by name.
+	haveServers map[string]*server.Server
+	haveAdmins  map[string]*server.Admin
+	bound       map[string]*config.Listener
 }
 
-// listen binds the addresses that are new and puts the others' new settings into force. It is the
-// last step that can fail; what it opened serves the generation that is current at the time.
-func (d *Daemon) listen(ctx context.Context, cfg *config.Config, b *built, scope *Scope) (err error) {
+// undo gives up the change.
+func (l *listening) undo(ctx context.Context) {
+	for _, c := range l.changes {
+		c.Discard()
+	}
+	for _, undo := range l.opened {
+		undo(ctx)
+	}
+}
+
+// listen binds the addresses that are new and makes the others' new settings ready. It is the last
+// step that can fail; what it opened serves the generation that is current at the time.
+func (d *Daemon) listen(ctx context.Context, cfg *config.Config, b *built) (err error) {
 	l := &listening{servers: make(map[string]*server.Server), admins: make(map[string]*server.Admin)}
-	defer func() {
-		if err != nil {
-			for _, undo := range l.opened {
-				undo(context.WithoutCancel(ctx))
-			}
-		}
-	}()
+	d.mu.Lock()
+	l.haveServers, l.haveAdmins, l.bound = d.listeners, d.admins, d.bound
+	d.mu.Unlock()
 	for _, want := range cfg.Listeners {
 		if want.Admin {
 			err = d.listenAdmin(ctx, want, l)
@@ -141,11 +182,7 @@ func (d *Daemon) listen(ctx context.Context, cfg *config.Config, b *built, scope
 			err = d.listenPublic(ctx, cfg, want, l)
 		}
 		if err != nil {
-			return err
-		}
-	}
-	for _, update := range l.update {
-		if err := update(ctx); err != nil {
+			l.undo(context.WithoutCancel(ctx))
 			return err
 		}
 	}
@@ -162,14 +199,18 @@ func (d *Daemon) listenPublic(ctx context.Context, cfg *config.Config, want *con
 			HeaderTimeout: limits.HeaderTimeout, BodyTimeout: limits.BodyTimeout, IdleTimeout: limits.IdleTimeout, WriteTimeout: limits.WriteTimeout,
 		},
 	}
-	if have := d.listeners[want.Name]; have != nil && d.bound[want.Name].Address == want.Address {
+	if have := l.haveServers[want.Name]; have != nil && l.bound[want.Name].Address == want.Address {
+		change, err := have.Prepare(ctx, c)
+		if err != nil {
+			return err
+		}
 		l.servers[want.Name] = have
-		l.update = append(l.update, func(ctx context.Context) error { return have.Update(ctx, c) })
+		l.changes = append(l.changes, change)
 		return nil
 	}
 	s, err := server.Listen(ctx, c)
 	if err != nil {
-		return d.whoListens(want, err)
+		return l.whoListens(want, err)
 	}
 	l.opened = append(l.opened, s.Drain)
 	l.servers[want.Name] = s
@@ -177,8 +218,8 @@ func (d *Daemon) listenPublic(ctx context.Context, cfg *config.Config, want *con
 }
 
 // whoListens explains an address in use by the listener of the running configuration that uses it.
-func (d *Daemon) whoListens(want *config.Listener, err error) error {
-	for _, have := range d.bound {
+func (l *listening) whoListens(want *config.Listener, err error) error {
+	for _, have := range l.bound {
 		if have.Address == want.Address && have.Name != want.Name {
 			return fmt.Errorf("listener %s: listener %s is at %s; one cannot take over the address of another without a restart", want.Name, have.Name, want.Address)
 		}
@@ -187,8 +228,8 @@ func (d *Daemon) whoListens(want *config.Listener, err error) error {
 }
 
 func (d *Daemon) listenAdmin(ctx context.Context, want *config.Listener, l *listening) error {
-	if have := d.admins[want.Name]; have != nil && d.bound[want.Name].Address == want.Address {
-		if !reflect.DeepEqual(d.bound[want.Name].TLS, want.TLS) {
+	if have := l.haveAdmins[want.Name]; have != nil && l.bound[want.Name].Address == want.Address {
+		if !reflect.DeepEqual(l.bound[want.Name].TLS, want.TLS) {
 			return fmt.Errorf("listener %s: the tls of an admin listener cannot change without a restart", want.Name)
 		}
 		l.admins[want.Name] = have
@@ -198,7 +239,7 @@ func (d *Daemon) listenAdmin(ctx context.Context, want *config.Listener, l *list
 		Address: want.Address, TLS: d.tls(want), Ready: d.Ready, Metrics: d.telemetry.Handler(), Logger: d.log,
 	})
 	if err != nil {
-		return d.whoListens(want, err)
+		return l.whoListens(want, err)
 	}
 	l.opened = append(l.opened, a.Close)
 	l.admins[want.Name] = a
@@ -212,12 +253,20 @@ func (d *Daemon) tls(l *config.Listener) cert.Config {
 	}
 }
 
-// swap makes what was built current, and ends what is gone in the background.
-func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) {
+// swap makes what was built current, and ends what is gone in the background. It does nothing and
+// reports false where the daemon began to stop meanwhile: nobody would end what it made current.
+func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) bool {
+	d.mu.Lock()
+	if d.draining {
+		d.mu.Unlock()
+		return false
+	}
 	d.Level.Set(cfg.Gateway.LogLevel)
 	d.telemetry.SetNames(names(cfg))
 	d.telemetry.SetSinks(b.sinks...)
-	d.mu.Lock()
+	for _, c := range b.listening.changes {
+		c.Commit()
+	}
 	oldServers, oldAdmins, oldScope := d.listeners, d.admins, d.current
 	d.config, d.current = cfg, scope
 	d.listeners, d.admins = b.listening.servers, b.listening.admins
@@ -247,6 +296,7 @@ func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) {
 	if last != nil {
 		d.retiring.Go(func() { d.retire(last, oldScope, drain) })
 	}
+	return true
 }
 
 // retire waits until the last exchange of a generation ends, tells those that are left when the time

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,9 @@ const SocketName = "control.sock"
 
 // maxSocketPath is what a unix socket's address holds on Linux, less the final zero.
 const maxSocketPath = 107
+
+// answerTime is how long a daemon has to answer a command: a reload may launch and compile.
+const answerTime = buildTime + closeTime
 
 // ErrNoDaemon says that no daemon answers on the control socket.
 var ErrNoDaemon = errors.New("no daemon is running with this data directory")
@@ -151,7 +155,7 @@ func Dial(ctx context.Context, dataDir string) (*Client, error) {
 		return nil, ErrNoDaemon
 	}
 	conn.Close()
-	return &Client{http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+	return &Client{http.Client{Timeout: answerTime, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
 }
 
 // Reload makes the daemon read its file again.
@@ -176,7 +180,7 @@ func (c *Client) ListKeys(ctx context.Context) (k []*access.Key, err error) {
 
 // RevokeKey ends a virtual key.
 func (c *Client) RevokeKey(ctx context.Context, id string) (k *access.Key, err error) {
-	return k, c.do(ctx, "POST", "/keys/"+id+"/revoke", nil, &k)
+	return k, c.do(ctx, "POST", "/keys/"+url.PathEscape(id)+"/revoke", nil, &k)
 }
 
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {

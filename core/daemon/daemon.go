@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +40,13 @@ const (
 	masterFile = "master.key"
 	caFile     = "ca.pem"
 	cacheDir   = "modules"
+	socketLink = "sockets" // to the directory of the plugins' sockets
 )
+
+const socketPrefix = "ginnel-"
+
+// stuckTime is how long a stop waits for exchanges that were told and cut and still do not end.
+const stuckTime = 30 * time.Second
 
 // Needs is what a Daemon works with.
 type Needs struct {
@@ -82,8 +89,9 @@ type Daemon struct {
 	providers *pool[*provided]
 	sinks     *pool[*sinking]
 
-	applying sync.Mutex // orders reloads
-	retiring sync.WaitGroup
+	reloading sync.Mutex // orders reloads, from reading the file on
+	applying  sync.Mutex // orders what is applied
+	retiring  sync.WaitGroup
 
 	mu        sync.Mutex // protects what follows
 	config    *config.Config
@@ -186,13 +194,30 @@ func (d *Daemon) openHosts(ctx context.Context) error {
 	}
 	d.scope.Defer(d.wasm.Close)
 	d.telemetry.SetFilterStats(d.filterStats)
-	dir, err := os.MkdirTemp("", "ginnel-") // the paths of sockets are short
+	dir, err := d.socketDir()
 	if err != nil {
 		return fmt.Errorf("plugin sockets: %w", err)
 	}
-	d.scope.Defer(func(context.Context) error { return os.RemoveAll(dir) })
 	d.plugins, err = pluginhost.New(pluginhost.Needs{Logger: d.log, Dir: filepath.Join(dir, "s"), Command: d.Command, Restarted: d.telemetry.PluginRestarted})
 	return err
+}
+
+// socketDir makes a directory for the plugins' sockets, whose paths are short, and removes the one
+// that a daemon left that was killed.
+func (d *Daemon) socketDir() (string, error) {
+	link := filepath.Join(d.dataDir, socketLink)
+	if old, err := os.Readlink(link); err == nil && filepath.Dir(old) == filepath.Clean(os.TempDir()) && strings.HasPrefix(filepath.Base(old), socketPrefix) {
+		os.RemoveAll(old)
+	}
+	dir, err := os.MkdirTemp("", socketPrefix)
+	if err != nil {
+		return "", err
+	}
+	d.scope.Defer(func(context.Context) error { return errors.Join(os.RemoveAll(dir), os.RemoveAll(link)) })
+	if err := errors.Join(os.RemoveAll(link), os.Symlink(dir, link)); err != nil { // it only helps the next start
+		d.log.Warn("directory of sockets is not noted", "dir", dir, "error", err)
+	}
+	return dir, nil
 }
 
 func (d *Daemon) openPools() {
@@ -219,7 +244,9 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	if last := d.gateway.Swap(gateway.NewGeneration(nil, nil)); last != nil {
 		d.retiring.Go(func() { d.retire(last, current, 0) })
 	}
-	d.retiring.Wait()
+	if err := d.retired(stuckTime); err != nil {
+		return errors.Join(append(errs, err)...) // what they hold cannot be closed under them
+	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
 	for _, a := range admins {
@@ -227,6 +254,21 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	}
 	errs = append(errs, d.scope.Close(end))
 	return errors.Join(errs...)
+}
+
+// retired waits until what is being retired has ended, at most d.
+func (d *Daemon) retired(most time.Duration) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.retiring.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(most):
+		return errors.New("requests that were cut do not end")
+	}
 }
 
 func drainAll(ctx context.Context, listeners map[string]*server.Server) []error {

@@ -64,7 +64,12 @@ func (d *Daemon) Status() Status {
 		s.InFlight = g.InFlight()
 	}
 	d.providers.each(func(p *provided) { s.Plugins = append(s.Plugins, p.plugin.State()) })
-	d.sinks.each(func(k *sinking) { s.Plugins = append(s.Plugins, k.plugin.State()) })
+	d.sinks.each(func(k *sinking) {
+		s.Plugins = append(s.Plugins, k.plugin.State())
+		if err := k.queue.Failing(); err != nil {
+			s.Degraded = append(s.Degraded, fmt.Sprintf("telemetry %s does not take events: %v", k.queue.Name, err))
+		}
+	})
 	s.Filters = d.filterStatus()
 	sort.Slice(s.Listeners, func(i, j int) bool { return s.Listeners[i].Name < s.Listeners[j].Name })
 	sort.Slice(s.Plugins, func(i, j int) bool { return s.Plugins[i].Name < s.Plugins[j].Name })

@@ -147,30 +147,36 @@ func TestUpdateKeepsConnections(t *testing.T) {
 	if status, body := ask(); status != 200 || body != "old" {
 		t.Fatalf("%d %q", status, body)
 	}
+	prepare := func(c server.Config) *server.Change {
+		t.Helper()
+		change, err := s.Prepare(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return change
+	}
 	bad := c
 	bad.Address = "127.0.0.1:1"
-	if err := s.Update(context.Background(), bad); err == nil {
+	if _, err := s.Prepare(context.Background(), bad); err == nil {
 		t.Error("another address was taken")
 	}
 	bad = c
 	bad.TLS.Mode = "nonsense"
-	if err := s.Update(context.Background(), bad); err == nil {
+	if _, err := s.Prepare(context.Background(), bad); err == nil {
 		t.Error("a bad tls mode was taken")
 	}
-	if _, body := ask(); body != "old" {
-		t.Errorf("after failed updates: %q", body)
-	}
 	c.Handler = reply("new")
-	if err := s.Update(context.Background(), c); err != nil {
-		t.Fatal(err)
+	prepare(c).Discard()
+	change := prepare(c)
+	if _, body := ask(); body != "old" {
+		t.Errorf("before the change: %q", body)
 	}
+	change.Commit()
 	if status, body := ask(); status != 200 || body != "new" {
 		t.Errorf("%d %q", status, body)
 	}
 	c.Limits.Body = 5
-	if err := s.Update(context.Background(), c); err != nil {
-		t.Fatal(err)
-	}
+	prepare(c).Commit()
 	if status, _ := ask(); status != 413 {
 		t.Errorf("%d, want the new limit to hold on an open connection", status)
 	}

@@ -95,8 +95,7 @@ type Server struct {
 	watcher *hangup.Watcher
 	ln      net.Listener
 
-	set      atomic.Pointer[settings]
-	updating sync.Mutex
+	set atomic.Pointer[settings]
 
 	live     atomic.Int64
 	bodies   atomic.Int64 // bytes reserved
@@ -113,7 +112,7 @@ type Server struct {
 	empty chan struct{} // closed when draining and conns is empty
 }
 
-// settings is what Update replaces.
+// settings is what a Change replaces.
 type settings struct {
 	handler exchange.Handler
 	limits  Limits
@@ -163,28 +162,44 @@ func (s *Server) Stats() Stats {
 	}
 }
 
-// Update replaces handler, limits and certificates while the address stays. Requests that are being
-// served are not affected; the size of a head on a connection that is open may stay bounded by the
-// old limit. On an error nothing has changed.
-func (s *Server) Update(ctx context.Context, c Config) error {
-	s.updating.Lock()
-	defer s.updating.Unlock()
+// Change is a server's new settings, ready to be put into force: Commit or Discard it.
+type Change struct {
+	server *Server
+	old    *settings
+	set    *settings
+}
+
+// Prepare makes ready what is to replace handler, limits and certificates while the address stays:
+// all that can fail. One change at a time is prepared.
+func (s *Server) Prepare(ctx context.Context, c Config) (*Change, error) {
 	if c.Address != s.address {
-		return fmt.Errorf("listener %s: its address cannot change from %s to %s", s.name, s.address, c.Address)
+		return nil, fmt.Errorf("listener %s: its address cannot change from %s to %s", s.name, s.address, c.Address)
 	}
 	if s.draining.Load() {
-		return fmt.Errorf("listener %s: it is being drained", s.name)
+		return nil, fmt.Errorf("listener %s: it is being drained", s.name)
 	}
 	old := s.set.Load()
 	set, err := s.settings(ctx, c, old)
 	if err != nil {
-		return fmt.Errorf("listener %s: %w", s.name, err)
+		return nil, fmt.Errorf("listener %s: %w", s.name, err)
 	}
-	s.set.Store(set)
-	if set.certs != old.certs {
-		old.certs.Close()
+	return &Change{s, old, set}, nil
+}
+
+// Commit puts the change into force. Requests that are being served are not affected; the size of a
+// head on a connection that is open may stay bounded by the old limit.
+func (c *Change) Commit() {
+	c.server.set.Store(c.set)
+	if c.set.certs != c.old.certs {
+		c.old.certs.Close()
 	}
-	return nil
+}
+
+// Discard gives up the change.
+func (c *Change) Discard() {
+	if c.set.certs != c.old.certs {
+		c.set.certs.Close()
+	}
 }
 
 // settings makes the settings of c, taking from old what is the same.
