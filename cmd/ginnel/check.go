@@ -125,9 +125,7 @@ func configCommand() *cobra.Command {
 		},
 	}
 	src.flags(show)
-	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration"}
-	cmd.AddCommand(show)
-	return cmd
+	return group("config", "Look at the configuration", show)
 }
 
 //go:generate sh -c "go run . schema > ../../docs/reference/configuration.md"

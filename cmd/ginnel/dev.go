@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -89,7 +92,13 @@ func devCommand() *cobra.Command {
 			if err := useCache(data); err != nil {
 				return err
 			}
-			return serve(cmd.Context(), r.Config, load, seal.Random(), func(d *daemon.Daemon) error {
+			ctx := cmd.Context()
+			if !signal.Ignored(syscall.SIGHUP) { // its terminal was closed: there is no file to read again
+				var stop context.CancelFunc
+				ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+				defer stop()
+			}
+			return serve(ctx, r.Config, load, seal.Random(), func(d *daemon.Daemon) error {
 				ready, err := announce(d, data)
 				if err != nil {
 					return err

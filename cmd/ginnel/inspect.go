@@ -17,9 +17,7 @@ import (
 )
 
 func filterCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "filter", Short: "Look at and finish WASM filters"}
-	cmd.AddCommand(inspectCommand(), attachCommand())
-	return cmd
+	return group("filter", "Look at and finish WASM filters", inspectCommand(), attachCommand())
 }
 
 func attachCommand() *cobra.Command {
@@ -154,9 +152,7 @@ func pluginsCommand() *cobra.Command {
 		},
 	}
 	jsonFlag(list, &asJSON)
-	cmd := &cobra.Command{Use: "plugins", Short: "Look at plugins"}
-	cmd.AddCommand(list)
-	return cmd
+	return group("plugins", "Look at plugins", list)
 }
 
 // pluginInfo is a line of `ginnel plugins list`.

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ginnel/ginnel/core/access"
-	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/daemon"
 )
 
@@ -25,13 +24,17 @@ type keyring interface {
 	RevokeKey(context.Context, string) (*access.Key, error)
 }
 
-// openKeys returns the keys of a configuration's data directory and what closes them.
-func openKeys(ctx context.Context, cfg *config.Config) (keyring, func() error, error) {
-	client, err := daemon.Dial(ctx, cfg.Gateway.DataDir)
+// openKeys returns the keys that the flags mean and what closes them.
+func openKeys(cmd *cobra.Command, src *source) (keyring, func() error, error) {
+	client, err := src.dial(cmd)
 	if err == nil {
 		return client, func() error { return nil }, nil
 	}
 	if !errors.Is(err, daemon.ErrNoDaemon) {
+		return nil, nil, err
+	}
+	cfg, err := src.must(cmd)
+	if err != nil {
 		return nil, nil, err
 	}
 	offline, err := daemon.OpenKeys(cfg, slog.New(slog.DiscardHandler))
@@ -42,18 +45,12 @@ func openKeys(ctx context.Context, cfg *config.Config) (keyring, func() error, e
 }
 
 func keysCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Make, list and end virtual keys"}
-	cmd.AddCommand(keysCreateCommand(), keysListCommand(), keysRevokeCommand())
-	return cmd
+	return group("keys", "Make, list and end virtual keys", keysCreateCommand(), keysListCommand(), keysRevokeCommand())
 }
 
 // withKeys runs do with the keys that the flags mean.
 func withKeys(cmd *cobra.Command, src *source, do func(keyring) error) (err error) {
-	cfg, err := src.must(cmd)
-	if err != nil {
-		return err
-	}
-	keys, closeKeys, err := openKeys(cmd.Context(), cfg)
+	keys, closeKeys, err := openKeys(cmd, src)
 	if err != nil {
 		return err
 	}

@@ -20,11 +20,7 @@ func reloadCommand() *cobra.Command {
 		Use: "reload", Short: "Make the running daemon read its file again", Args: cobra.NoArgs,
 		Long: "Make the running daemon read its file again. It applies the whole change or, where anything is wrong, nothing.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := src.must(cmd)
-			if err != nil {
-				return err
-			}
-			client, err := daemon.Dial(cmd.Context(), cfg.Gateway.DataDir)
+			client, err := src.dial(cmd)
 			if err != nil {
 				return err
 			}
@@ -60,15 +56,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show how the running daemon is; exits with 1 when something is wrong", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := src.load()
-			if err != nil {
-				return err
-			}
-			if r.Config == nil {
-				printDiagnostics(cmd, r)
-				return errSilent
-			}
-			client, err := daemon.Dial(cmd.Context(), r.Config.Gateway.DataDir)
+			client, err := src.dial(cmd)
 			if err != nil {
 				return err
 			}
@@ -104,6 +92,9 @@ func writeStatus(out io.Writer, s daemon.Status) {
 	}
 	fmt.Fprintf(w, "ginnel %s\t%s, up %s, %d requests in flight\n", s.Version, state, s.Uptime, s.InFlight)
 	fmt.Fprintf(w, "configuration\t%s %s, reloads: %d applied, %d unchanged, %d refused\n", s.Path, s.Config, s.Reloads.Applied, s.Reloads.Unchanged, s.Reloads.Refused)
+	if s.Reloads.LastError != "" {
+		fmt.Fprintf(w, "last reload\trefused at %s: %s\n", s.Reloads.Last.Format(time.RFC3339), s.Reloads.LastError)
+	}
 	fmt.Fprintf(w, "keys\t%d, master key from %s\n", s.Keys, s.MasterKey)
 	for _, l := range s.Listeners {
 		fmt.Fprintf(w, "listener %s\t%s, %d served, %d refused, %d shed\n", l.Name, l.Address, l.Served, l.Refused, l.Shed)

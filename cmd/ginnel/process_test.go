@@ -290,6 +290,11 @@ func TestCommands(t *testing.T) {
 		{dir, "completion zsh", 0, "ginnel"},
 		{dir, "help", 0, "ginnel dev"},
 		{dir, "nonsense", 1, "nonsense"},
+		{dir, "keys nonsense", 1, "nonsense"},
+		{dir, "config nonsense", 1, "nonsense"},
+		{dir, "filter nonsense", 1, "nonsense"},
+		{dir, "plugins nonsense", 1, "nonsense"},
+		{dir, "keys", 0, "revoke"},
 		{dir, "run --nonsense", 1, "nonsense"},
 		{dir, "plugin-serve nonsense", 1, "starts its plugins itself"},
 	} {

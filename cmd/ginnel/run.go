@@ -53,6 +53,9 @@ func serve(ctx context.Context, cfg *config.Config, load func() config.Result, m
 		return err
 	}
 	level.Set(cfg.Gateway.LogLevel)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before the start, which takes a while: it would end the process
+	defer signal.Stop(hup)
 	d, err := daemon.Start(ctx, daemon.Needs{
 		Version: version, Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: master,
 		Codecs: codecs.All(),
@@ -60,9 +63,6 @@ func serve(ctx context.Context, cfg *config.Config, load func() config.Result, m
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for name, address := range d.Addresses() {
 		logger.Info("listening", "listener", name, "address", address)
 	}

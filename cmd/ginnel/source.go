@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/daemon"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/filters"
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -65,6 +66,37 @@ func (s *source) must(cmd *cobra.Command) (*config.Config, error) {
 		return nil, errSilent
 	}
 	return r.Config, nil
+}
+
+// dial returns a client for the daemon that runs by the configuration, whatever else is wrong with
+// it: the file may have been broken meanwhile, and its secrets may be the daemon's alone. Where none
+// runs, the error is daemon.ErrNoDaemon.
+func (s *source) dial(cmd *cobra.Command) (*daemon.Client, error) {
+	r, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	if r.DataDir == "" {
+		printDiagnostics(cmd, r)
+		return nil, errSilent
+	}
+	return daemon.Dial(cmd.Context(), r.DataDir)
+}
+
+// group is a command that only holds others. A word that is none of them is an error, not a call for
+// help that succeeds.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
 // printDiagnostics writes to standard error, in colour and wrapped on a terminal.
