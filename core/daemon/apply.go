@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 // The times of a change.
 const (
-	buildTime = time.Minute      // to launch, compile and probe what is new
+	buildTime = 5 * time.Minute  // to launch, compile and probe what is new, on a small or busy machine
 	closeTime = 10 * time.Second // to close what a generation held
 )
 
@@ -295,6 +296,9 @@ func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) bool {
 	})
 	if last != nil {
 		d.retiring.Go(func() { d.retire(last, oldScope, drain) })
+	}
+	if b.compiled {
+		d.retiring.Go(debug.FreeOSMemory)
 	}
 	return true
 }

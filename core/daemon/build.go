@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +27,13 @@ import (
 type built struct {
 	generation *gateway.Generation
 	sinks      []*telemetry.Sink
+	compiled   bool // modules were, which leaves garbage
 	listening  *listening
 }
+
+// compileGC is the garbage collector's percentage while a module is compiled: the least that does not
+// cost noticeable time.
+const compileGC = 40
 
 // builder builds one generation. Everything it opens belongs to the scope. What needs time (to
 // launch, to compile) is opened side by side.
@@ -36,6 +42,9 @@ type builder struct {
 	ctx   context.Context
 	cfg   *config.Config
 	scope *Scope
+
+	compiling sync.Mutex // held to compile; protects compiled
+	compiled  bool       // a module was
 
 	mu        sync.Mutex // protects what follows
 	providers map[*config.Provider]*provided
@@ -66,7 +75,7 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 		}
 		teams = append(teams, team)
 	}
-	return &built{generation: gateway.NewGeneration(routes, teams), sinks: b.sinks}, nil
+	return &built{generation: gateway.NewGeneration(routes, teams), sinks: b.sinks, compiled: b.compiled}, nil
 }
 
 // openParts opens the providers and filters that a route leads to, and the sinks.
@@ -144,7 +153,13 @@ func (b *builder) openFilter(f *config.Filter) error {
 		rate.SlowDownAt = r.SlowDownAt
 		rates[r.Name] = rate
 	}
-	module, err := b.modules.take(b.ctx, b.scope, wasmhost.Key(wasm), func(ctx context.Context) (*wasmhost.Module, error) { return b.wasm.Open(ctx, wasm) })
+	module, err := b.modules.take(b.ctx, b.scope, wasmhost.Key(wasm), func(ctx context.Context) (*wasmhost.Module, error) {
+		b.compiling.Lock() // one compilation keeps every processor busy, and makes much garbage
+		defer b.compiling.Unlock()
+		defer debug.SetGCPercent(debug.SetGCPercent(compileGC))
+		b.compiled = true
+		return b.wasm.Open(ctx, wasm)
+	})
 	if err != nil {
 		return fmt.Errorf("filter %s: %w", f.Name, err)
 	}
