@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -187,5 +189,22 @@ func TestKilledDaemonLeavesNoSockets(t *testing.T) {
 	}
 	if _, err := os.Lstat(link); !os.IsNotExist(err) {
 		t.Errorf("%s is left", link)
+	}
+}
+
+// TestRefusedRequestsAreCounted: what never becomes an exchange is in the metrics all the same.
+func TestRefusedRequestsAreCounted(t *testing.T) {
+	gw := start(t, strings.Replace(echoed(emptyPipeline, "\nlistener \"admin\" {\n  address = \"127.0.0.1:0\"\n  serve = [\"metrics\"]\n}\n"), `drain = "5s"`, `drain = "5s", body = "10B"`, 1))
+	if resp, _ := gw.post(ask("echo", "hello", false)); resp.StatusCode != 413 {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+	resp, err := http.Get("http://" + gw.Addresses()["admin"] + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(text), `ginnel_listener_refused_total{listener="public"} 1`) {
+		t.Errorf("%v: %s", err, text)
 	}
 }

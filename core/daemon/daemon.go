@@ -119,6 +119,7 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err err
 		return nil, err
 	}
 	d.telemetry = telemetry.New(telemetry.Config{Logger: n.Logger, Version: n.Version})
+	d.telemetry.SetListeners(d.listenerStats)
 	if err := d.openHosts(ctx); err != nil {
 		return nil, err
 	}

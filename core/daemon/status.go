@@ -112,6 +112,17 @@ func (d *Daemon) filterStats() []telemetry.FilterStats {
 	return out
 }
 
+// listenerStats returns the numbers of the listeners, for the metrics.
+func (d *Daemon) listenerStats() (all []telemetry.ListenerStats) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, l := range d.listeners {
+		s := l.Stats()
+		all = append(all, telemetry.ListenerStats{Name: name, Connections: s.Connections, Refused: s.Refused, Shed: s.Shed})
+	}
+	return all
+}
+
 // Ready returns why no request should be sent to the daemon, or nil.
 func (d *Daemon) Ready() error {
 	if d.stopping() {
