@@ -48,10 +48,13 @@ func runCommand() *cobra.Command {
 // serve runs a daemon until the context ends. ready is called when it answers; a nil master means
 // the configuration's own.
 func serve(ctx context.Context, cfg *config.Config, load func() config.Result, master *seal.Master, ready func(*daemon.Daemon) error) error {
-	logger, level, err := telemetry.NewLogger(os.Stderr, cfg.Gateway.LogFormat)
+	out := telemetry.NewLogWriter(os.Stderr, 0)
+	defer out.Close()
+	logger, level, err := telemetry.NewLogger(out, cfg.Gateway.LogFormat)
 	if err != nil {
 		return err
 	}
+	out.Tell(logger)
 	level.Set(cfg.Gateway.LogLevel)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before the start, which takes a while: it would end the process

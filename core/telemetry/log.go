@@ -60,6 +60,9 @@ func (h *correlated) WithGroup(name string) slog.Handler {
 }
 
 func isTerminal(w io.Writer) bool {
+	if l, ok := w.(*LogWriter); ok {
+		w = l.to
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
