@@ -22,6 +22,7 @@ type Body struct {
 	texts   []Text
 	splices []splice // sorted by span, disjoint from each other and from the texts
 	swapped bool     // raw is not what arrived
+	unread  bool     // raw replaced what the dialect had read
 }
 
 type splice struct {
@@ -52,7 +53,7 @@ func NewBody(raw []byte, found []dialect.Text) Body {
 
 // Clone returns a body with the same bytes and edits, to be edited apart from b.
 func (b *Body) Clone() Body {
-	return Body{raw: b.raw, texts: slices.Clone(b.texts), splices: slices.Clone(b.splices), swapped: b.swapped}
+	return Body{raw: b.raw, texts: slices.Clone(b.texts), splices: slices.Clone(b.splices), swapped: b.swapped, unread: b.unread}
 }
 
 // Len returns the number of texts.
@@ -97,8 +98,9 @@ func (b *Body) Splice(span Span, with []byte) error {
 	return nil
 }
 
-// Replace makes raw the whole body, without texts and edits. The body owns raw from then on.
-func (b *Body) Replace(raw []byte) { *b = Body{raw: raw, swapped: true} }
+// Replace makes raw the whole body, without texts and edits. The body owns raw from then on. The
+// flow has it read again before another filter sees it.
+func (b *Body) Replace(raw []byte) { *b = Body{raw: raw, swapped: true, unread: true} }
 
 // Raw returns the body as it arrived, or what replaced it.
 func (b *Body) Raw() []byte { return b.raw }

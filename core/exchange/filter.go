@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 
+	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -92,6 +93,22 @@ type Filter interface {
 	Phases() Phase
 	Run(ctx context.Context, p Phase, x *Exchange) (Verdict, error)
 	Close(ctx context.Context) error
+}
+
+// Ender is a Filter that declares PhaseEvent and wants to know where a stream ends: if EndOfStream
+// says so, Run is called once more in PhaseEvent with the event that ends the stream, whose Last is
+// set, after everything that the filter held back was settled.
+type Ender interface {
+	Filter
+	EndOfStream() bool
+}
+
+// Reader reads what a filter replaced whole, so that the filters behind it see the texts that are
+// there now. The gateway is one, with the dialect of the exchange.
+type Reader interface {
+	ReadRequest() error
+	ReadAnswer() error
+	ReadEvent(frame *dialect.Frame) (*Event, error)
 }
 
 // Handler serves exchanges. It never fails: what goes wrong is a Reply in the client's dialect.

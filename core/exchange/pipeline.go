@@ -36,6 +36,12 @@ func (p *Pipeline) Phases() Phase { return p.phases }
 
 // Flow is the way of one exchange through a pipeline. It is used by one goroutine at a time.
 type Flow struct {
+	// Reader reads what filters replace; without one the filters behind see no texts there. Tail is
+	// the event that ends the stream: Flush shows it to those that want it, and leaves in it what
+	// ends the stream then. Both may be nil.
+	Reader Reader
+	Tail   *Event
+
 	pipeline *Pipeline
 	x        *Exchange
 	seen     int // filters that saw the request
@@ -49,6 +55,7 @@ type stage struct {
 	queue   []*Event
 	bytes   int
 	windows []*Window
+	framer  framer // of what the filter wrote, from the first event on that it replaced
 }
 
 // Flow begins an exchange's way.
@@ -126,6 +133,9 @@ func (f *Flow) Flush(ctx context.Context, out func(*Event)) (Verdict, error) {
 		if v, err := f.drain(ctx, i, out); err != nil || v.Action == Close {
 			return v, err
 		}
+		if v, err := f.last(ctx, i, out); err != nil || v.Action == Close {
+			return v, err
+		}
 	}
 	return Verdict{}, nil
 }
@@ -162,6 +172,10 @@ func (f *Flow) run(ctx context.Context, filter Filter, p Phase) (Verdict, error)
 	if v.Action == Respond || v.Action == Close {
 		f.by = filter.Name()
 	}
+	if err := f.reread(p); err != nil {
+		f.by = filter.Name()
+		return v, fmt.Errorf("filter %s: %s: what it wrote cannot be read: %w", filter.Name(), p, err)
+	}
 	return v, nil
 }
 
@@ -191,6 +205,15 @@ func (f *Flow) push(ctx context.Context, i int, e *Event, out func(*Event)) (Ver
 	if v = v.midstream(); err != nil || v.Action == Close || v.Action == Drop {
 		return v, err
 	}
+	if e.replaced || s.framer != nil {
+		return f.reframe(ctx, i, e, out)
+	}
+	return f.admit(ctx, i, e, out)
+}
+
+// admit shows stage i the texts of an event and passes on what is settled.
+func (f *Flow) admit(ctx context.Context, i int, e *Event, out func(*Event)) (Verdict, error) {
+	s := &f.stages[i]
 	if s.filter.Phases()&PhaseDelta != 0 {
 		for t := range e.Body.texts {
 			w := s.window(&e.Body.texts[t])

@@ -14,9 +14,17 @@ type Event struct {
 	Framing dialect.Framing
 	Body    Body
 	dialect.Event
+	// Last says that the event ends the stream in its dialect, or is empty where nothing does. Only
+	// an Ender sees it.
+	Last bool
 
-	pending int // texts that some window has not settled
+	pending  int  // texts that some window has not settled
+	replaced bool // Raw is a filter's
 }
+
+// Replace makes raw the event's bytes, which may be several events, a part of one, or none. They are
+// framed and read again before another filter sees them. The event owns raw from then on.
+func (e *Event) Replace(raw []byte) { e.Raw, e.Body, e.replaced = raw, Body{}, true }
 
 // Bytes returns the event as it is to be sent.
 func (e *Event) Bytes() []byte {

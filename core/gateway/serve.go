@@ -31,6 +31,8 @@ type serving struct {
 	flow       *exchange.Flow
 	answer     *upstream.Answer
 
+	refusal *exchange.Reply // of what a filter made of the request
+
 	end    exchange.Terminal // "" until it is known
 	err    error             // what went wrong, for the log
 	class  string            // what a filter found
@@ -203,8 +205,12 @@ func quote(s string) string {
 // filterRequest runs the request phases.
 func (s *serving) filterRequest() *exchange.Reply {
 	s.flow = s.route.Pipeline.Flow(s.x)
+	s.flow.Reader = s
 	v, err := s.flow.Request(s.ctx)
 	if err != nil {
+		if s.refusal != nil {
+			return s.refusal
+		}
 		return s.filterFailed(err)
 	}
 	if v.Action != exchange.Continue {

@@ -171,15 +171,17 @@ func (st *stream) terminate(dst []byte) []byte {
 	if !st.failed && !st.s.codec.Complete(true, st.s.x.Finish) {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
-	if dst = st.settle(dst); st.over {
-		return dst
-	}
+	end := &exchange.Event{Raw: st.frame.Raw}
 	if st.frame.Payload != nil && len(st.event.Texts) > 0 {
-		dst = st.filter(dst)
-	} else {
-		dst = st.put(dst, st.frame.Raw)
+		if dst = st.settle(dst, nil); st.over {
+			return dst
+		}
+		if dst = st.filter(dst); st.over {
+			return dst
+		}
+		end.Raw = nil
 	}
-	if !st.over {
+	if dst = st.settle(dst, end); !st.over {
 		dst = st.end(dst)
 	}
 	if !st.over && st.frame.Payload != nil && st.event.More {
@@ -210,7 +212,7 @@ func (st *stream) filter(dst []byte) []byte {
 
 // put appends an event to what the client gets.
 func (st *stream) put(dst, raw []byte) []byte {
-	if !st.array {
+	if !st.array || len(raw) == 0 {
 		return append(dst, raw...)
 	}
 	dst = dialect.AppendSeparated(dst, raw, st.begun)
@@ -218,13 +220,22 @@ func (st *stream) put(dst, raw []byte) []byte {
 	return dst
 }
 
-// settle lets out what filters hold back.
-func (st *stream) settle(dst []byte) []byte {
-	if st.plain {
-		return dst
+// settle lets out what filters hold back, and then what ends the stream, as they leave it: the event
+// end, empty where there is none, or nil where something is still to come.
+func (st *stream) settle(dst []byte, end *exchange.Event) []byte {
+	if !st.plain {
+		if st.s.flow.Tail = end; end != nil && st.array {
+			end.Framing = dialect.JSONArray
+		}
+		v, err := st.s.flow.Flush(st.s.ctx, func(e *exchange.Event) { dst = st.put(dst, e.Bytes()) })
+		if dst = st.verdict(dst, v, err); st.over {
+			return dst
+		}
 	}
-	v, err := st.s.flow.Flush(st.s.ctx, func(e *exchange.Event) { dst = st.put(dst, e.Bytes()) })
-	return st.verdict(dst, v, err)
+	if end != nil {
+		dst = st.put(dst, end.Bytes())
+	}
+	return dst
 }
 
 // end tells the filters that usage and finish reason are known.
@@ -285,7 +296,7 @@ func (st *stream) finish(dst []byte, err error) []byte {
 	if !whole && !st.failed {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
-	if dst = st.settle(dst); !st.over {
+	if dst = st.settle(dst, new(exchange.Event)); !st.over {
 		dst = st.end(dst)
 	}
 	if !whole && st.array && !st.over {

@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
+
+var _ exchange.Reader = (*serving)(nil)
+
+var errModel = errors.New("the model does not exist or this key may not use it")
+
+// ReadRequest reads a request's body that a filter replaced. A filter may choose another model, of
+// those that the caller may use.
+func (s *serving) ReadRequest() error {
+	x := s.x
+	raw := x.Request.Body.Bytes()
+	read := dialect.Request{}
+	if err := s.codec.Request(x.Op, raw, &read); err != nil {
+		return err
+	}
+	s.request = read
+	x.Request.Body = exchange.NewBody(raw, read.Texts)
+	x.Unseen, x.Stream = read.Unseen, read.Stream || s.endpoint.Stream
+	model := read.Model
+	if model == "" {
+		model = s.endpoint.Model
+	}
+	if model == x.Model {
+		return nil
+	}
+	if s.model, x.Model = s.find(model), model; s.model == nil {
+		s.refusal = s.unknownModel(model)
+		return errModel
+	}
+	return nil
+}
+
+// ReadAnswer reads a unary answer that a filter replaced. What the upstream said of its use stands.
+func (s *serving) ReadAnswer() error {
+	raw := s.x.Response.Body.Bytes()
+	var found dialect.Answer
+	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
+		return err
+	}
+	s.x.Response.Body = exchange.NewBody(raw, found.Texts)
+	return nil
+}
+
+// ReadEvent reads an event that a filter wrote.
+func (s *serving) ReadEvent(frame *dialect.Frame) (*exchange.Event, error) {
+	e := &exchange.Event{Raw: frame.Raw, Framing: s.endpoint.Framing}
+	if frame.Payload == nil {
+		return e, nil
+	}
+	if err := s.codec.Event(s.x.Op, frame.Payload, &e.Event); err != nil {
+		return nil, err
+	}
+	e.Body = exchange.NewBody(frame.Payload, e.Texts)
+	e.Texts = nil
+	return e, nil
+}
