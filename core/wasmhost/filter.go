@@ -57,6 +57,8 @@ type Grant struct {
 	HTTP   []string // origins
 	KV     bool
 	Shared bool // one instance may serve several tenants
+	// Clusters are the names by which a proxy-wasm module calls origins of HTTP.
+	Clusters map[string]string
 }
 
 // Limits bound one filter; zero values mean the defaults.
@@ -94,6 +96,7 @@ type Filter struct {
 	started  time.Time
 
 	pool    *pool
+	vms     *proxyVMs // instead of the pool, for a proxy-wasm module
 	breaker breaker
 	making  backoff
 	origins *outcall.Origins // nil where it may make no calls
@@ -116,14 +119,14 @@ var ErrGrant = errors.New("not granted")
 func (h *Host) NewFilter(s Spec) (*Filter, error) {
 	f := &Filter{
 		name: s.Name, host: h, module: s.Module, config: s.Config, rates: s.Rates, limits: s.Limits.filled(),
-		open: s.OnError == Open, builtin: s.Builtin, shared: s.Builtin || s.Grant.Shared && s.Module.Manifest.Has(CapShared),
+		open: s.OnError == Open, builtin: s.Builtin, shared: s.Builtin || s.Grant.Shared && (s.Module.Manifest.Has(CapShared) || s.Module.Manifest.Proxy != ""),
 		ahead: s.Module.Manifest.LookAhead, phases: s.Module.Manifest.phases,
 		limiter: s.Limiter, kv: s.KV, observer: s.Observer, logger: s.Logger, started: time.Now(),
 	}
 	if f.logger == nil {
 		f.logger = h.logger
 	}
-	if len(f.config) == 0 {
+	if len(f.config) == 0 && s.Module.Manifest.Proxy == "" {
 		f.config = []byte("{}")
 	}
 	if err := s.check(f.limits); err != nil {
@@ -131,14 +134,24 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 	}
 	if f.limits.Instances == 0 {
 		f.limits.Instances = defaultInstances(f.shared)
+		if s.Module.Manifest.Proxy != "" {
+			f.limits.Instances = defaultVMs
+		}
 	}
-	if s.Module.Manifest.Has(CapHTTP) {
+	if s.Module.Manifest.Has(CapHTTP) || s.Module.Manifest.Proxy != "" && len(s.Grant.HTTP) > 0 {
 		var err error
 		if f.origins, err = outcall.Open(s.Egress, s.Grant.HTTP); err != nil {
 			return nil, fmt.Errorf("filter %s: grant: %w", s.Name, err)
 		}
 	}
-	f.pool = newPool(f.limits.Instances, f.make)
+	if s.Module.Manifest.Proxy != "" {
+		if err := f.openProxy(s); err != nil {
+			return nil, err
+		}
+		h.enter(f)
+		return f, nil
+	}
+	f.pool = newPool(f.limits.Instances, func() (*instance, error) { return f.make((*instance).prepare) })
 	first, err := f.pool.grow()
 	if err != nil {
 		f.Close(context.Background())
@@ -196,7 +209,7 @@ func (s *Spec) check(l Limits) error {
 	if err := m.Granted(s.Grant, s.Builtin); err != nil {
 		return err
 	}
-	if m.Has(CapHTTP) && s.Egress == nil || m.Has(CapKV) && s.KV == nil {
+	if (m.Has(CapHTTP) || len(s.Grant.HTTP) > 0) && s.Egress == nil || m.Has(CapKV) && s.KV == nil {
 		return fmt.Errorf("its manifest asks for calls or values, and there is no way to them: %w", ErrGrant)
 	}
 	if m.Has(CapRate) && s.Limiter == nil {
@@ -219,12 +232,12 @@ func (s *Spec) check(l Limits) error {
 	return nil
 }
 
-func (f *Filter) make() (*instance, error) {
+func (f *Filter) make(begin func(*instance) error) (*instance, error) {
 	now := time.Now()
 	if err := f.making.blocked(now); err != nil {
 		return nil, err
 	}
-	in, err := f.newInstance()
+	in, err := f.newInstance(begin)
 	f.making.note(err, now)
 	return in, err
 }
@@ -244,6 +257,9 @@ func (f *Filter) Stats() Stats { return f.tally.stats() }
 func (f *Filter) Run(ctx context.Context, p exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
 	if f.phases&p == 0 {
 		return exchange.Verdict{}, nil
+	}
+	if f.vms != nil {
+		return f.runProxy(ctx, p, x)
 	}
 	if !f.breaker.allow(x.Tenant, time.Now) {
 		f.tally.reasons[reasonSuspended].Add(1)
@@ -373,7 +389,11 @@ func (f *Filter) Close(context.Context) error {
 	if f.origins != nil {
 		f.origins.Close()
 	}
-	f.pool.close()
+	if f.vms != nil {
+		f.vms.close()
+	} else {
+		f.pool.close()
+	}
 	f.dropSets()
 	f.host.leave(f)
 	return nil

@@ -87,7 +87,7 @@ func runtimeConfig() wazero.RuntimeConfig {
 // newRuntime returns a compiler with everything that guests import.
 func newRuntime(ctx context.Context, c wazero.RuntimeConfig) (wazero.Runtime, error) {
 	r := wazero.NewRuntimeWithConfig(ctx, c)
-	for _, define := range []func(context.Context, wazero.Runtime) error{meter.Define, defineImports, defineWASI} {
+	for _, define := range []func(context.Context, wazero.Runtime) error{meter.Define, defineImports, defineProxyImports, defineWASI} {
 		if err := define(ctx, r); err != nil {
 			return nil, errors.Join(fmt.Errorf("sandbox: %w", err), r.Close(ctx))
 		}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ginnel/ginnel/core/wasmhost/proxywasm"
 )
 
 // module is the name that guests import the host by.
@@ -85,9 +87,13 @@ func define(ctx context.Context, r wazero.Runtime, name string, funcs []hostFunc
 // checkImports refuses a module that imports what the host does not have or the manifest does not
 // declare.
 func (m *Module) checkImports() error {
-	have := map[string]map[string]hostFunc{module: {}, wasiModule: {}}
-	for _, f := range hostFuncs() {
-		have[module][f.name] = f
+	from, funcs := module, hostFuncs()
+	if m.Manifest.Proxy != "" {
+		from, funcs = proxywasm.Module, proxyFuncs()
+	}
+	have := map[string]map[string]hostFunc{from: {}, wasiModule: {}}
+	for _, f := range funcs {
+		have[from][f.name] = f
 	}
 	for _, f := range wasiFuncs() {
 		have[wasiModule][f.name] = f
@@ -124,6 +130,9 @@ func (m *Module) checkExports() error {
 		return fmt.Errorf("it does not export its memory")
 	}
 	m.min = uint64(memory.Min()) << 16
+	if m.Manifest.Proxy != "" {
+		return m.checkProxyExports()
+	}
 	exports := m.code.ExportedFunctions()
 	for _, e := range []hostFunc{
 		{name: "ginnel_abi_1", result: words(1)},

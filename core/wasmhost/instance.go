@@ -36,6 +36,7 @@ type instance struct {
 	on     api.Function
 	meter  *meter.Meter
 	ctx    *callContext
+	vm     *proxyVM           // of a proxy-wasm module
 	snap   *snapshot.Snapshot // nil where the instance serves all tenants or cannot be reset
 	tenant string
 	used   bool  // a callback ran since the instance began or was reset
@@ -65,8 +66,8 @@ func (a *allocator) Allocate(_, most uint64) experimental.LinearMemory {
 	return a.made
 }
 
-// newInstance starts a copy of the filter's module and configures it.
-func (f *Filter) newInstance() (_ *instance, err error) {
+// newInstance starts a copy of the filter's module; begin makes it ready for callbacks.
+func (f *Filter) newInstance(begin func(*instance) error) (_ *instance, err error) {
 	in := &instance{filter: f, meter: &meter.Meter{}}
 	in.ctx = &callContext{Context: meter.With(context.Background(), in.meter), in: in}
 	in.call = call{init: true, calls: initCalls, output: f.limits.Output, lines: maxLines}
@@ -89,20 +90,27 @@ func (f *Filter) newInstance() (_ *instance, err error) {
 		return nil, fmt.Errorf("start: %w", in.cause(err))
 	}
 	in.mem = in.mod.Memory()
-	in.alloc, in.on = in.mod.ExportedFunction("ginnel_alloc"), in.mod.ExportedFunction("ginnel_on")
-	if err := in.configure(f.config); err != nil {
+	if err := begin(in); err != nil {
 		return nil, err
 	}
-	in.call = call{}
 	in.size = int64(in.mem.Size())
 	in.counts.memory.Store(in.size)
-	if !f.shared && f.module.stats.NoReset == "" {
-		if in.snap, err = snapshot.Take(in.mod, f.module.stats.Globals); err != nil {
-			return nil, err
-		}
-	}
 	f.tally.born(in)
 	return in, nil
+}
+
+// prepare configures an instance of ginnel_v1 and keeps what its memory is then.
+func (in *instance) prepare() (err error) {
+	f := in.filter
+	in.alloc, in.on = in.mod.ExportedFunction("ginnel_alloc"), in.mod.ExportedFunction("ginnel_on")
+	if err := in.configure(f.config); err != nil {
+		return err
+	}
+	in.call = call{}
+	if !f.shared && f.module.stats.NoReset == "" {
+		in.snap, err = snapshot.Take(in.mod, f.module.stats.Globals)
+	}
+	return err
 }
 
 // configure runs the initialiser and ginnel_init.

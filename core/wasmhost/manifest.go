@@ -28,6 +28,7 @@ type Manifest struct {
 	Config       json.RawMessage `json:"config,omitempty"` // a schema.Block
 
 	Schema   *schema.Block `json:"-"` // of Config; nil where it has none
+	Proxy    string        `json:"-"` // the version of proxy-wasm, for a module that speaks it and has no manifest
 	phases   exchange.Phase
 	callDone bool
 }
@@ -62,9 +63,16 @@ const (
 // ErrManifest is the error of a module whose manifest is absent or wrong.
 var ErrManifest = errors.New("manifest")
 
+var errNoSection = fmt.Errorf("%w: the module has no section %s", ErrManifest, abi.Section)
+
 // ReadManifest reads a module's manifest without running or compiling the module.
 func ReadManifest(wasm []byte) (*Manifest, error) {
 	raw, err := section(wasm)
+	if errors.Is(err, errNoSection) {
+		if m, err := proxyManifest(wasm); m != nil || err != nil {
+			return m, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +202,7 @@ func section(wasm []byte) ([]byte, error) {
 		return nil
 	})
 	if err == nil && found == nil {
-		err = fmt.Errorf("%w: the module has no section %s", ErrManifest, abi.Section)
+		err = errNoSection
 	}
 	return found, err
 }
