@@ -61,6 +61,8 @@ type inspected struct {
 	SHA256   string             `json:"sha256"`
 	Bytes    int                `json:"bytes"`
 	Manifest *wasmhost.Manifest `json:"manifest"`
+	Imports  []string           `json:"imports,omitempty"` // of a proxy-wasm module, which has no manifest
+	Exports  []string           `json:"exports,omitempty"`
 }
 
 func inspectCommand() *cobra.Command {
@@ -80,7 +82,12 @@ func inspectCommand() *cobra.Command {
 			if err := compiles(cmd.Context(), wasm); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			in := inspected{args[0], fmt.Sprintf("%x", sha256.Sum256(wasm)), len(wasm), m}
+			in := inspected{File: args[0], SHA256: fmt.Sprintf("%x", sha256.Sum256(wasm)), Bytes: len(wasm), Manifest: m}
+			if m.Proxy != "" {
+				if in.Imports, in.Exports, err = wasmhost.Interface(wasm); err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
+			}
 			if asJSON {
 				return printJSON(cmd, in)
 			}
@@ -115,6 +122,17 @@ func writeInspected(cmd *cobra.Command, in inspected) error {
 	fmt.Fprintf(w, "events\t%s\n", strings.Join(m.Events, ", "))
 	fmt.Fprintf(w, "body\t%s\n", m.Body)
 	fmt.Fprintf(w, "asks for\t%s\n", strings.Join(m.Capabilities, ", "))
+	for _, list := range []struct {
+		what  string
+		names []string
+	}{{"imports", in.Imports}, {"exports", in.Exports}} {
+		for i, name := range list.names {
+			if i > 0 {
+				list.what = ""
+			}
+			fmt.Fprintf(w, "%s\t%s\n", list.what, name)
+		}
+	}
 	if m.LookAhead > 0 {
 		fmt.Fprintf(w, "look-ahead\t%d bytes\n", m.LookAhead)
 	}

@@ -175,10 +175,7 @@ func filterSchema(f *config.Filter) (*schema.Block, error) {
 	if err := m.Granted(grant, strings.HasPrefix(f.Wasm, config.BuiltinPrefix)); err != nil {
 		return nil, err
 	}
-	if len(m.Config) == 0 {
-		return &schema.Block{}, nil
-	}
-	return schema.Parse(m.Config)
+	return orEmpty(m.Schema), nil
 }
 
 func moduleOf(name string) ([]byte, error) {

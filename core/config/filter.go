@@ -20,8 +20,10 @@ type Filter struct {
 	GrantHTTP   []string
 	GrantKV     bool
 	GrantShared bool
+	Clusters    map[string]string // names of origins of GrantHTTP, for proxy-wasm
 	Rates       []*Rate
 	Config      *Opaque
+	ConfigText  string // instead of Config, for proxy-wasm
 }
 
 // FilterLimits is what one instance may use.
@@ -54,10 +56,12 @@ func filterShape() *schema.Block {
 				{Name: "pause", Kind: schema.Duration, Default: "30s", Doc: "How long an exchange may wait for the filter's calls, in all."},
 			}},
 			{Name: "on_error", Kind: schema.String, Default: "closed", Enum: []string{"closed", "open"}, Doc: "What happens to a request when the filter fails: `closed` refuses it, `open` lets it pass unfiltered."},
+			{Name: "config_text", Kind: schema.String, Optional: true, Doc: "Instead of a `config` block, for a proxy-wasm module: its configuration as it expects it, such as `file(\"rules.yaml\")`."},
 			{Name: "grant", Kind: schema.Object, Optional: true, Doc: "What the filter may reach beyond the exchange; it must also ask for it in its manifest.", Fields: []schema.Attr{
 				{Name: "http", Kind: schema.Strings, Optional: true, Doc: "Origins it may call."},
 				{Name: "kv", Kind: schema.Bool, Optional: true, Doc: "Whether it may keep values in the store."},
 				{Name: "shared", Kind: schema.Bool, Optional: true, Doc: "Whether one instance may serve several tenants."},
+				{Name: "clusters", Kind: schema.Map, Optional: true, Doc: "For a proxy-wasm module: the names by which it calls origins of `http`. An origin, its host, its host and port and `outbound|PORT||HOST` need none."},
 			}},
 		},
 		Blocks: map[string]*schema.Block{
@@ -82,7 +86,8 @@ func (b *builder) filter(n *node) {
 		},
 		OnError:   get[string](n, "on_error"),
 		GrantHTTP: get[[]string](n, "grant.http"), GrantKV: get[bool](n, "grant.kv"), GrantShared: get[bool](n, "grant.shared"),
-		Config: b.opaque(n),
+		Clusters: get[map[string]string](n, "grant.clusters"),
+		Config:   b.opaque(n), ConfigText: get[string](n, "config_text"),
 	}
 	if at := n.attrs["wasm"]; at.v != nil {
 		switch {
@@ -107,7 +112,11 @@ func (b *builder) filter(n *node) {
 			if b.options.FilterSchema == nil {
 				return nil, nil
 			}
-			return b.options.FilterSchema(f)
+			shape, err := b.options.FilterSchema(f)
+			if shape != nil && f.ConfigText != "" && (!shape.Opaque || f.Config.body != nil) {
+				b.errorf(n.attrs["config_text"].rng, "Unsupported argument", "A filter is configured by a config block; config_text is for a proxy-wasm module that has none.")
+			}
+			return shape, err
 		})
 	}
 	b.define(n, f)

@@ -20,16 +20,20 @@ type Opaque struct {
 	rng   hcl.Range
 	body  hcl.Body // nil where there is no block
 	eval  *evaluator
-	node  *node // once it was checked
+	node  *node  // once it was checked
+	free  []byte // instead, for an owner without a schema: its JSON, empty where there is no block
 }
 
 // Checked reports whether a schema was there to check the block against.
-func (o *Opaque) Checked() bool { return o.node != nil }
+func (o *Opaque) Checked() bool { return o.node != nil || o.free != nil }
 
-// Check reads the block by its owner's schema. Its diagnostics have the operator's own lines.
+// Check reads the block by its owner's schema; an opaque one says that the owner has none. Its diagnostics have the operator's own lines.
 func (o *Opaque) Check(shape *schema.Block) hcl.Diagnostics {
 	if shape == nil {
 		shape = &schema.Block{}
+	}
+	if shape.Opaque {
+		return o.checkFree()
 	}
 	w := &walker{eval: o.eval}
 	body := o.body
@@ -59,8 +63,12 @@ func (w *walker) noReferences(n *node) {
 
 // JSON returns the block as its owner gets it, secrets revealed: it is never logged. Members are
 // sorted, defaults filled in, durations are nanoseconds and sizes bytes. It fails for a block that
-// was not checked.
+// was not checked. For an owner without a schema it is the block as it is written, and nothing where
+// there is none.
 func (o *Opaque) JSON() ([]byte, error) {
+	if o.free != nil {
+		return o.free, nil
+	}
 	if o.node == nil {
 		return nil, fmt.Errorf("%s: its config was not checked", o.owner)
 	}

@@ -206,6 +206,9 @@ func body(id, which, size, end uint32) uint32 {
 		setBuffer(which, 0, size, strings.ToUpper(text))
 	case "replace":
 		setBuffer(which, 0, size, strings.ReplaceAll(text, rest, "****"))
+	case "swap":
+		old, with, _ := strings.Cut(rest, ",")
+		setBuffer(which, 0, size, strings.ReplaceAll(text, old, with))
 	case "splice":
 		setBuffer(which, 0, 0, "<")
 		setBuffer(which, 0xffffffff, 0, ">")
