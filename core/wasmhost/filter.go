@@ -38,7 +38,7 @@ const (
 type Spec struct {
 	Name     string // of the block: unique, constant over reloads
 	Module   *Module
-	Config   []byte // JSON that fits the manifest's schema; empty means {}
+	Config   []byte // JSON that fits the manifest's schema, empty meaning {}; for proxy-wasm whatever it expects
 	Grant    Grant
 	Rates    map[string]limit.Rate // the filter's rate blocks
 	Limits   Limits

@@ -1,6 +1,6 @@
 // Package wasmhost runs filters that are WebAssembly modules: it meters, compiles and caches a
-// module, keeps instances apart by tenant, speaks the ABI ginnel_v1 with them, and gives each the
-// form of an exchange.Filter.
+// module, keeps instances apart by tenant, speaks the ABI ginnel_v1 or proxy-wasm with them, and
+// gives each the form of an exchange.Filter.
 //
 // A guest is untrusted. Its time, memory, calls and output are bounded, it reaches only what its
 // manifest declares and the operator granted, and whatever it does, other exchanges go on. Which

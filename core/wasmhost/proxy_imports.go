@@ -105,7 +105,6 @@ func (in *instance) word(st []uint64, i int, v uint32) proxywasm.Status {
 func (in *instance) hand(st []uint64, i int, b []byte) proxywasm.Status {
 	at := uint32(0)
 	if len(b) > 0 {
-		in.emit(len(b))
 		in.pay(len(b))
 		var st proxywasm.Status
 		if at, st = in.vm.allocate(len(b)); st != proxywasm.OK {

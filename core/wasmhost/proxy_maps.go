@@ -96,7 +96,9 @@ func (in *instance) fields(id uint32) (llm.Header, proxywasm.Status) {
 		if s == nil || id == proxywasm.ResponseHeaders && s.phase < exchange.PhaseResponseHead {
 			return nil, proxywasm.NotFound
 		}
-		return s.fields(id), proxywasm.OK
+		h := s.fields(id)
+		in.pay(len(h) << 9) // they were gathered for it
+		return h, proxywasm.OK
 	}
 	return nil, proxywasm.BadArgument
 }
