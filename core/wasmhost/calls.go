@@ -179,12 +179,12 @@ func (f *Filter) await(ctx context.Context, o *occasion) (*outcall.Result, error
 	f.tally.pausing.Add(-1)
 	k.paused += time.Since(begin)
 	switch {
-	case err == nil:
-		return r, nil
 	case ctx.Err() != nil:
 		return nil, abandoned{context.Cause(ctx)}
-	case o.x != nil && o.x.Context().Err() != nil:
+	case o.x != nil && o.x.Context().Err() != nil: // which ends the calls too; either may be seen first
 		return nil, abandoned{context.Cause(o.x.Context())}
+	case err != nil:
+		return nil, errPauseOver
 	}
-	return nil, errPauseOver
+	return r, nil
 }

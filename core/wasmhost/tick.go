@@ -20,9 +20,10 @@ type ticker struct {
 // startTicker begins to tick; the first one comes after a period.
 func (f *Filter) startTicker(period time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
-	f.ticker = &ticker{cancel, make(chan struct{})}
+	done := make(chan struct{})
+	f.ticker = &ticker{cancel, done}
 	go func() {
-		defer close(f.ticker.done)
+		defer close(done)
 		t := time.NewTicker(period)
 		defer t.Stop()
 		for {

@@ -98,6 +98,7 @@ func TestCloseEndsATickThatPauses(t *testing.T) {
 	kv := newKV(t)
 	f, j := judged(t, Spec{KV: kv})
 	kv.Set(own+"\x00test", "tick", []byte("/wait"), 0)
+	f.ticker.stop() // that of the manifest comes once a day
 	f.startTicker(time.Millisecond)
 	<-j.arrived
 	f.Close(context.Background())
