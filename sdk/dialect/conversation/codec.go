@@ -1,0 +1,87 @@
+package conversation
+
+import (
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Loss is something that a target cannot express and that was left out.
+type Loss struct {
+	Field string // as the source calls it: "logit_bias", "messages[2].name"
+	Why   string // for the log and the docs; public
+}
+
+// Limits is what an encoder may know about the model it writes for.
+type Limits struct {
+	// MaxTokens is what to say where the target must be told and the client said nothing; 0 = the
+	// dialect's own default.
+	MaxTokens int64
+	// MaxTokensField is what a server of OpenAI's dialect calls the limit; "" = max_completion_tokens.
+	MaxTokensField string
+}
+
+// RequestCodec translates requests of one dialect. Implementations keep no state and are safe for
+// concurrent use. Errors are *llm.Error with CodeInvalid and a message that names the field.
+type RequestCodec interface {
+	// DecodeRequest reads a request that the dialect's codec has read before: its keys are unambiguous.
+	DecodeRequest(body []byte) (*Request, error)
+	// EncodeRequest writes a request for a model of the dialect. What it cannot express it refuses, if
+	// the request would mean something else without it, or leaves out and lists.
+	EncodeRequest(r *Request, l Limits) (body []byte, lost []Loss, err error)
+}
+
+// AnswerCodec translates whole answers and, one event at a time, streams of one dialect.
+type AnswerCodec interface {
+	DecodeAnswer(body []byte) (*Answer, error)
+	// EncodeAnswer writes an answer for a client of the dialect. It cannot fail: what the dialect has no
+	// place for is written in the nearest one (see the dialect's package comment).
+	EncodeAnswer(a *Answer) []byte
+	// Decoder and Encoder return the two halves of one stream.
+	Decoder() StreamDecoder
+	Encoder(o StreamOptions) StreamEncoder
+}
+
+// StreamOptions is what a client asked for that its stream depends on.
+type StreamOptions struct {
+	IncludeUsage bool   // OpenAI's include_usage
+	Model        string // as the client called it
+}
+
+// StreamDecoder reads the events of one stream in order. It is used by one goroutine at a time.
+type StreamDecoder interface {
+	// Event appends what the payload of one event tells to dst and returns it. Its strings are the
+	// caller's to keep.
+	Event(payload []byte, dst []Delta) ([]Delta, error)
+	// End appends what is still open when the stream ended: it may not invent a finish reason.
+	End(dst []Delta) []Delta
+}
+
+// StreamEncoder writes one stream. It is used by one goroutine at a time.
+type StreamEncoder interface {
+	// Append appends the framed events that say d, none where the dialect says it later.
+	Append(dst []byte, d *Delta) []byte
+	// End appends what ends a stream that was whole, the terminator included. It is not called after
+	// Failed.
+	End(dst []byte) []byte
+}
+
+// Lost is a list of losses under construction.
+type Lost []Loss
+
+// Drop notes that the source's field was left out.
+func (l *Lost) Drop(field, why string) { *l = append(*l, Loss{field, why}) }
+
+// Others drops what the source said in its own words, or refuses it where it is vital.
+func (l *Lost) Others(r *Request) error {
+	for _, f := range r.Other {
+		if f.Vital {
+			return Unsupported(f.Name)
+		}
+		l.Drop(f.Name, "the provider of this model has nothing like it")
+	}
+	return nil
+}
+
+// Unsupported is the error of a request whose field the provider of the model cannot be told.
+func Unsupported(field string) error {
+	return &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model cannot be told `" + field + "`, and leaving it out would change the request"}
+}

@@ -1,0 +1,118 @@
+package conversation
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// ErrOrder is the error of deltas that do not come in the order that Delta tells.
+var ErrOrder = errors.New("deltas out of order")
+
+// Collector puts the deltas of a stream together to the answer that they say, and holds them to their
+// order. The zero value is ready; it is used by one goroutine at a time.
+type Collector struct {
+	Answer Answer
+	Failed *llm.Error
+
+	began bool
+	state []collected // of each choice
+}
+
+type collected struct {
+	open map[int]bool
+	over bool
+}
+
+// Add adds deltas.
+func (c *Collector) Add(deltas ...Delta) error {
+	for i := range deltas {
+		if err := c.add(&deltas[i]); err != nil {
+			return fmt.Errorf("delta %d of kind %d: %w", i, deltas[i].Kind, err)
+		}
+	}
+	return nil
+}
+
+func (c *Collector) add(d *Delta) error {
+	if c.Failed != nil || d.Kind != Begin && !c.began && d.Kind != Failed {
+		return ErrOrder
+	}
+	switch d.Kind {
+	case Begin:
+		if c.began {
+			return ErrOrder
+		}
+		c.began = true
+		c.Answer.ID, c.Answer.Model, c.Answer.Created = d.ID, d.Model, d.Created
+		return nil
+	case Usage:
+		if c.Answer.Usage == nil {
+			c.Answer.Usage = &llm.Usage{}
+		}
+		c.Answer.Usage.Merge(d.Usage)
+		return nil
+	case Failed:
+		c.Failed = d.Err
+		return nil
+	}
+	for len(c.Answer.Choices) <= d.Choice {
+		c.Answer.Choices = append(c.Answer.Choices, Choice{})
+		c.state = append(c.state, collected{open: map[int]bool{}})
+	}
+	return c.choice(&c.Answer.Choices[d.Choice], &c.state[d.Choice], d)
+}
+
+func (c *Collector) choice(choice *Choice, s *collected, d *Delta) error {
+	if s.over {
+		return ErrOrder
+	}
+	switch d.Kind {
+	case Open:
+		if d.Block != len(choice.Parts) || d.Part == nil {
+			return ErrOrder
+		}
+		p := *d.Part
+		if p.Call != nil {
+			call := *p.Call
+			p.Call = &call
+		}
+		choice.Parts = append(choice.Parts, p)
+		s.open[d.Block] = true
+	case More, Close:
+		if !s.open[d.Block] {
+			return ErrOrder
+		}
+		p := &choice.Parts[d.Block]
+		if p.Kind == ToolCall {
+			p.Call.Arguments += d.Text
+		} else {
+			p.Text += d.Text
+		}
+		p.Citations = append(p.Citations, d.Citations...)
+		if d.Opaque.Value != "" {
+			p.Opaque = d.Opaque
+		}
+		if d.Kind == Close {
+			delete(s.open, d.Block)
+		}
+	case Finished:
+		if len(s.open) > 0 {
+			return ErrOrder
+		}
+		s.over = true
+		choice.Finish, choice.StopSequence = d.Finish, d.Sequence
+	}
+	return nil
+}
+
+// Whole returns the error of a stream that ended before each choice had its finish reason.
+func (c *Collector) Whole() error {
+	for i := range c.state {
+		if !c.state[i].over {
+			return fmt.Errorf("choice %d has no end: %w", i, ErrOrder)
+		}
+	}
+	return nil
+}

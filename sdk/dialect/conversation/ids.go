@@ -1,0 +1,124 @@
+package conversation
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+// Some dialects have a place for a vendor's sealed state and some have none, and it must survive the
+// way to a client of any dialect and back. Three ways, the first that the client's dialect has:
+//
+//  1. the dialect's own place for its own vendor's state (thinking.signature, encrypted_content,
+//     thoughtSignature), unmarked;
+//  2. the same place, with another vendor's state: the value begins with sealMark and the vendor;
+//  3. a tool call's id, where the state belongs to a call: every client gives an id back as it was. The
+//     id ends with idMark and the state in base64url.
+const (
+	sealMark = "ginnel."
+	idMark   = "__sealed_"
+)
+
+// Seal returns the value of o as it stands in the place of vendor's own state.
+func (o Opaque) Seal(vendor string) string {
+	if o.Vendor == vendor || o.Value == "" {
+		return o.Value
+	}
+	return sealMark + o.Vendor + "." + o.Value
+}
+
+// Unseal reads a value that stood in the place of vendor's own state.
+func Unseal(value, vendor string) Opaque {
+	if value == "" {
+		return Opaque{}
+	}
+	if rest, ok := strings.CutPrefix(value, sealMark); ok {
+		if from, inner, ok := strings.Cut(rest, "."); ok {
+			return Opaque{Vendor: from, Value: inner}
+		}
+	}
+	return Opaque{Vendor: vendor, Value: value}
+}
+
+// PackID returns a call's id with the sealed state of the call in it.
+func PackID(id string, o Opaque) string {
+	if o.Value == "" {
+		return id
+	}
+	return id + idMark + o.Vendor + "_" + base64.RawURLEncoding.EncodeToString([]byte(o.Value))
+}
+
+// UnpackID takes an id apart that PackID may have made.
+func UnpackID(packed string) (id string, o Opaque) {
+	id, rest, ok := strings.Cut(packed, idMark)
+	if !ok {
+		return packed, Opaque{}
+	}
+	vendor, text, ok := strings.Cut(rest, "_")
+	value, err := base64.RawURLEncoding.DecodeString(text)
+	if !ok || err != nil {
+		return packed, Opaque{}
+	}
+	return id, Opaque{Vendor: vendor, Value: string(value)}
+}
+
+// CallID returns an id for a call that has none: the same for the same place in the conversation, so
+// that a conversation that is sent again has the ids it had.
+func CallID(turn, part int, name string) string {
+	return "call_" + strconv.Itoa(turn) + "_" + strconv.Itoa(part) + "_" + name
+}
+
+// Complete gives every call an id and every result the name of its tool: what one dialect leaves out,
+// another demands. A result that answers no call keeps what it has.
+func (r *Request) Complete() {
+	names := map[string]string{}
+	var open []*Call // calls without an id of the client's, for results without one
+	for t := range r.Turns {
+		for p := range r.Turns[t].Parts {
+			part := &r.Turns[t].Parts[p]
+			switch part.Kind {
+			case ToolCall:
+				if part.Call.ID == "" {
+					part.Call.ID = CallID(t, p, part.Call.Name)
+					open = append(open, part.Call)
+				}
+				names[part.Call.ID] = part.Call.Name
+			case ToolResult:
+				res := part.Result
+				if res.ID == "" {
+					res.ID = answered(&open, res.Name)
+				}
+				if res.Name == "" {
+					res.Name = names[res.ID]
+				}
+			}
+		}
+	}
+}
+
+// answered returns the id of the first open call of the tool and takes it off the list.
+func answered(open *[]*Call, name string) string {
+	for i, c := range *open {
+		if c.Name == name {
+			*open = append((*open)[:i], (*open)[i+1:]...)
+			return c.ID
+		}
+	}
+	return ""
+}
+
+// Join merges turns of the same role that follow each other, and leaves out those without parts.
+func (r *Request) Join() {
+	out := r.Turns[:0]
+	for _, t := range r.Turns {
+		if len(t.Parts) == 0 {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].Role == t.Role && out[n-1].Name == t.Name {
+			out[n-1].Parts = append(out[n-1].Parts, t.Parts...)
+			continue
+		}
+		out = append(out, t)
+	}
+	r.Turns = out
+}

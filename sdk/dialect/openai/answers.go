@@ -1,0 +1,277 @@
+package openai
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// DecodeAnswer reads a chat completion.
+func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
+	var found dialect.Answer
+	if err := c.Answer(llm.OpChat, body, &found); err != nil {
+		return nil, err
+	}
+	a := &conversation.Answer{Usage: found.Usage}
+	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	d.Each("the answer", func(k string) {
+		switch k {
+		case "id":
+			a.ID = d.Str(k)
+		case "model":
+			a.Model = d.Str(k)
+		case "created":
+			a.Created = d.Count(k)
+		case "choices":
+			d.Items(k, func(int) { a.Choices = append(a.Choices, d.choice()) })
+		default:
+			d.Skip()
+		}
+	})
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	for i := range a.Choices {
+		for p := range a.Choices[i].Parts {
+			if call := a.Choices[i].Parts[p].Call; call != nil && call.ID == "" {
+				call.ID = conversation.CallID(i, p, call.Name)
+			}
+		}
+	}
+	return a, nil
+}
+
+func (d decoder) choice() (c conversation.Choice) {
+	d.Each("choices", func(k string) {
+		switch k {
+		case "message":
+			var m said
+			d.Each(k, func(k string) { d.said("message", k, &m) })
+			c.Parts = m.all()
+		case "finish_reason":
+			c.Finish = finishFrom(d.Str(k))
+		case "logprobs":
+			c.Logprobs = d.Raw()
+		default:
+			d.Skip()
+		}
+	})
+	return c
+}
+
+// finishFrom and finishTo translate finish reasons.
+func finishFrom(s string) conversation.Finish {
+	switch s {
+	case "":
+		return ""
+	case "stop":
+		return conversation.FinishStop
+	case "length":
+		return conversation.FinishLength
+	case "tool_calls", "function_call":
+		return conversation.FinishTools
+	case "content_filter":
+		return conversation.FinishFilter
+	case "error":
+		return conversation.FinishError
+	}
+	return conversation.Finish("other:" + s)
+}
+
+func finishTo(f conversation.Finish) string {
+	switch f {
+	case conversation.FinishStop, conversation.FinishSequence:
+		return "stop"
+	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
+		return "length" // of a pause: there is more to come, which "stop" would deny
+	case conversation.FinishTools:
+		return "tool_calls"
+	case conversation.FinishFilter, conversation.FinishRefusal:
+		return "content_filter"
+	}
+	return "stop"
+}
+
+// EncodeAnswer writes a chat completion.
+func (Codec) EncodeAnswer(a *conversation.Answer) []byte {
+	w := &dialect.Writer{}
+	w.Object()
+	head(w, a.ID, "chat.completion", a.Model, a.Created)
+	w.Key("choices")
+	w.Array()
+	for i := range a.Choices {
+		c := &a.Choices[i]
+		w.Object()
+		w.Key("index")
+		w.Int(int64(i))
+		w.Key("message")
+		writeMessage(w, c.Parts)
+		w.Key("logprobs")
+		if c.Logprobs != nil {
+			w.Raw(c.Logprobs)
+		} else {
+			w.Null()
+		}
+		w.Key("finish_reason")
+		w.String(finishTo(c.Finish))
+		w.EndObject()
+	}
+	w.EndArray()
+	if a.Usage != nil {
+		w.Key("usage")
+		writeUsage(w, a.Usage)
+	}
+	w.EndObject()
+	return w.Buf
+}
+
+// head writes what every answer and every chunk begins with.
+func head(w *dialect.Writer, id, object, model string, created int64) {
+	w.Key("id")
+	w.String(id)
+	w.Text("object", object)
+	w.Key("created")
+	if created == 0 {
+		created = time.Now().Unix()
+	}
+	w.Int(created)
+	w.Key("model")
+	w.String(model)
+}
+
+func writeMessage(w *dialect.Writer, parts []conversation.Part) {
+	text, refusal, thoughts := "", "", ""
+	spoke, sealed, calls := false, false, 0
+	var cited []conversation.Part
+	for i := range parts {
+		p := &parts[i]
+		switch p.Kind {
+		case conversation.Text:
+			spoke = true
+			for _, c := range p.Citations {
+				c.Start, c.End = c.Start+len(text), c.End+len(text)
+				cited = append(cited, conversation.Part{Citations: []conversation.Citation{c}})
+			}
+			text += p.Text
+		case conversation.Refusal:
+			refusal += p.Text
+		case conversation.Thinking:
+			thoughts += p.Text
+			sealed = sealed || p.Opaque.Value != ""
+		case conversation.ToolCall:
+			calls++
+		}
+	}
+	w.Object()
+	w.Text("role", "assistant")
+	w.Key("content")
+	if spoke {
+		w.String(text)
+	} else {
+		w.Null()
+	}
+	w.Key("refusal")
+	if refusal != "" {
+		w.String(refusal)
+	} else {
+		w.Null()
+	}
+	w.Text("reasoning_content", thoughts)
+	if sealed {
+		w.Key("reasoning_details")
+		writeDetails(w, parts)
+	}
+	if len(cited) > 0 {
+		w.Key("annotations")
+		w.Array()
+		for _, p := range cited {
+			writeCitation(w, text, p.Citations[0])
+		}
+		w.EndArray()
+	}
+	if calls > 0 {
+		w.Key("tool_calls")
+		w.Array()
+		for i := range parts {
+			if p := &parts[i]; p.Kind == conversation.ToolCall {
+				writeCall(w, p, -1, p.Call.Arguments, true)
+			}
+		}
+		w.EndArray()
+	}
+	w.EndObject()
+}
+
+// writeDetails writes the thoughts with their sealed state.
+func writeDetails(w *dialect.Writer, parts []conversation.Part) {
+	w.Array()
+	n := int64(0)
+	for i := range parts {
+		if p := &parts[i]; p.Kind == conversation.Thinking {
+			writeDetail(w, p, n)
+			n++
+		}
+	}
+	w.EndArray()
+}
+
+func writeDetail(w *dialect.Writer, p *conversation.Part, index int64) {
+	w.Object()
+	switch {
+	case p.Redacted || p.Text == "":
+		w.Text("type", "reasoning.encrypted")
+		w.Text("data", p.Opaque.Value)
+	default:
+		w.Text("type", "reasoning.text")
+		w.Text("text", p.Text)
+		w.Text("signature", p.Opaque.Value)
+	}
+	w.Text("id", p.Opaque.ID)
+	format := formats[p.Opaque.Vendor]
+	if format == "" {
+		format = p.Opaque.Vendor
+	}
+	w.Text("format", format)
+	w.Key("index")
+	w.Int(index)
+	w.EndObject()
+}
+
+// writeCitation writes an annotation; its places count characters.
+func writeCitation(w *dialect.Writer, text string, c conversation.Citation) {
+	if c.URL == "" {
+		return
+	}
+	chars := func(n int) int64 { return int64(utf8.RuneCountInString(text[:min(max(n, 0), len(text))])) }
+	w.Object()
+	w.Text("type", "url_citation")
+	w.Key("url_citation")
+	w.Object()
+	w.Key("start_index")
+	w.Int(chars(c.Start))
+	w.Key("end_index")
+	w.Int(chars(c.End))
+	w.Text("title", c.Title)
+	w.Text("url", c.URL)
+	w.EndObject()
+	w.EndObject()
+}
+
+func writeUsage(w *dialect.Writer, u *llm.Usage) {
+	w.Object()
+	w.Key("prompt_tokens")
+	w.Int(u.InputTotal)
+	w.Key("completion_tokens")
+	w.Int(u.OutputTotal)
+	w.Key("total_tokens")
+	w.Int(u.InputTotal + u.OutputTotal)
+	w.Key("prompt_tokens_details")
+	w.Raw([]byte(`{"cached_tokens":` + strconv.FormatInt(u.CacheRead, 10) + `}`))
+	w.Key("completion_tokens_details")
+	w.Raw([]byte(`{"reasoning_tokens":` + strconv.FormatInt(u.Reasoning, 10) + `}`))
+	w.EndObject()
+}

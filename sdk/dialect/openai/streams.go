@@ -1,0 +1,439 @@
+package openai
+
+import (
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Decoder returns the reading half of a stream of chunks.
+func (Codec) Decoder() conversation.StreamDecoder { return &streamDecoder{} }
+
+// streamDecoder finds the blocks in a stream that does not name them: a text ends where a tool call or
+// other text begins, tool calls end with the choice, since their pieces may take turns.
+type streamDecoder struct {
+	began   bool
+	ended   bool
+	choices []*choiceState
+}
+
+type choiceState struct {
+	index  int
+	blocks int    // that were opened
+	text   int    // the open block of words, or -1
+	said   []byte // its words, where they are thoughts
+	kind   conversation.Kind
+	calls  []callState
+	over   bool
+}
+
+type callState struct {
+	index int64 // the vendor's, or its place in the list
+	id    string
+	block int
+}
+
+func (d *streamDecoder) choice(index int) *choiceState {
+	for _, c := range d.choices {
+		if c.index == index {
+			return c
+		}
+	}
+	c := &choiceState{index: index, text: -1}
+	d.choices = append(d.choices, c)
+	return c
+}
+
+// Event reads a chunk.
+func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conversation.Delta, error) {
+	if string(payload) == "[DONE]" {
+		return dst, nil
+	}
+	var seen dialect.Event
+	if err := (Codec{}).Event(llm.OpChat, payload, &seen); err != nil {
+		return dst, err
+	}
+	if seen.Error != nil {
+		d.ended = true
+		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
+	}
+	r := decoder{conversation.NewReader(payload), &conversation.Request{}}
+	begin := conversation.Delta{Kind: conversation.Begin}
+	at := len(dst)
+	r.Each("the chunk", func(k string) {
+		switch k {
+		case "id":
+			begin.ID = r.Str(k)
+		case "model":
+			begin.Model = r.Str(k)
+		case "created":
+			begin.Created = r.Count(k)
+		case "choices":
+			r.Items(k, func(i int) { dst = d.piece(r, i, dst) })
+		default:
+			r.Skip()
+		}
+	})
+	if err := r.End(); err != nil {
+		return dst, err
+	}
+	if !d.began && (len(dst) > at || begin.ID != "") {
+		d.began = true
+		dst = append(dst, conversation.Delta{})
+		copy(dst[at+1:], dst[at:])
+		dst[at] = begin
+	}
+	if seen.Usage != nil {
+		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
+	}
+	return dst, nil
+}
+
+// piece reads what a chunk says of one choice.
+func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []conversation.Delta {
+	var m said
+	var calls []indexedCall
+	index, finish := place, conversation.Finish("")
+	var logprobs []byte
+	r.Each("choices", func(k string) {
+		switch k {
+		case "index":
+			index = int(r.Count(k))
+		case "delta":
+			r.Each(k, func(k string) {
+				if k == "tool_calls" {
+					r.Items(k, func(i int) { calls = append(calls, r.indexed(i)) })
+				} else {
+					r.said("delta", k, &m)
+				}
+			})
+		case "finish_reason":
+			finish = finishFrom(r.Str(k))
+		case "logprobs":
+			logprobs = r.Raw()
+		default:
+			r.Skip()
+		}
+	})
+	c := d.choice(index)
+	for _, p := range m.all() {
+		switch {
+		case p.Kind == conversation.ToolCall: // function_call, of which there is one
+			calls = append(calls, indexedCall{part: p})
+		case p.Text != "" || p.Opaque.Value != "":
+			dst = c.say(dst, &p, logprobs)
+			logprobs = nil
+		}
+	}
+	for i := range calls {
+		dst = c.call(dst, &calls[i])
+	}
+	if finish != "" && !c.over {
+		c.over = true
+		dst = c.close(dst)
+		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: index, Finish: finish, Logprobs: logprobs})
+	}
+	return dst
+}
+
+type indexedCall struct {
+	part  conversation.Part
+	index int64
+	given bool // the vendor said the index
+}
+
+// indexed reads a piece of a tool call.
+func (d decoder) indexed(place int) indexedCall {
+	c := indexedCall{part: conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{}}, index: int64(place)}
+	d.Each("tool_calls", func(k string) {
+		if k == "index" && d.Type() == dialect.TypeNumber {
+			c.index, c.given = d.Count(k), true
+			return
+		}
+		d.callMember(&c.part, k)
+	})
+	c.part.Call.ID, c.part.Opaque = unpacked(&c.part)
+	return c
+}
+
+// unpacked returns a call's id and its sealed state, wherever it stood.
+func unpacked(p *conversation.Part) (string, conversation.Opaque) {
+	if id, sealed := conversation.UnpackID(p.Call.ID); sealed.Value != "" {
+		return id, sealed
+	}
+	return p.Call.ID, p.Opaque
+}
+
+// say adds words to the choice's open block, or opens one.
+func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part, logprobs []byte) []conversation.Delta {
+	if c.text >= 0 && c.kind != p.Kind {
+		dst = c.closeText(dst, conversation.Opaque{})
+	}
+	if c.text < 0 {
+		c.text, c.kind = c.blocks, p.Kind
+		c.blocks++
+		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.text, Part: &conversation.Part{Kind: p.Kind, Redacted: p.Redacted}})
+	}
+	if p.Opaque.Value != "" && p.Text == string(c.said) { // an entry of its own for the state repeats the words
+		p.Text = ""
+	}
+	if p.Kind == conversation.Thinking {
+		c.said = append(c.said, p.Text...)
+	}
+	if p.Text != "" || len(p.Citations) > 0 {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Text: p.Text, Citations: p.Citations, Logprobs: logprobs})
+	}
+	if p.Opaque.Value != "" {
+		dst = c.closeText(dst, p.Opaque)
+	}
+	return dst
+}
+
+func (c *choiceState) closeText(dst []conversation.Delta, o conversation.Opaque) []conversation.Delta {
+	if c.text < 0 {
+		return dst
+	}
+	dst = append(dst, conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.text, Opaque: o})
+	c.text, c.said = -1, c.said[:0]
+	return dst
+}
+
+// call adds to a tool call. A vendor that gives no index begins another call with another id.
+func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conversation.Delta {
+	dst = c.closeText(dst, conversation.Opaque{})
+	found := -1
+	for i := range c.calls {
+		if s := &c.calls[i]; s.index == piece.index && (piece.given || piece.part.Call.ID == "" || piece.part.Call.ID == s.id) {
+			found = i
+		}
+	}
+	if found < 0 {
+		if !piece.given {
+			piece.index = int64(len(c.calls))
+		}
+		p := piece.part
+		call := *p.Call
+		call.Arguments = ""
+		if call.ID == "" {
+			call.ID = conversation.CallID(c.index, c.blocks, call.Name)
+		}
+		p.Call = &call
+		found = len(c.calls)
+		c.calls = append(c.calls, callState{piece.index, call.ID, c.blocks})
+		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &p})
+		c.blocks++
+	}
+	if a := piece.part.Call.Arguments; a != "" {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.calls[found].block, Text: a})
+	}
+	return dst
+}
+
+// close ends every open block.
+func (c *choiceState) close(dst []conversation.Delta) []conversation.Delta {
+	dst = c.closeText(dst, conversation.Opaque{})
+	for _, call := range c.calls {
+		dst = append(dst, conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: call.block})
+	}
+	c.calls = nil
+	return dst
+}
+
+// End closes what a vendor left open.
+func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
+	if d.ended {
+		return dst
+	}
+	for _, c := range d.choices {
+		if !c.over {
+			dst = c.close(dst)
+		}
+	}
+	return dst
+}
+
+// Encoder returns the writing half of a stream of chunks.
+func (Codec) Encoder(o conversation.StreamOptions) conversation.StreamEncoder {
+	return &streamEncoder{options: o, blocks: map[blockKey]*blockState{}}
+}
+
+type blockKey struct{ choice, block int }
+
+type blockState struct {
+	part conversation.Part
+	text []byte // of thoughts, for the entry that carries their sealed state
+	call int    // index among the choice's calls
+}
+
+type streamEncoder struct {
+	options conversation.StreamOptions
+	begin   conversation.Delta
+	begun   map[int]bool
+	calls   map[int]int
+	blocks  map[blockKey]*blockState
+	usage   *llm.Usage
+	details int64
+}
+
+// Append writes chunks.
+func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
+	switch d.Kind {
+	case conversation.Begin:
+		e.begin = *d
+		if e.begin.Created == 0 {
+			e.begin.Created = time.Now().Unix()
+		}
+		e.begun, e.calls = map[int]bool{}, map[int]int{}
+	case conversation.Open:
+		return e.open(e.role(dst, d.Choice), d)
+	case conversation.More:
+		return e.more(dst, d)
+	case conversation.Close:
+		return e.close(dst, d)
+	case conversation.Finished:
+		return e.chunk(e.role(dst, d.Choice), d.Choice, finishTo(d.Finish), d.Logprobs, func(*dialect.Writer) {})
+	case conversation.Usage:
+		if e.usage == nil {
+			e.usage = &llm.Usage{}
+		}
+		e.usage.Merge(d.Usage)
+	case conversation.Failed:
+		return Codec{}.AppendErrorEvent(dst, d.Err, "")
+	}
+	return dst
+}
+
+// role writes a choice's first chunk.
+func (e *streamEncoder) role(dst []byte, choice int) []byte {
+	if e.begun[choice] {
+		return dst
+	}
+	e.begun[choice] = true
+	return e.chunk(dst, choice, "", nil, func(w *dialect.Writer) {
+		w.Text("role", "assistant")
+		w.Key("content")
+		w.String("")
+	})
+}
+
+func (e *streamEncoder) open(dst []byte, d *conversation.Delta) []byte {
+	s := &blockState{part: *d.Part}
+	e.blocks[blockKey{d.Choice, d.Block}] = s
+	if d.Part.Kind != conversation.ToolCall {
+		return dst
+	}
+	s.call = e.calls[d.Choice]
+	e.calls[d.Choice]++
+	return e.chunk(dst, d.Choice, "", nil, func(w *dialect.Writer) {
+		w.Key("tool_calls")
+		w.Array()
+		writeCall(w, &s.part, s.call, "", true)
+		w.EndArray()
+	})
+}
+
+func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
+	s := e.blocks[blockKey{d.Choice, d.Block}]
+	if s == nil {
+		return dst
+	}
+	return e.chunk(dst, d.Choice, "", d.Logprobs, func(w *dialect.Writer) {
+		switch s.part.Kind {
+		case conversation.Text:
+			w.Key("content")
+			w.String(d.Text)
+		case conversation.Refusal:
+			w.Text("refusal", d.Text)
+		case conversation.Thinking:
+			s.text = append(s.text, d.Text...)
+			w.Text("reasoning_content", d.Text)
+		case conversation.ToolCall:
+			inner := "arguments"
+			outer := "function"
+			if s.part.Call.Custom {
+				inner, outer = "input", "custom"
+			}
+			w.Key("tool_calls")
+			w.Array()
+			w.Object()
+			w.Key("index")
+			w.Int(int64(s.call))
+			w.Key(outer)
+			w.Object()
+			w.Text(inner, d.Text)
+			w.EndObject()
+			w.EndObject()
+			w.EndArray()
+		}
+	})
+}
+
+func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
+	key := blockKey{d.Choice, d.Block}
+	s := e.blocks[key]
+	delete(e.blocks, key)
+	if s == nil || s.part.Kind != conversation.Thinking || d.Opaque.Value == "" {
+		return dst
+	}
+	s.part.Text, s.part.Opaque = string(s.text), d.Opaque
+	index := e.details
+	e.details++
+	return e.chunk(dst, d.Choice, "", nil, func(w *dialect.Writer) {
+		w.Key("reasoning_details")
+		w.Array()
+		writeDetail(w, &s.part, index)
+		w.EndArray()
+	})
+}
+
+// chunk writes one chunk of one choice.
+func (e *streamEncoder) chunk(dst []byte, choice int, finish string, logprobs []byte, delta func(*dialect.Writer)) []byte {
+	w := e.start(dst)
+	w.Key("choices")
+	w.Array()
+	w.Object()
+	w.Key("index")
+	w.Int(int64(choice))
+	w.Key("delta")
+	w.Object()
+	delta(w)
+	w.EndObject()
+	w.Member("logprobs", logprobs)
+	w.Key("finish_reason")
+	if finish == "" {
+		w.Null()
+	} else {
+		w.String(finish)
+	}
+	w.EndObject()
+	w.EndArray()
+	return e.finish(w)
+}
+
+func (e *streamEncoder) start(dst []byte) *dialect.Writer {
+	w := &dialect.Writer{Buf: append(dst, "data: "...)}
+	w.Object()
+	head(w, e.begin.ID, "chat.completion.chunk", e.begin.Model, e.begin.Created)
+	return w
+}
+
+func (e *streamEncoder) finish(w *dialect.Writer) []byte {
+	w.EndObject()
+	return append(w.Buf, "\n\n"...)
+}
+
+// End writes the usage, for a client that asked, and the terminator.
+func (e *streamEncoder) End(dst []byte) []byte {
+	if e.options.IncludeUsage && e.usage != nil {
+		w := e.start(dst)
+		w.Key("choices")
+		w.Array()
+		w.EndArray()
+		w.Key("usage")
+		writeUsage(w, e.usage)
+		dst = e.finish(w)
+	}
+	return append(dst, "data: [DONE]\n\n"...)
+}

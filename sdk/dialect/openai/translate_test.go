@@ -1,0 +1,194 @@
+package openai
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// chats calls yield with each recording of a chat.
+func chats(t *testing.T, yield func(name string, request, answer []byte, kind string, status int)) {
+	t.Helper()
+	for _, r := range recordings(t) {
+		answer := []byte(r.Response.Raw)
+		if len(answer) == 0 {
+			answer = r.Response.Body
+		}
+		if r.op() == llm.OpChat {
+			yield(r.Name, r.Request.Body, answer, r.Response.Kind, r.Response.Status)
+		}
+	}
+}
+
+// TestRequestsSurvive decodes every recorded request, encodes it and decodes it again: nothing that the
+// model holds is lost on the way.
+func TestRequestsSurvive(t *testing.T) {
+	n, refused := 0, 0
+	chats(t, func(name string, request, _ []byte, _ string, status int) {
+		first, err := Codec{}.DecodeRequest(request)
+		if err != nil {
+			if status < 400 {
+				t.Logf("%s: %v", name, err)
+				refused++
+			}
+			return
+		}
+		body, lost, err := Codec{}.EncodeRequest(first, conversation.Limits{})
+		if err != nil {
+			t.Logf("%s: %v", name, err)
+			refused++
+			return
+		}
+		var q dialect.Request
+		if err := (Codec{}).Request(llm.OpChat, body, &q); err != nil {
+			t.Errorf("%s: what was encoded cannot be read: %v\n%s", name, err, body)
+			return
+		}
+		second, err := Codec{}.DecodeRequest(body)
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, body)
+			return
+		}
+		first.Other, first.TopK, first.IncludeUsage, second.IncludeUsage = nil, "", false, false
+		if first.Format.Kind == conversation.FormatSchema && first.Format.Name == "" {
+			first.Format.Name = second.Format.Name // which is required
+		}
+		for _, l := range lost {
+			if strings.HasSuffix(l.Field, ".reasoning") || strings.HasSuffix(l.Field, "cache_control") {
+				return // listed, so the two differ
+			}
+		}
+		if !reflect.DeepEqual(first, second) {
+			differ(t, name, first, second)
+		}
+		n++
+	})
+	t.Logf("%d requests survive, %d are refused", n, refused)
+	if n < 80 || refused > 5 {
+		t.Errorf("%d survive, %d are refused", n, refused)
+	}
+}
+
+// TestAnswersSurvive does the same with answers, whole and streamed.
+func TestAnswersSurvive(t *testing.T) {
+	unary, streamed := 0, 0
+	chats(t, func(name string, _, answer []byte, kind string, status int) {
+		if status != 200 {
+			return
+		}
+		if kind != "sse" {
+			first, err := Codec{}.DecodeAnswer(answer)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			second, err := Codec{}.DecodeAnswer(Codec{}.EncodeAnswer(first))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			sameAnswer(t, name, first, second)
+			unary++
+			return
+		}
+		deltas := decodeStream(t, name, answer)
+		first := collect(t, name, deltas)
+		second := collect(t, name, decodeStream(t, name, encodeStream(deltas)))
+		if first == nil || second == nil {
+			return
+		}
+		sameAnswer(t, name, first, second)
+		streamed++
+	})
+	t.Logf("%d answers, %d streams", unary, streamed)
+	if unary < 50 || streamed < 30 {
+		t.Errorf("only %d answers and %d streams", unary, streamed)
+	}
+}
+
+// sameAnswer compares two answers but for what the model adds.
+func sameAnswer(t *testing.T, name string, a, b *conversation.Answer) {
+	t.Helper()
+	if a.Usage != nil && b.Usage != nil {
+		b.Usage.Raw, b.Usage.CacheWrite5m, b.Usage.CacheWrite1h = a.Usage.Raw, a.Usage.CacheWrite5m, a.Usage.CacheWrite1h
+	}
+	for _, x := range []*conversation.Answer{a, b} {
+		for i := range x.Choices {
+			for p := range x.Choices[i].Parts {
+				x.Choices[i].Parts[p].Citations = nil
+			}
+			if len(x.Choices[i].Parts) == 0 {
+				x.Choices[i].Parts = nil
+			}
+		}
+	}
+	if !reflect.DeepEqual(a, b) {
+		differ(t, name, a, b)
+	}
+}
+
+// differ shows where two values begin to differ.
+func differ(t *testing.T, name string, a, b any) {
+	t.Helper()
+	x, _ := json.Marshal(a)
+	y, _ := json.Marshal(b)
+	at := 0
+	for at < min(len(x), len(y)) && x[at] == y[at] {
+		at++
+	}
+	at = max(at-80, 0)
+	t.Errorf("%s: %.300s\nbecame %.300s", name, x[at:], y[at:])
+}
+
+func decodeStream(t *testing.T, name string, raw []byte) (deltas []conversation.Delta) {
+	t.Helper()
+	var f dialect.Framer
+	var frame dialect.Frame
+	d := Codec{}.Decoder()
+	f.Feed(raw)
+	for {
+		ok, err := f.Next(&frame)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !ok && !f.Tail(&frame) {
+			return d.End(deltas)
+		}
+		if frame.Payload == nil {
+			continue
+		}
+		if deltas, err = d.Event(frame.Payload, deltas); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, frame.Payload)
+		}
+	}
+}
+
+func encodeStream(deltas []conversation.Delta) (raw []byte) {
+	e := Codec{}.Encoder(conversation.StreamOptions{IncludeUsage: true})
+	for i := range deltas {
+		raw = e.Append(raw, &deltas[i])
+	}
+	return e.End(raw)
+}
+
+// collect returns nil for a stream that reports an error, which ends it.
+func collect(t *testing.T, name string, deltas []conversation.Delta) *conversation.Answer {
+	t.Helper()
+	var c conversation.Collector
+	if err := c.Add(deltas...); err != nil {
+		t.Errorf("%s: %v", name, err)
+		return nil
+	}
+	if c.Failed != nil {
+		return nil
+	}
+	if err := c.Whole(); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	return &c.Answer
+}
