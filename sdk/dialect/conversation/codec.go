@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -42,8 +43,8 @@ type AnswerCodec interface {
 
 // StreamOptions is what a client asked for that its stream depends on.
 type StreamOptions struct {
-	IncludeUsage bool   // OpenAI's include_usage
-	Model        string // as the client called it
+	IncludeUsage bool            // OpenAI's include_usage
+	Framing      dialect.Framing // where the dialect has more than one
 }
 
 // StreamDecoder reads the events of one stream in order. It is used by one goroutine at a time.

@@ -1,0 +1,397 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+var (
+	_ conversation.RequestCodec = Codec{}
+	_ conversation.AnswerCodec  = Codec{}
+)
+
+// decoder reads one request into the model.
+type decoder struct {
+	*conversation.Reader
+	into *conversation.Request
+}
+
+// DecodeRequest reads a request for a message.
+func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
+	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	d.Each("the body", d.member)
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	d.into.Join()
+	d.into.Complete()
+	return d.into, nil
+}
+
+func (d decoder) member(key string) {
+	q := d.into
+	switch key {
+	case "model":
+		q.Model = d.Str(key)
+	case "system":
+		q.System = d.content(key)
+	case "messages":
+		d.Items(key, d.message)
+	case "tools":
+		d.Items(key, d.tool)
+	case "tool_choice":
+		d.toolChoice(key)
+	case "max_tokens":
+		q.MaxTokens = d.Count(key)
+	case "stop_sequences":
+		d.Items(key, func(int) { q.Stop = append(q.Stop, d.Str(key)) })
+	case "temperature":
+		q.Temperature = d.Num(key)
+	case "top_p":
+		q.TopP = d.Num(key)
+	case "top_k":
+		q.TopK = d.Num(key)
+	case "stream":
+		v := d.Flag(key)
+		q.Stream = v != nil && *v
+	case "metadata":
+		d.Each(key, func(k string) {
+			if k == "user_id" {
+				q.User = d.Str(k)
+			} else {
+				d.Skip()
+			}
+		})
+	case "thinking":
+		d.thinking(key)
+	case "output_config":
+		d.Each(key, d.output)
+	case "output_format":
+		d.format(key)
+	default:
+		if raw := d.Raw(); raw != nil && !idle(key, string(raw)) {
+			q.Other = append(q.Other, conversation.Field{Name: key, Value: raw, Vital: key == "container" || key == "mcp_servers"})
+		}
+	}
+}
+
+// idle reports whether a member says what holds without it.
+func idle(key, value string) bool {
+	switch key {
+	case "service_tier":
+		return value == `"auto"` || value == `"standard_only"`
+	case "mcp_servers":
+		return value == "[]"
+	}
+	return false
+}
+
+func (d decoder) thinking(key string) {
+	r := &d.into.Reasoning
+	d.Each(key, func(k string) {
+		switch k {
+		case "type":
+			switch d.Str(k) {
+			case "enabled":
+				r.Include = true
+			case "adaptive":
+				r.Include, r.Budget = true, -1
+			case "disabled":
+				r.Off = true
+			}
+		case "budget_tokens":
+			r.Budget = d.Count(k)
+		default:
+			d.Skip()
+		}
+	})
+}
+
+func (d decoder) output(key string) {
+	switch key {
+	case "effort":
+		d.into.Reasoning.Effort = d.Str(key)
+	case "format":
+		d.format(key)
+	default:
+		d.Skip()
+	}
+}
+
+func (d decoder) format(key string) {
+	f := &d.into.Format
+	d.Each(key, func(k string) {
+		switch k {
+		case "type":
+			if d.Str(k) == "json_schema" {
+				f.Kind = conversation.FormatSchema
+			}
+		case "schema":
+			f.Schema = d.Raw()
+		default:
+			d.Skip()
+		}
+	})
+}
+
+func (d decoder) tool(i int) {
+	at := "tools[" + strconv.Itoa(i) + "]"
+	t := conversation.Tool{}
+	kind := "custom"
+	raw := d.Raw()
+	inner := decoder{conversation.NewReader(raw), d.into}
+	inner.Each(at, func(k string) {
+		switch k {
+		case "type":
+			if s := inner.Str(k); s != "" {
+				kind = s
+			}
+		case "name":
+			t.Name = inner.Str(k)
+		case "description":
+			t.Description = inner.Str(k)
+		case "input_schema":
+			t.Parameters = inner.Raw()
+		case "strict":
+			t.Strict = inner.Flag(k)
+		case "cache_control":
+			t.Cache = inner.cache()
+		default:
+			inner.Skip()
+		}
+	})
+	d.adopt(inner)
+	if kind != "custom" {
+		t = conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Anthropic, Type: kind, Raw: raw}}
+	}
+	d.into.Tools = append(d.into.Tools, t)
+}
+
+// adopt takes over the error of a reader of a part.
+func (d decoder) adopt(inner decoder) {
+	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
+		d.Refuse(err.Message)
+	}
+}
+
+func (d decoder) cache() *conversation.Cache {
+	if d.Null() {
+		return nil
+	}
+	c := &conversation.Cache{}
+	d.Each("cache_control", func(k string) {
+		if k == "ttl" {
+			c.TTL = d.Str(k)
+		} else {
+			d.Skip()
+		}
+	})
+	return c
+}
+
+func (d decoder) toolChoice(key string) {
+	c := &d.into.ToolChoice
+	d.Each(key, func(k string) {
+		switch k {
+		case "type":
+			switch s := d.Str(k); s {
+			case "auto":
+				c.Mode = conversation.ToolAuto
+			case "none":
+				c.Mode = conversation.ToolNone
+			case "any", "tool":
+				c.Mode = conversation.ToolRequired
+			default:
+				d.Refuse("`tool_choice.type` must be auto, any, tool or none")
+			}
+		case "name":
+			c.Names = append(c.Names, d.Str(k))
+		case "disable_parallel_tool_use":
+			if v := d.Flag(k); v != nil {
+				parallel := !*v
+				d.into.Parallel = &parallel
+			}
+		default:
+			d.Skip()
+		}
+	})
+}
+
+// message reads message i.
+func (d decoder) message(i int) {
+	at := "messages[" + strconv.Itoa(i) + "]"
+	role := ""
+	t := conversation.Turn{}
+	d.Each(at, func(k string) {
+		switch k {
+		case "role":
+			role = d.Str(at + ".role")
+		case "content":
+			t.Parts = d.content(at + ".content")
+		default:
+			d.Skip()
+		}
+	})
+	switch role {
+	case "user":
+	case "assistant":
+		t.Role = conversation.Assistant
+	case "system":
+		t.Role = conversation.System
+	default:
+		d.Refuse("`" + at + ".role` must be user or assistant")
+	}
+	d.into.Turns = append(d.into.Turns, t)
+}
+
+// content reads a string or a list of blocks.
+func (d decoder) content(at string) (parts []conversation.Part) {
+	if d.Type() == dialect.TypeString {
+		if s := d.Str(at); s != "" {
+			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s})
+		}
+		return parts
+	}
+	d.Items(at, func(i int) { parts = append(parts, d.block(at+"["+strconv.Itoa(i)+"]")) })
+	return parts
+}
+
+// blockFields is what a content block may have, before its type is known.
+type blockFields struct {
+	kind, text, id, name, title, data, signature string
+	input                                        json.RawMessage
+	source                                       *conversation.Medium
+	parts                                        []conversation.Part
+	cache                                        *conversation.Cache
+	citations                                    []conversation.Citation
+	failed                                       bool
+}
+
+// block reads a content block, of a request or of an answer.
+func (d decoder) block(at string) conversation.Part {
+	raw := d.Raw()
+	inner := decoder{conversation.NewReader(raw), d.into}
+	var f blockFields
+	inner.Each(at, func(k string) { inner.blockMember(at, k, &f) })
+	d.adopt(inner)
+	p := conversation.Part{Cache: f.cache}
+	switch f.kind {
+	case "text":
+		p.Kind, p.Text, p.Citations = conversation.Text, f.text, f.citations
+	case "image", "document":
+		p.Kind, p.Media = conversation.Media, f.source
+		if p.Media == nil {
+			d.Refuse("`" + at + ".source` is missing")
+			p.Media = &conversation.Medium{}
+		}
+		if p.Media.Name = f.title; p.Media.Type == "" {
+			p.Media.Type = map[string]string{"image": "image/*", "document": "application/pdf"}[f.kind]
+		}
+	case "tool_use":
+		id, sealed := conversation.UnpackID(f.id)
+		p.Kind, p.Opaque, p.Call = conversation.ToolCall, sealed, &conversation.Call{ID: id, Name: f.name, Arguments: string(f.input)}
+	case "tool_result":
+		id, _ := conversation.UnpackID(f.id)
+		p.Kind, p.Result = conversation.ToolResult, &conversation.Result{ID: id, Parts: f.parts, Error: f.failed}
+	case "thinking":
+		p.Kind, p.Text, p.Opaque = conversation.Thinking, f.text, conversation.Unseal(f.signature, conversation.VendorAnthropic)
+	case "redacted_thinking":
+		p.Kind, p.Redacted, p.Opaque = conversation.Thinking, true, conversation.Unseal(f.data, conversation.VendorAnthropic)
+	default:
+		p.Kind, p.Native = conversation.Native, &conversation.Foreign{Dialect: llm.Anthropic, Type: f.kind, Raw: raw}
+	}
+	return p
+}
+
+func (d decoder) blockMember(at, key string, f *blockFields) {
+	switch key {
+	case "type":
+		f.kind = d.Str(at + ".type")
+	case "text", "thinking":
+		f.text = d.Str(at + "." + key)
+	case "id", "tool_use_id":
+		f.id = d.Str(at + "." + key)
+	case "name":
+		f.name = d.Str(at + ".name")
+	case "title":
+		f.title = d.Str(at + ".title")
+	case "data":
+		f.data = d.Str(at + ".data")
+	case "signature":
+		f.signature = d.Str(at + ".signature")
+	case "input":
+		f.input = d.Raw()
+	case "is_error":
+		v := d.Flag(at + ".is_error")
+		f.failed = v != nil && *v
+	case "content":
+		if d.Type() == dialect.TypeString || d.Type() == dialect.TypeArray {
+			f.parts = d.content(at + ".content")
+		} else {
+			d.Skip()
+		}
+	case "source":
+		f.source = d.source(at + ".source")
+	case "cache_control":
+		f.cache = d.cache()
+	case "citations":
+		if d.Type() != dialect.TypeArray { // of a document: whether they are wanted
+			d.Skip()
+			return
+		}
+		d.Items(at, func(int) { f.citations = append(f.citations, d.citation()) })
+	default:
+		d.Skip()
+	}
+}
+
+func (d decoder) source(at string) *conversation.Medium {
+	if d.Type() != dialect.TypeObject {
+		d.Skip()
+		return nil
+	}
+	m := &conversation.Medium{}
+	d.Each(at, func(k string) {
+		switch k {
+		case "type":
+			m.Text = d.Str(at+".type") == "text"
+		case "media_type":
+			m.Type = d.Str(at + ".media_type")
+		case "data":
+			m.Data = d.Str(at + ".data")
+		case "url":
+			m.URL = d.Str(at + ".url")
+		case "file_id":
+			m.FileID, m.Vendor = d.Str(at+".file_id"), conversation.VendorAnthropic
+		case "content":
+			m.Text = true
+			for _, p := range d.content(at + ".content") {
+				m.Data += p.Text
+			}
+		default:
+			d.Skip()
+		}
+	})
+	return m
+}
+
+func (d decoder) citation() (c conversation.Citation) {
+	c.Vendor, c.Raw = conversation.VendorAnthropic, d.Raw()
+	var read struct {
+		URL   string `json:"url"`
+		Title string `json:"title"`
+		Doc   string `json:"document_title"`
+		Text  string `json:"cited_text"`
+	}
+	if json.Unmarshal(c.Raw, &read) == nil {
+		c.URL, c.Title, c.Quote = read.URL, read.Title, read.Text
+		if c.Title == "" {
+			c.Title = read.Doc
+		}
+	}
+	return c
+}

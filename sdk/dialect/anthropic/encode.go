@@ -1,0 +1,499 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The limit of an answer where nobody says one: the dialect demands it, and every model takes this.
+const defaultMaxTokens = 4096
+
+// The budgets of reasoning for words of other dialects; the least that the API takes is minBudget.
+const minBudget = 1024
+
+var budgets = map[string]int64{"minimal": minBudget, "low": minBudget, "medium": 4096, "high": 16384, "xhigh": 32768, "max": 32768}
+
+type encoder struct {
+	dialect.Writer
+	q    *conversation.Request
+	lost conversation.Lost
+	err  error
+}
+
+// EncodeRequest writes a request for a message.
+func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := &encoder{q: q}
+	e.Object()
+	e.Key("model")
+	e.String(q.Model)
+	budget, limit := e.budget(l)
+	e.Key("max_tokens")
+	e.Int(limit)
+	e.system()
+	e.Key("messages")
+	e.messages()
+	e.tools()
+	e.wishes(budget)
+	if err := e.lost.Others(q); err != nil && e.err == nil {
+		e.err = err
+	}
+	e.EndObject()
+	if e.err != nil {
+		return nil, nil, e.err
+	}
+	return e.Buf, e.lost, nil
+}
+
+func (e *encoder) refuse(field string) {
+	if e.err == nil {
+		e.err = conversation.Unsupported(field)
+	}
+}
+
+// budget returns how many tokens the model may think, 0 for none and -1 for as many as it likes, and the
+// limit of the answer, which contains them.
+func (e *encoder) budget(l conversation.Limits) (budget, limit int64) {
+	q := e.q
+	if limit = q.MaxTokens; limit == 0 {
+		limit = l.MaxTokens
+	}
+	said := limit > 0
+	if !said {
+		limit = defaultMaxTokens
+	}
+	r := q.Reasoning
+	if budget = r.Budget; budget == 0 && r.Effort != "" {
+		budget = budgets[r.Effort]
+	}
+	if r.Off || budget == 0 {
+		return 0, limit
+	}
+	drop := func(why string) (int64, int64) {
+		e.lost.Drop("reasoning_effort", why)
+		return 0, limit
+	}
+	switch {
+	case q.ToolChoice.Mode == conversation.ToolRequired:
+		return drop("a tool must be called, which excludes thinking in Anthropic's dialect")
+	case e.unsigned():
+		return drop("the conversation has tool calls without the thinking that led to them, which Anthropic's models want back")
+	case budget < 0:
+		return budget, limit
+	case !said:
+		limit += budget
+	case limit <= minBudget:
+		return drop("the limit of the answer leaves no room for it")
+	case budget >= limit:
+		budget = max(minBudget, limit/2)
+	}
+	return max(budget, minBudget), limit
+}
+
+// unsigned reports whether the turn that the model is in has tool calls without sealed thinking.
+func (e *encoder) unsigned() bool {
+	turns := e.q.Turns
+	for i := len(turns) - 1; i >= 0; i-- {
+		t := &turns[i]
+		calls, sealed, words := false, false, false
+		for _, p := range t.Parts {
+			calls = calls || p.Kind == conversation.ToolCall
+			sealed = sealed || p.Kind == conversation.Thinking && p.Opaque.Vendor == conversation.VendorAnthropic
+			words = words || t.Role == conversation.User && p.Kind != conversation.ToolResult
+		}
+		if words {
+			return false // here the turn began
+		}
+		if calls && !sealed {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *encoder) system() {
+	parts := e.q.System
+	if e.q.Format.Kind == conversation.FormatJSON {
+		parts = append(parts[:len(parts):len(parts)], conversation.Part{Kind: conversation.Text, Text: "Answer with one JSON object and nothing else."})
+		e.lost.Drop("response_format", "asked for in words: Anthropic's dialect has no JSON mode without a schema")
+	}
+	if len(parts) == 0 {
+		return
+	}
+	e.Key("system")
+	e.content("system", parts, true)
+}
+
+// messages writes the conversation: roles take turns, the user begins, and results of tools come first.
+func (e *encoder) messages() {
+	turns := make([]conversation.Turn, 0, len(e.q.Turns))
+	for i, t := range e.q.Turns {
+		if t.Role == conversation.System {
+			t.Role = conversation.User
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].role", "instructions inside the conversation become the user's words")
+		}
+		if t.Name != "" {
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Anthropic's dialect has no names of participants")
+			t.Name = ""
+		}
+		turns = append(turns, t)
+	}
+	joined := conversation.Request{Turns: turns}
+	joined.Join()
+	if len(joined.Turns) > 0 && joined.Turns[0].Role != conversation.User && e.err == nil {
+		e.err = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model wants the conversation to begin with the user"}
+	}
+	e.Array()
+	for i := range joined.Turns {
+		t := &joined.Turns[i]
+		e.Object()
+		role := "user"
+		if t.Role == conversation.Assistant {
+			role = "assistant"
+		}
+		e.Text("role", role)
+		e.Key("content")
+		e.content("messages["+strconv.Itoa(i)+"].content", resultsFirst(t.Parts), false)
+		e.EndObject()
+	}
+	e.EndArray()
+}
+
+// resultsFirst returns the parts with the results of tools before everything else.
+func resultsFirst(parts []conversation.Part) []conversation.Part {
+	out := make([]conversation.Part, 0, len(parts))
+	for pass := range 2 {
+		for _, p := range parts {
+			if (p.Kind == conversation.ToolResult) == (pass == 0) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// content writes a string where there is one plain text, else blocks.
+func (e *encoder) content(at string, parts []conversation.Part, system bool) {
+	if len(parts) == 1 && parts[0].Kind == conversation.Text && parts[0].Cache == nil {
+		e.String(parts[0].Text)
+		return
+	}
+	e.Array()
+	for i := range parts {
+		if system && parts[i].Kind != conversation.Text {
+			e.refuse(at)
+			continue
+		}
+		e.part(at+"["+strconv.Itoa(i)+"]", &parts[i])
+	}
+	e.EndArray()
+}
+
+func (e *encoder) part(at string, p *conversation.Part) {
+	switch p.Kind {
+	case conversation.Text, conversation.Refusal:
+		if p.Text == "" {
+			return // the API takes no empty texts
+		}
+		e.begin("text")
+		e.Text("text", p.Text)
+	case conversation.Media:
+		e.medium(at, p.Media)
+	case conversation.ToolCall:
+		e.begin("tool_use")
+		e.Text("id", p.Call.ID)
+		e.Text("name", p.Call.Name)
+		e.Key("input")
+		if !writeInput(&e.Writer, p.Call.Arguments) {
+			e.lost.Drop(at+".arguments", "they are no JSON object and go as text inside of one")
+		}
+	case conversation.ToolResult:
+		e.begin("tool_result")
+		e.Text("tool_use_id", p.Result.ID)
+		if len(p.Result.Parts) > 0 {
+			e.Key("content")
+			e.content(at+".content", p.Result.Parts, false)
+		}
+		if p.Result.Error {
+			e.Key("is_error")
+			e.Bool(true)
+		}
+	case conversation.Thinking:
+		if p.Opaque.Vendor != conversation.VendorAnthropic {
+			e.lost.Drop(at, "thoughts of another vendor's model cannot be given back to this one")
+			return
+		}
+		writeThinking(&e.Writer, p)
+		return
+	default:
+		if p.Native != nil && p.Native.Dialect == llm.Anthropic {
+			e.Raw(p.Native.Raw)
+			return
+		}
+		e.refuse(at)
+		return
+	}
+	e.cache(p.Cache)
+	e.EndObject()
+}
+
+func (e *encoder) begin(kind string) {
+	e.Object()
+	e.Text("type", kind)
+}
+
+func (e *encoder) cache(c *conversation.Cache) {
+	if c == nil {
+		return
+	}
+	e.Key("cache_control")
+	e.Object()
+	e.Text("type", "ephemeral")
+	e.Text("ttl", c.TTL)
+	e.EndObject()
+}
+
+// writeInput writes a call's arguments as the object that they are, and reports false where they are
+// none.
+func writeInput(w *dialect.Writer, arguments string) bool {
+	trimmed := strings.TrimSpace(arguments)
+	switch {
+	case trimmed == "":
+		w.Raw([]byte("{}"))
+	case trimmed[0] == '{' && json.Valid([]byte(arguments)):
+		w.Raw([]byte(arguments))
+	default:
+		w.Object()
+		w.Text("arguments", arguments)
+		w.EndObject()
+		return false
+	}
+	return true
+}
+
+// writeThinking writes a thinking block with its sealed state, whosever it is.
+func writeThinking(w *dialect.Writer, p *conversation.Part) {
+	w.Object()
+	if p.Redacted {
+		w.Text("type", "redacted_thinking")
+		w.Key("data")
+	} else {
+		w.Text("type", "thinking")
+		w.Key("thinking")
+		w.String(p.Text)
+		w.Key("signature")
+	}
+	w.String(p.Opaque.Seal(conversation.VendorAnthropic))
+	w.EndObject()
+}
+
+// medium writes an image or a document, without closing its object.
+func (e *encoder) medium(at string, m *conversation.Medium) {
+	kind, _, _ := strings.Cut(m.Type, "/")
+	block := "document"
+	switch {
+	case kind == "image":
+		block = "image"
+	case kind == "audio" || kind == "video":
+		e.refuse(at)
+	}
+	e.begin(block)
+	e.Key("source")
+	e.Object()
+	switch {
+	case m.Text:
+		e.Text("type", "text")
+		e.Text("media_type", "text/plain")
+		e.Text("data", m.Data)
+	case m.Data != "":
+		e.Text("type", "base64")
+		e.Text("media_type", m.Type)
+		e.Text("data", m.Data)
+	case m.URL != "":
+		e.Text("type", "url")
+		e.Text("url", m.URL)
+	case m.FileID != "" && m.Vendor == conversation.VendorAnthropic:
+		e.Text("type", "file")
+		e.Text("file_id", m.FileID)
+	default:
+		e.refuse(at)
+	}
+	e.EndObject()
+	if block == "document" {
+		e.Text("title", m.Name)
+	}
+}
+
+func (e *encoder) tools() {
+	q := e.q
+	if len(q.Tools) > 0 {
+		e.Key("tools")
+		e.Array()
+		for i := range q.Tools {
+			e.tool(i, &q.Tools[i])
+		}
+		e.EndArray()
+	}
+	e.toolChoice()
+}
+
+func (e *encoder) tool(i int, t *conversation.Tool) {
+	if t.Native != nil {
+		if t.Native.Dialect == llm.Anthropic {
+			e.Raw(t.Native.Raw)
+		} else {
+			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+		}
+		return
+	}
+	e.Object()
+	e.Text("name", t.Name)
+	e.Text("description", t.Description)
+	e.Key("input_schema")
+	if t.Parameters == nil {
+		e.Raw([]byte(`{"type":"object"}`))
+	} else {
+		e.Raw(t.Parameters)
+	}
+	if t.Strict != nil && *t.Strict {
+		e.Key("strict")
+		e.Bool(true)
+	}
+	e.cache(t.Cache)
+	e.EndObject()
+}
+
+func (e *encoder) toolChoice() {
+	c, parallel := e.q.ToolChoice, e.q.Parallel
+	serial := parallel != nil && !*parallel && len(e.q.Tools) > 0
+	kind := map[conversation.ToolMode]string{conversation.ToolAuto: "auto", conversation.ToolNone: "none", conversation.ToolRequired: "any"}[c.Mode]
+	if kind == "" && serial {
+		kind = "auto"
+	}
+	if kind == "" || len(e.q.Tools) == 0 && kind == "auto" {
+		return
+	}
+	if kind != "none" && len(c.Names) > 0 {
+		if len(c.Names) > 1 || kind == "auto" {
+			e.refuse("tool_choice")
+		}
+		kind = "tool"
+	}
+	e.Key("tool_choice")
+	e.begin(kind)
+	if kind == "tool" {
+		e.Text("name", c.Names[0])
+	}
+	if serial && kind != "none" {
+		e.Key("disable_parallel_tool_use")
+		e.Bool(true)
+	}
+	e.EndObject()
+}
+
+func (e *encoder) wishes(budget int64) {
+	q := e.q
+	if len(q.Stop) > 0 {
+		for _, s := range q.Stop {
+			if strings.TrimSpace(s) == "" {
+				e.refuse("stop") // the API takes no white space
+			}
+		}
+		e.Key("stop_sequences")
+		e.Strings(q.Stop)
+	}
+	e.thinking(budget)
+	if budget != 0 && (q.Temperature != "" || q.TopK != "") {
+		e.lost.Drop("temperature", "a model that thinks has none in Anthropic's dialect")
+	} else {
+		e.Member("temperature", []byte(e.temperature()))
+		e.Member("top_k", []byte(q.TopK))
+	}
+	e.Member("top_p", []byte(q.TopP))
+	if q.User != "" {
+		e.Key("metadata")
+		e.Object()
+		e.Text("user_id", q.User)
+		e.EndObject()
+	}
+	e.output()
+	if q.Stream {
+		e.Key("stream")
+		e.Bool(true)
+	}
+	e.unsayable()
+}
+
+// temperature returns the temperature, at most 1: that is where the dialect's range ends.
+func (e *encoder) temperature() conversation.Number {
+	if n, err := strconv.ParseFloat(string(e.q.Temperature), 64); err == nil && n > 1 {
+		e.lost.Drop("temperature", "it is 1 at most in Anthropic's dialect")
+		return "1"
+	}
+	return e.q.Temperature
+}
+
+func (e *encoder) thinking(budget int64) {
+	if budget == 0 {
+		if e.q.Reasoning.Off {
+			e.Key("thinking")
+			e.Raw([]byte(`{"type":"disabled"}`))
+		}
+		return
+	}
+	e.Key("thinking")
+	if budget < 0 {
+		e.Raw([]byte(`{"type":"adaptive"}`))
+		return
+	}
+	e.begin("enabled")
+	e.Count("budget_tokens", budget)
+	e.EndObject()
+}
+
+func (e *encoder) output() {
+	q := e.q
+	schema := q.Format.Kind == conversation.FormatSchema
+	effort := q.Reasoning.Budget < 0 && q.Reasoning.Effort != ""
+	if !schema && !effort {
+		return
+	}
+	e.Key("output_config")
+	e.Object()
+	if effort {
+		e.Text("effort", q.Reasoning.Effort)
+	}
+	if schema {
+		e.Key("format")
+		e.begin("json_schema")
+		e.Member("schema", q.Format.Schema)
+		e.EndObject()
+	}
+	e.EndObject()
+}
+
+// unsayable refuses or drops what the dialect has no words for.
+func (e *encoder) unsayable() {
+	q := e.q
+	if q.Choices > 1 {
+		e.refuse("n")
+	}
+	if q.Logprobs {
+		e.refuse("logprobs")
+	}
+	for _, f := range []struct {
+		name  string
+		value conversation.Number
+	}{{"frequency_penalty", q.FrequencyPenalty}, {"presence_penalty", q.PresencePenalty}, {"seed", q.Seed}} {
+		if n, err := strconv.ParseFloat(string(f.value), 64); err == nil && (n != 0 || f.name == "seed") {
+			e.lost.Drop(f.name, "Anthropic's dialect has nothing like it")
+		}
+	}
+	if q.CacheKey != "" {
+		e.lost.Drop("prompt_cache_key", "Anthropic's dialect marks what is cached")
+	}
+}

@@ -1,0 +1,432 @@
+package gemini
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+var (
+	_ conversation.RequestCodec = Codec{}
+	_ conversation.AnswerCodec  = Codec{}
+)
+
+// decoder reads one request into the model. Keys may be written in camel or in snake case; the codec has
+// refused a request that does both.
+type decoder struct {
+	*conversation.Reader
+	into *conversation.Request
+}
+
+// DecodeRequest reads a request for content. The model and whether it streams stand in the path.
+func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
+	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	d.each("the body", d.member)
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	d.into.Join()
+	d.into.Complete()
+	return d.into, nil
+}
+
+// each is Each with the names in camel case.
+func (d decoder) each(name string, member func(key string)) {
+	d.Each(name, func(key string) { member(camel(key)) })
+}
+
+// camel returns a name in snake case in camel case, and others as they are.
+func camel(key string) string {
+	if !strings.Contains(strings.TrimPrefix(key, "_"), "_") {
+		return strings.TrimPrefix(key, "_")
+	}
+	words := strings.Split(strings.TrimPrefix(key, "_"), "_")
+	for i, w := range words[1:] {
+		if w != "" {
+			words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, "")
+}
+
+func (d decoder) member(key string) {
+	q := d.into
+	switch key {
+	case "model":
+		q.Model = strings.TrimPrefix(d.Str(key), modelPrefix)
+	case "systemInstruction":
+		q.System = d.contentParts(key)
+	case "contents":
+		if d.Type() == dialect.TypeObject {
+			d.content(key)
+			return
+		}
+		d.Items(key, func(i int) { d.content("contents[" + strconv.Itoa(i) + "]") })
+	case "tools":
+		d.Items(key, d.tool)
+	case "toolConfig":
+		d.each(key, func(k string) {
+			if k == "functionCallingConfig" {
+				d.each(k, d.calling)
+			} else {
+				d.Skip()
+			}
+		})
+	case "generationConfig":
+		d.each(key, d.config)
+	default:
+		d.other(key, key == "cachedContent")
+	}
+}
+
+// other keeps a member that the model has no place for.
+func (d decoder) other(key string, vital bool) {
+	raw := d.Raw()
+	if raw != nil && string(raw) != "[]" && string(raw) != "{}" {
+		d.into.Other = append(d.into.Other, conversation.Field{Name: key, Value: raw, Vital: vital})
+	}
+}
+
+func (d decoder) config(key string) {
+	q := d.into
+	switch key {
+	case "temperature":
+		q.Temperature = d.Num(key)
+	case "topP":
+		q.TopP = d.Num(key)
+	case "topK":
+		q.TopK = d.Num(key)
+	case "seed":
+		q.Seed = d.Num(key)
+	case "presencePenalty":
+		q.PresencePenalty = d.Num(key)
+	case "frequencyPenalty":
+		q.FrequencyPenalty = d.Num(key)
+	case "candidateCount":
+		if n := d.Count(key); n > 1 {
+			q.Choices = n
+		}
+	case "maxOutputTokens":
+		q.MaxTokens = d.Count(key)
+	case "stopSequences":
+		d.Items(key, func(int) { q.Stop = append(q.Stop, d.Str(key)) })
+	case "responseMimeType":
+		if s := d.Str(key); s == "application/json" {
+			q.Format.Kind = max(q.Format.Kind, conversation.FormatJSON)
+		} else if s != "" && s != "text/plain" {
+			d.Refuse("the provider of this model cannot be told `responseMimeType` " + strconv.Quote(s))
+		}
+	case "responseSchema", "responseJsonSchema":
+		if raw := d.Raw(); raw != nil {
+			q.Format.Kind, q.Format.Schema = conversation.FormatSchema, plainSchema(raw)
+		}
+	case "responseLogprobs":
+		v := d.Flag(key)
+		q.Logprobs = v != nil && *v
+	case "logprobs":
+		q.TopLogprobs = d.Num(key)
+	case "thinkingConfig":
+		d.each(key, d.thinking)
+	case "responseModalities":
+		raw := d.Raw()
+		if s := strings.ToUpper(string(raw)); raw != nil && s != `["TEXT"]` {
+			q.Other = append(q.Other, conversation.Field{Name: key, Value: raw, Vital: true})
+		}
+	default:
+		d.other(key, false)
+	}
+}
+
+func (d decoder) thinking(key string) {
+	r := &d.into.Reasoning
+	switch key {
+	case "thinkingBudget":
+		r.Budget = d.Count(key)
+		r.Off = r.Budget == 0
+	case "thinkingLevel":
+		r.Effort = strings.ToLower(d.Str(key))
+	case "includeThoughts":
+		v := d.Flag(key)
+		r.Include = v != nil && *v
+	default:
+		d.Skip()
+	}
+}
+
+func (d decoder) calling(key string) {
+	c := &d.into.ToolChoice
+	switch key {
+	case "mode":
+		switch s := d.Str(key); strings.ToUpper(s) {
+		case "AUTO", "VALIDATED":
+			c.Mode = conversation.ToolAuto
+		case "NONE":
+			c.Mode = conversation.ToolNone
+		case "ANY":
+			c.Mode = conversation.ToolRequired
+		case "", "MODE_UNSPECIFIED":
+		default:
+			d.Refuse("`functionCallingConfig.mode` must be AUTO, ANY, NONE or VALIDATED")
+		}
+	case "allowedFunctionNames":
+		d.Items(key, func(int) { c.Names = append(c.Names, d.Str(key)) })
+	default:
+		d.Skip()
+	}
+}
+
+// tool reads an entry of tools, which may hold many functions and one tool of Google's own.
+func (d decoder) tool(i int) {
+	d.Each("tools["+strconv.Itoa(i)+"]", func(key string) {
+		if camel(key) == "functionDeclarations" {
+			d.Items(key, func(int) { d.into.Tools = append(d.into.Tools, d.function()) })
+			return
+		}
+		raw := d.Raw()
+		if raw == nil {
+			return
+		}
+		raw = append(append([]byte(`{"`+key+`":`), raw...), '}')
+		d.into.Tools = append(d.into.Tools, conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Gemini, Type: camel(key), Raw: raw}})
+	})
+}
+
+func (d decoder) function() (t conversation.Tool) {
+	d.each("functionDeclarations", func(k string) {
+		switch k {
+		case "name":
+			t.Name = d.Str(k)
+		case "description":
+			t.Description = d.Str(k)
+		case "parameters", "parametersJsonSchema":
+			t.Parameters = plainSchema(d.Raw())
+		default:
+			d.Skip()
+		}
+	})
+	return t
+}
+
+// plainSchema returns Google's form of a schema, whose types are in upper case, as a JSON schema. Every
+// other byte stays.
+func plainSchema(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return nil
+	}
+	r := dialect.NewReader(raw)
+	var types []dialect.Span
+	schemaTypes(&r, &types)
+	out := raw
+	for _, s := range types {
+		copy(out[s.Start:s.End], strings.ToLower(string(out[s.Start:s.End])))
+	}
+	return out
+}
+
+// schemaTypes collects the values of "type" in a schema; what stands below "properties" are names.
+func schemaTypes(r *dialect.Reader, types *[]dialect.Span) {
+	switch r.Type() {
+	case dialect.TypeObject:
+		o := r.Object(nil)
+		for {
+			if _, ok := r.Next(&o); !ok {
+				return
+			}
+			switch string(r.Bytes(o.Key)) {
+			case "type":
+				if s, ok := r.String(); ok {
+					*types = append(*types, s)
+				} else {
+					r.Skip()
+				}
+			case "properties", "$defs", "defs":
+				schemaMap(r, types)
+			case "items", "anyOf", "any_of", "oneOf", "allOf", "additionalProperties", "prefixItems":
+				schemaTypes(r, types)
+			default:
+				r.Skip()
+			}
+		}
+	case dialect.TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			schemaTypes(r, types)
+		}
+	default:
+		r.Skip()
+	}
+}
+
+func schemaMap(r *dialect.Reader, types *[]dialect.Span) {
+	if r.Type() != dialect.TypeObject {
+		r.Skip()
+		return
+	}
+	o := r.Object(nil)
+	for {
+		if _, ok := r.Next(&o); !ok {
+			return
+		}
+		schemaTypes(r, types)
+	}
+}
+
+// content reads one content of the conversation.
+func (d decoder) content(at string) {
+	t := conversation.Turn{}
+	d.each(at, func(k string) {
+		switch k {
+		case "role":
+			switch s := d.Str(at + ".role"); s {
+			case "", "user", "function":
+			case "model":
+				t.Role = conversation.Assistant
+			default:
+				d.Refuse("`" + at + ".role` must be user or model")
+			}
+		case "parts":
+			t.Parts = d.parts(at + ".parts")
+		default:
+			d.Skip()
+		}
+	})
+	d.into.Turns = append(d.into.Turns, t)
+}
+
+// contentParts reads a content whose role does not matter, or a bare text.
+func (d decoder) contentParts(at string) (parts []conversation.Part) {
+	if d.Type() == dialect.TypeString {
+		return []conversation.Part{{Kind: conversation.Text, Text: d.Str(at)}}
+	}
+	d.each(at, func(k string) {
+		if k == "parts" {
+			parts = d.parts(at + ".parts")
+		} else {
+			d.Skip()
+		}
+	})
+	return parts
+}
+
+func (d decoder) parts(at string) (parts []conversation.Part) {
+	if d.Type() == dialect.TypeObject {
+		return []conversation.Part{d.part(at)}
+	}
+	d.Items(at, func(i int) { parts = append(parts, d.part(at+"["+strconv.Itoa(i)+"]")) })
+	return parts
+}
+
+// part reads a part of a request or of an answer.
+func (d decoder) part(at string) (p conversation.Part) {
+	raw := d.Raw()
+	inner := decoder{conversation.NewReader(raw), d.into}
+	thought, native := false, ""
+	inner.each(at, func(k string) {
+		switch k {
+		case "text":
+			p.Text = inner.Str(at + ".text")
+		case "thought":
+			v := inner.Flag(at + ".thought")
+			thought = v != nil && *v
+		case "thoughtSignature":
+			p.Opaque = conversation.Unseal(inner.Str(k), conversation.VendorGoogle)
+		case "inlineData", "fileData":
+			p.Kind, p.Media = conversation.Media, inner.data(at, k)
+		case "functionCall":
+			p.Kind, p.Call = conversation.ToolCall, inner.call(at)
+		case "functionResponse":
+			p.Kind, p.Result = conversation.ToolResult, inner.response(at)
+		case "executableCode", "codeExecutionResult", "toolCall", "toolResponse":
+			native = k
+			inner.Skip()
+		default:
+			inner.Skip()
+		}
+	})
+	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
+		d.Refuse(err.Message)
+	}
+	switch {
+	case native != "":
+		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
+	case thought && p.Kind == conversation.Text:
+		p.Kind, p.Redacted = conversation.Thinking, p.Text == ""
+	}
+	if p.Call != nil {
+		if id, sealed := conversation.UnpackID(p.Call.ID); sealed.Value != "" {
+			p.Call.ID, p.Opaque = id, sealed
+		}
+	}
+	return p
+}
+
+func (d decoder) data(at, key string) *conversation.Medium {
+	m := &conversation.Medium{}
+	d.each(at+"."+key, func(k string) {
+		switch k {
+		case "mimeType":
+			m.Type = d.Str(k)
+		case "data":
+			m.Data = d.Str(k)
+		case "fileUri":
+			m.URL = d.Str(k)
+		case "displayName":
+			m.Name = d.Str(k)
+		default:
+			d.Skip()
+		}
+	})
+	if strings.HasPrefix(m.URL, "https://generativelanguage.googleapis.com/") || strings.HasPrefix(m.URL, "gs://") {
+		m.FileID, m.Vendor, m.URL = m.URL, conversation.VendorGoogle, ""
+	}
+	return m
+}
+
+func (d decoder) call(at string) *conversation.Call {
+	c := &conversation.Call{}
+	d.each(at+".functionCall", func(k string) {
+		switch k {
+		case "id":
+			c.ID = d.Str(k)
+		case "name":
+			c.Name = d.Str(k)
+		case "args":
+			c.Arguments = string(d.Raw())
+		default:
+			d.Skip()
+		}
+	})
+	return c
+}
+
+func (d decoder) response(at string) *conversation.Result {
+	r := &conversation.Result{}
+	d.each(at+".functionResponse", func(k string) {
+		switch k {
+		case "id":
+			r.ID, _ = conversation.UnpackID(d.Str(k))
+		case "name":
+			r.Name = d.Str(k)
+		case "response":
+			r.Object = d.Raw()
+		default:
+			d.Skip()
+		}
+	})
+	text := string(r.Object)
+	var only map[string]json.RawMessage // {"result": "..."} is how a text is wrapped
+	if json.Unmarshal(r.Object, &only) == nil && len(only) == 1 {
+		for _, key := range []string{"result", "output", "error"} {
+			var s string
+			if raw, ok := only[key]; ok && json.Unmarshal(raw, &s) == nil {
+				text, r.Object, r.Error = s, nil, key == "error"
+			}
+		}
+	}
+	r.Parts = []conversation.Part{{Kind: conversation.Text, Text: text}}
+	return r
+}

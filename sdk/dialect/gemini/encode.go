@@ -1,0 +1,371 @@
+package gemini
+
+import (
+	"encoding/json"
+	"mime"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The budgets of reasoning for words of other dialects, where the model takes a number.
+var budgets = map[string]int64{"minimal": 512, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576, "max": 24576}
+
+// levels are the words that models from the third generation on take.
+var levels = map[string]string{"minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+
+type encoder struct {
+	dialect.Writer
+	q    *conversation.Request
+	lost conversation.Lost
+	err  error
+}
+
+// EncodeRequest writes a request for content.
+func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := &encoder{q: q}
+	e.Object()
+	if len(q.System) > 0 {
+		e.Key("systemInstruction")
+		e.Object()
+		e.parts("system", q.System)
+		e.EndObject()
+	}
+	e.Key("contents")
+	e.contents()
+	e.tools()
+	e.toolConfig()
+	e.config()
+	e.unsayable()
+	if err := e.lost.Others(q); err != nil && e.err == nil {
+		e.err = err
+	}
+	e.EndObject()
+	if e.err != nil {
+		return nil, nil, e.err
+	}
+	return e.Buf, e.lost, nil
+}
+
+func (e *encoder) refuse(field string) {
+	if e.err == nil {
+		e.err = conversation.Unsupported(field)
+	}
+}
+
+// contents writes the conversation; roles take turns.
+func (e *encoder) contents() {
+	turns := make([]conversation.Turn, 0, len(e.q.Turns))
+	for i, t := range e.q.Turns {
+		if t.Role == conversation.System {
+			t.Role = conversation.User
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].role", "instructions inside the conversation become the user's words")
+		}
+		if t.Name != "" {
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Gemini's dialect has no names of participants")
+			t.Name = ""
+		}
+		turns = append(turns, t)
+	}
+	joined := conversation.Request{Turns: turns}
+	joined.Join()
+	e.Array()
+	for i := range joined.Turns {
+		t := &joined.Turns[i]
+		role := "user"
+		if t.Role == conversation.Assistant {
+			role = "model"
+		}
+		e.Object()
+		e.Text("role", role)
+		e.parts("messages["+strconv.Itoa(i)+"]", t.Parts)
+		e.EndObject()
+	}
+	e.EndArray()
+}
+
+func (e *encoder) parts(at string, parts []conversation.Part) {
+	e.Key("parts")
+	e.Array()
+	for i := range parts {
+		p := &parts[i]
+		if p.Cache != nil {
+			e.lost.Drop(at+".cache_control", "Gemini caches by itself")
+		}
+		e.part(at+".content["+strconv.Itoa(i)+"]", p)
+	}
+	e.EndArray()
+}
+
+func (e *encoder) part(at string, p *conversation.Part) {
+	switch p.Kind {
+	case conversation.Text, conversation.Refusal, conversation.ToolCall:
+		writePart(&e.Writer, p, false)
+	case conversation.Thinking:
+		if p.Opaque.Vendor != conversation.VendorGoogle {
+			e.lost.Drop(at, "thoughts of another vendor's model cannot be given back to this one")
+			return
+		}
+		writePart(&e.Writer, p, false)
+	case conversation.Media:
+		e.Object()
+		e.medium(at, p.Media)
+		e.EndObject()
+	case conversation.ToolResult:
+		e.result(at, p.Result)
+	default:
+		if p.Native != nil && p.Native.Dialect == llm.Gemini {
+			e.Raw(p.Native.Raw)
+			return
+		}
+		e.refuse(at)
+	}
+}
+
+// writePart writes words, thoughts or a call. For a client, state of any vendor goes along and calls
+// have ids.
+func writePart(w *dialect.Writer, p *conversation.Part, client bool) {
+	w.Object()
+	switch p.Kind {
+	case conversation.ToolCall:
+		w.Key("functionCall")
+		w.Object()
+		if client {
+			w.Text("id", p.Call.ID)
+		}
+		w.Text("name", p.Call.Name)
+		w.Key("args")
+		writeArgs(w, p.Call.Arguments)
+		w.EndObject()
+	default:
+		w.Key("text")
+		w.String(p.Text)
+		if p.Kind == conversation.Thinking {
+			w.Key("thought")
+			w.Bool(true)
+		}
+	}
+	if client || p.Opaque.Vendor == conversation.VendorGoogle {
+		w.Text("thoughtSignature", p.Opaque.Seal(conversation.VendorGoogle))
+	}
+	w.EndObject()
+}
+
+// writeArgs writes a call's arguments as the object that they are; what is none goes inside of one.
+func writeArgs(w *dialect.Writer, arguments string) {
+	switch trimmed := strings.TrimSpace(arguments); {
+	case trimmed == "":
+		w.Raw([]byte("{}"))
+	case trimmed[0] == '{' && json.Valid([]byte(arguments)):
+		w.Raw([]byte(arguments))
+	default:
+		w.Object()
+		w.Text("arguments", arguments)
+		w.EndObject()
+	}
+}
+
+// medium writes a medium's member into the open object.
+func (e *encoder) medium(at string, m *conversation.Medium) {
+	switch {
+	case m.Text:
+		e.Text("text", m.Data)
+	case m.Data != "":
+		e.Key("inlineData")
+		e.Object()
+		e.Text("mimeType", m.Type)
+		e.Text("data", m.Data)
+		e.EndObject()
+	case m.URL != "" || m.Vendor == conversation.VendorGoogle:
+		e.Key("fileData")
+		e.Object()
+		kind := m.Type
+		if kind == "" || strings.HasSuffix(kind, "/*") {
+			clean, _, _ := strings.Cut(m.URL, "?")
+			kind = mime.TypeByExtension(path.Ext(clean))
+		}
+		e.Text("mimeType", kind)
+		e.Text("fileUri", m.URL+m.FileID)
+		e.EndObject()
+	default:
+		e.refuse(at)
+	}
+}
+
+// result writes a tool's result, an object by the dialect's rules, and its media behind it.
+func (e *encoder) result(at string, r *conversation.Result) {
+	text := ""
+	var media []conversation.Part
+	for _, p := range r.Parts {
+		if p.Kind == conversation.Text {
+			text += p.Text
+		} else {
+			media = append(media, p)
+		}
+	}
+	e.Object()
+	e.Key("functionResponse")
+	e.Object()
+	e.Text("name", r.Name)
+	e.Key("response")
+	trimmed := strings.TrimSpace(text)
+	switch {
+	case r.Object != nil:
+		e.Raw(r.Object)
+	case !r.Error && strings.HasPrefix(trimmed, "{") && json.Valid([]byte(text)):
+		e.Raw([]byte(text))
+	default:
+		key := "result"
+		if r.Error {
+			key = "error"
+		}
+		e.Object()
+		e.Key(key)
+		e.String(text)
+		e.EndObject()
+	}
+	e.EndObject()
+	e.EndObject()
+	for i := range media {
+		e.part(at, &media[i])
+	}
+}
+
+func (e *encoder) tools() {
+	q := e.q
+	if len(q.Tools) == 0 {
+		return
+	}
+	e.Key("tools")
+	e.Array()
+	functions := false
+	for i := range q.Tools {
+		t := &q.Tools[i]
+		switch {
+		case t.Native == nil:
+			functions = true
+		case t.Native.Dialect == llm.Gemini:
+			e.Raw(t.Native.Raw)
+		default:
+			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+		}
+	}
+	if functions {
+		e.Object()
+		e.Key("functionDeclarations")
+		e.Array()
+		for i := range q.Tools {
+			if t := &q.Tools[i]; t.Native == nil {
+				e.Object()
+				e.Text("name", t.Name)
+				e.Text("description", t.Description)
+				e.Member("parametersJsonSchema", t.Parameters)
+				e.EndObject()
+			}
+		}
+		e.EndArray()
+		e.EndObject()
+	}
+	e.EndArray()
+}
+
+func (e *encoder) toolConfig() {
+	c := e.q.ToolChoice
+	mode := map[conversation.ToolMode]string{conversation.ToolAuto: "AUTO", conversation.ToolNone: "NONE", conversation.ToolRequired: "ANY"}[c.Mode]
+	if mode == "" {
+		return
+	}
+	if mode == "AUTO" && len(c.Names) > 0 {
+		e.refuse("tool_choice")
+	}
+	e.Key("toolConfig")
+	e.Object()
+	e.Key("functionCallingConfig")
+	e.Object()
+	e.Text("mode", mode)
+	if mode == "ANY" && len(c.Names) > 0 {
+		e.Key("allowedFunctionNames")
+		e.Strings(c.Names)
+	}
+	e.EndObject()
+	e.EndObject()
+}
+
+func (e *encoder) config() {
+	q := e.q
+	e.Key("generationConfig")
+	e.Object()
+	e.Member("temperature", []byte(q.Temperature))
+	e.Member("topP", []byte(q.TopP))
+	e.Member("topK", []byte(q.TopK))
+	e.Member("seed", []byte(q.Seed))
+	e.Member("presencePenalty", []byte(q.PresencePenalty))
+	e.Member("frequencyPenalty", []byte(q.FrequencyPenalty))
+	e.Count("maxOutputTokens", q.MaxTokens)
+	if q.Choices > 1 {
+		e.Count("candidateCount", q.Choices)
+	}
+	if len(q.Stop) > 5 {
+		e.refuse("stop") // the API takes five
+	} else if len(q.Stop) > 0 {
+		e.Key("stopSequences")
+		e.Strings(q.Stop)
+	}
+	if q.Logprobs {
+		e.Key("responseLogprobs")
+		e.Bool(true)
+		e.Member("logprobs", []byte(q.TopLogprobs))
+	}
+	switch q.Format.Kind {
+	case conversation.FormatJSON:
+		e.Text("responseMimeType", "application/json")
+	case conversation.FormatSchema:
+		e.Text("responseMimeType", "application/json")
+		e.Member("responseJsonSchema", q.Format.Schema)
+	}
+	e.thinking()
+	e.EndObject()
+}
+
+func (e *encoder) thinking() {
+	r := e.q.Reasoning
+	if r.Effort == "" && r.Budget == 0 && !r.Off && !r.Include {
+		return
+	}
+	e.Key("thinkingConfig")
+	e.Object()
+	switch {
+	case r.Off:
+		e.Key("thinkingBudget")
+		e.Int(0)
+	case r.Budget != 0:
+		e.Count("thinkingBudget", r.Budget)
+	case r.Effort != "" && strings.Contains(e.q.Model, "gemini-3"):
+		e.Text("thinkingLevel", levels[r.Effort])
+	case r.Effort != "":
+		e.Count("thinkingBudget", budgets[r.Effort])
+	}
+	if !r.Off {
+		e.Key("includeThoughts")
+		e.Bool(true)
+	}
+	e.EndObject()
+}
+
+// unsayable drops what the dialect has no words for.
+func (e *encoder) unsayable() {
+	q := e.q
+	if q.Parallel != nil && !*q.Parallel && len(q.Tools) > 0 {
+		e.lost.Drop("parallel_tool_calls", "Gemini's models decide by themselves")
+	}
+	if q.User != "" {
+		e.lost.Drop("user", "Gemini's dialect has nothing like it")
+	}
+	if q.CacheKey != "" {
+		e.lost.Drop("prompt_cache_key", "Gemini caches by itself")
+	}
+}

@@ -1,0 +1,286 @@
+package gemini
+
+import (
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Decoder returns the reading half of a stream of responses.
+func (Codec) Decoder() conversation.StreamDecoder { return &streamDecoder{} }
+
+// streamDecoder finds the blocks in a stream that does not name them: words of one kind are one block
+// until something else comes; a call comes whole.
+type streamDecoder struct {
+	began   bool
+	choices []*choiceState
+}
+
+type choiceState struct {
+	index, blocks int
+	open          int // the block of words, or -1
+	kind          conversation.Kind
+	sealed        conversation.Opaque
+	calls, over   bool
+}
+
+func (d *streamDecoder) choice(index int) *choiceState {
+	for _, c := range d.choices {
+		if c.index == index {
+			return c
+		}
+	}
+	c := &choiceState{index: index, open: -1}
+	d.choices = append(d.choices, c)
+	return c
+}
+
+// Event reads one response.
+func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conversation.Delta, error) {
+	var seen dialect.Event
+	if err := (Codec{}).Event(llm.OpChat, payload, &seen); err != nil {
+		return dst, err
+	}
+	if seen.Error != nil {
+		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
+	}
+	s, err := readChunk(payload)
+	if err != nil {
+		return dst, err
+	}
+	if !d.began {
+		d.began = true
+		dst = append(dst, conversation.Delta{Kind: conversation.Begin, ID: s.id, Model: s.model})
+	}
+	for i := range s.candidates {
+		dst = d.choice(s.candidates[i].index).read(&s.candidates[i], dst)
+	}
+	if s.blocked != "" && len(d.choices) == 0 {
+		c := d.choice(0)
+		c.over = true
+		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: conversation.FinishFilter})
+	}
+	if seen.Usage != nil {
+		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
+	}
+	return dst, nil
+}
+
+func (c *choiceState) read(from *candidate, dst []conversation.Delta) []conversation.Delta {
+	if c.over {
+		return dst
+	}
+	for i := range from.parts {
+		p := &from.parts[i]
+		switch p.Kind {
+		case conversation.Text, conversation.Thinking:
+			dst = c.say(dst, p)
+		default:
+			dst = c.whole(c.close(dst), *p)
+		}
+	}
+	if len(from.citations) > 0 && c.open >= 0 && c.kind == conversation.Text {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Citations: from.citations})
+	}
+	if f := finishFrom(from.finish, c.calls); f != "" {
+		dst = c.close(dst)
+		c.over = true
+		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: f})
+	}
+	return dst
+}
+
+// say adds words to the open block of their kind, or opens one. A signature closes it.
+func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part) []conversation.Delta {
+	if p.Text == "" && p.Opaque.Value == "" {
+		return dst
+	}
+	if c.open >= 0 && c.kind != p.Kind {
+		dst = c.close(dst)
+	}
+	if c.open < 0 {
+		c.open, c.kind = c.blocks, p.Kind
+		c.blocks++
+		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.open, Part: &conversation.Part{Kind: p.Kind, Redacted: p.Redacted}})
+	}
+	if p.Text != "" {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Text: p.Text})
+	}
+	if p.Opaque.Value != "" {
+		c.sealed = p.Opaque
+		dst = c.close(dst)
+	}
+	return dst
+}
+
+// whole passes on a part that comes at once.
+func (c *choiceState) whole(dst []conversation.Delta, p conversation.Part) []conversation.Delta {
+	arguments := ""
+	if p.Kind == conversation.ToolCall {
+		c.calls = true
+		call := *p.Call
+		arguments, call.Arguments = call.Arguments, ""
+		if call.ID == "" {
+			call.ID = conversation.CallID(c.index, c.blocks, call.Name)
+		}
+		p.Call = &call
+	}
+	dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &p})
+	if arguments != "" {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.blocks, Text: arguments})
+	}
+	dst = append(dst, conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.blocks})
+	c.blocks++
+	return dst
+}
+
+func (c *choiceState) close(dst []conversation.Delta) []conversation.Delta {
+	if c.open < 0 {
+		return dst
+	}
+	dst = append(dst, conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.open, Opaque: c.sealed})
+	c.open, c.sealed = -1, conversation.Opaque{}
+	return dst
+}
+
+// End closes what is open.
+func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
+	for _, c := range d.choices {
+		dst = c.close(dst)
+	}
+	return dst
+}
+
+// Encoder returns the writing half of a stream of responses.
+func (Codec) Encoder(o conversation.StreamOptions) conversation.StreamEncoder {
+	return &streamEncoder{options: o, blocks: map[blockKey]*conversation.Part{}}
+}
+
+type blockKey struct{ choice, block int }
+
+// streamEncoder writes words as they come and calls when they are whole; the finish reasons come last,
+// with the usage.
+type streamEncoder struct {
+	options   conversation.StreamOptions
+	id, model string
+	blocks    map[blockKey]*conversation.Part
+	finished  []conversation.Delta
+	usage     *llm.Usage
+	begun     bool // an item was written
+}
+
+// Append writes responses.
+func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
+	key := blockKey{d.Choice, d.Block}
+	switch d.Kind {
+	case conversation.Begin:
+		e.id, e.model = d.ID, d.Model
+	case conversation.Open:
+		p := *d.Part
+		if p.Call != nil {
+			call := *p.Call
+			p.Call = &call
+		}
+		e.blocks[key] = &p
+	case conversation.More:
+		p := e.blocks[key]
+		switch {
+		case p == nil || d.Text == "":
+		case p.Kind == conversation.ToolCall:
+			p.Call.Arguments += d.Text
+		case p.Kind != conversation.Native:
+			return e.part(dst, d.Choice, partJSON(&conversation.Part{Kind: p.Kind, Text: d.Text}))
+		}
+	case conversation.Close:
+		return e.close(dst, d)
+	case conversation.Finished:
+		e.finished = append(e.finished, *d)
+	case conversation.Usage:
+		if e.usage == nil {
+			e.usage = &llm.Usage{}
+		}
+		e.usage.Merge(d.Usage)
+	case conversation.Failed:
+		return e.failed(dst, d.Err)
+	}
+	return dst
+}
+
+func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
+	key := blockKey{d.Choice, d.Block}
+	p := e.blocks[key]
+	delete(e.blocks, key)
+	switch {
+	case p == nil:
+		return dst
+	case p.Kind == conversation.Text || p.Kind == conversation.Thinking || p.Kind == conversation.Refusal:
+		if d.Opaque.Value == "" {
+			return dst
+		}
+		p = &conversation.Part{Kind: p.Kind, Opaque: d.Opaque}
+	}
+	if b := partJSON(p); b != nil {
+		dst = e.part(dst, d.Choice, b)
+	}
+	return dst
+}
+
+func (e *streamEncoder) part(dst []byte, choice int, part []byte) []byte {
+	return e.item(dst, func(w *dialect.Writer) {
+		w.Key("candidates")
+		w.Array()
+		writeCandidate(w, choice, [][]byte{part}, "")
+		w.EndArray()
+		writeTail(w, nil, e.model, e.id)
+	})
+}
+
+// item writes one response in the stream's framing.
+func (e *streamEncoder) item(dst []byte, body func(*dialect.Writer)) []byte {
+	array := e.options.Framing == dialect.JSONArray
+	switch {
+	case !array:
+		dst = append(dst, "data: "...)
+	case e.begun:
+		dst = append(dst, ",\r\n"...)
+	default:
+		dst = append(dst, '[')
+	}
+	e.begun = true
+	w := &dialect.Writer{Buf: dst}
+	w.Object()
+	body(w)
+	w.EndObject()
+	if !array {
+		w.Buf = append(w.Buf, "\r\n\r\n"...)
+	}
+	return w.Buf
+}
+
+func (e *streamEncoder) failed(dst []byte, err *llm.Error) []byte {
+	if e.options.Framing != dialect.JSONArray {
+		return Codec{}.AppendErrorEvent(dst, err, "")
+	}
+	separator := byte('[')
+	if e.begun {
+		separator = ','
+	}
+	return append(Codec{}.AppendError(append(dst, separator), err, ""), ']')
+}
+
+// End writes the finish reasons and the usage.
+func (e *streamEncoder) End(dst []byte) []byte {
+	dst = e.item(dst, func(w *dialect.Writer) {
+		w.Key("candidates")
+		w.Array()
+		for i := range e.finished {
+			writeCandidate(w, e.finished[i].Choice, nil, finishTo(e.finished[i].Finish))
+		}
+		w.EndArray()
+		writeTail(w, e.usage, e.model, e.id)
+	})
+	if e.options.Framing == dialect.JSONArray {
+		dst = append(dst, "]\r\n"...)
+	}
+	return dst
+}
