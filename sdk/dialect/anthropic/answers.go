@@ -67,12 +67,12 @@ func finishTo(f conversation.Finish) string {
 		return "model_context_window_exceeded"
 	case conversation.FinishTools:
 		return "tool_use"
-	case conversation.FinishRefusal, conversation.FinishFilter:
-		return "refusal"
 	case conversation.FinishPause:
 		return "pause_turn"
+	case conversation.FinishStop, "":
+		return "end_turn"
 	}
-	return "end_turn"
+	return "refusal" // something other than the model ended it
 }
 
 // EncodeAnswer writes a message. Of several choices it has the first: who asks for more is refused.

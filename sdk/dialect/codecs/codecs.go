@@ -5,6 +5,7 @@ package codecs
 import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/anthropic"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/gemini"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
 	"github.com/ginnel/ginnel/sdk/dialect/responses"
@@ -30,4 +31,10 @@ func Of(name llm.Dialect) dialect.Codec {
 		}
 	}
 	return nil
+}
+
+// Translator returns a dialect's translation from and to the model, or nil.
+func Translator(name llm.Dialect) conversation.Codec {
+	t, _ := Of(name).(conversation.Codec)
+	return t
 }

@@ -41,6 +41,12 @@ type AnswerCodec interface {
 	Encoder(o StreamOptions) StreamEncoder
 }
 
+// Codec is both halves of a dialect's translation.
+type Codec interface {
+	RequestCodec
+	AnswerCodec
+}
+
 // StreamOptions is what a client asked for that its stream depends on.
 type StreamOptions struct {
 	IncludeUsage bool            // OpenAI's include_usage

@@ -269,6 +269,32 @@ const (
 	FinishError    Finish = "error"          // the model wrote something that cannot be used
 )
 
+// Usable returns the error of an answer that ended with something nobody can use, such as a tool call that
+// is no JSON, and nil for every other reason: it must not look like an end.
+func (f Finish) Usable() *llm.Error {
+	if f != FinishError {
+		return nil
+	}
+	return &llm.Error{Code: llm.CodeUpstream, Message: "the model wrote something that cannot be used"}
+}
+
+// Ended returns the reason for an answer with these parts where the vendor says "stop" only: a call that
+// was forced, or a refusal, says more.
+func (f Finish) Ended(parts []Part) Finish {
+	if f != FinishStop {
+		return f
+	}
+	for i := range parts {
+		switch parts[i].Kind {
+		case ToolCall:
+			return FinishTools
+		case Refusal:
+			f = FinishRefusal
+		}
+	}
+	return f
+}
+
 // Delta is a piece of a streamed answer. Decoders give them in this order, for each choice: Begin once;
 // for each block Open, any number of More, Close; blocks are numbered from 0 in the order they open, and
 // several may be open at once; Finish; Usage any time; and nothing after the end. Begin is for the whole

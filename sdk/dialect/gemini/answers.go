@@ -87,7 +87,7 @@ func (d decoder) candidate(place int) candidate {
 		case "content":
 			c.parts = d.contentParts(k)
 		case "finishReason":
-			c.finish = d.Str(k)
+			c.finish = d.finishReason(k)
 		case "groundingMetadata":
 			c.citations = d.grounding()
 		default:
@@ -95,6 +95,17 @@ func (d decoder) candidate(place int) candidate {
 		}
 	})
 	return c
+}
+
+// finishReason reads a reason, which an older surface writes as its number.
+func (d decoder) finishReason(key string) string {
+	if d.Type() != dialect.TypeNumber {
+		return d.Str(key)
+	}
+	if n := d.Count(key); n >= 0 && n < int64(len(finishReasons)) {
+		return finishReasons[n]
+	}
+	return "OTHER"
 }
 
 // grounding reads where an answer comes from: pieces of the text, each with the pages that bear it.
@@ -218,7 +229,7 @@ func finishFrom(s string, calls bool) conversation.Finish {
 		return conversation.FinishStop
 	case "MAX_TOKENS":
 		return conversation.FinishLength
-	case "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION":
+	case "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR":
 		return conversation.FinishFilter
 	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS":
 		return conversation.FinishError
@@ -232,12 +243,10 @@ func finishTo(f conversation.Finish) string {
 		return "STOP"
 	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
 		return "MAX_TOKENS"
-	case conversation.FinishFilter, conversation.FinishRefusal:
-		return "SAFETY"
 	case conversation.FinishError:
 		return "MALFORMED_FUNCTION_CALL"
 	}
-	return "OTHER"
+	return "SAFETY" // something other than the model ended it
 }
 
 // EncodeAnswer writes a GenerateContentResponse.

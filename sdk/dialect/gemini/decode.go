@@ -36,11 +36,11 @@ func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
 
 // each is Each with the names in camel case.
 func (d decoder) each(name string, member func(key string)) {
-	d.Each(name, func(key string) { member(camel(key)) })
+	d.Each(name, func(key string) { member(camelCase(key)) })
 }
 
-// camel returns a name in snake case in camel case, and others as they are.
-func camel(key string) string {
+// camelCase returns a name in snake case in camel case, and others as they are.
+func camelCase(key string) string {
 	if !strings.Contains(strings.TrimPrefix(key, "_"), "_") {
 		return strings.TrimPrefix(key, "_")
 	}
@@ -182,7 +182,7 @@ func (d decoder) calling(key string) {
 // tool reads an entry of tools, which may hold many functions and one tool of Google's own.
 func (d decoder) tool(i int) {
 	d.Each("tools["+strconv.Itoa(i)+"]", func(key string) {
-		if camel(key) == "functionDeclarations" {
+		if camelCase(key) == "functionDeclarations" {
 			d.Items(key, func(int) { d.into.Tools = append(d.into.Tools, d.function()) })
 			return
 		}
@@ -191,7 +191,7 @@ func (d decoder) tool(i int) {
 			return
 		}
 		raw = append(append([]byte(`{"`+key+`":`), raw...), '}')
-		d.into.Tools = append(d.into.Tools, conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Gemini, Type: camel(key), Raw: raw}})
+		d.into.Tools = append(d.into.Tools, conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Gemini, Type: camelCase(key), Raw: raw}})
 	})
 }
 

@@ -60,6 +60,7 @@ func (d decoder) choice() (c conversation.Choice) {
 			d.Skip()
 		}
 	})
+	c.Finish = c.Finish.Ended(c.Parts)
 	return c
 }
 
@@ -90,10 +91,8 @@ func finishTo(f conversation.Finish) string {
 		return "length" // of a pause: there is more to come, which "stop" would deny
 	case conversation.FinishTools:
 		return "tool_calls"
-	case conversation.FinishFilter, conversation.FinishRefusal:
-		return "content_filter"
 	}
-	return "stop"
+	return "content_filter" // something other than the model ended it
 }
 
 // EncodeAnswer writes a chat completion.

@@ -27,6 +27,7 @@ type choiceState struct {
 	kind   conversation.Kind
 	calls  []callState
 	over   bool
+	kinds  []conversation.Part // of what came, without its words
 }
 
 type callState struct {
@@ -132,6 +133,7 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 	}
 	if finish != "" && !c.over {
 		c.over = true
+		finish = finish.Ended(c.kinds)
 		dst = c.close(dst)
 		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: index, Finish: finish, Logprobs: logprobs})
 	}
@@ -173,6 +175,7 @@ func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part, logpro
 	}
 	if c.text < 0 {
 		c.text, c.kind = c.blocks, p.Kind
+		c.kinds = append(c.kinds, conversation.Part{Kind: p.Kind})
 		c.blocks++
 		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.text, Part: &conversation.Part{Kind: p.Kind, Redacted: p.Redacted}})
 	}
@@ -221,6 +224,7 @@ func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conve
 		}
 		p.Call = &call
 		found = len(c.calls)
+		c.kinds = append(c.kinds, conversation.Part{Kind: conversation.ToolCall})
 		c.calls = append(c.calls, callState{piece.index, call.ID, c.blocks})
 		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &p})
 		c.blocks++

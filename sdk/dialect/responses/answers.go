@@ -1,0 +1,261 @@
+package responses
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// DecodeAnswer reads a response.
+func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
+	var found dialect.Answer
+	if err := c.Answer(llm.OpChat, body, &found); err != nil {
+		return nil, err
+	}
+	if found.Error != nil {
+		return nil, found.Error
+	}
+	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	r := d.response("the answer")
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	r.answer.Usage = found.Usage
+	return &r.answer, nil
+}
+
+// response is a response object, whole or at the end of a stream.
+type response struct {
+	answer         conversation.Answer
+	status, reason string
+}
+
+func (d decoder) response(name string) (r response) {
+	r.answer.Choices = make([]conversation.Choice, 1)
+	choice := &r.answer.Choices[0]
+	d.Each(name, func(k string) {
+		switch k {
+		case "id":
+			r.answer.ID = d.Str(k)
+		case "model":
+			r.answer.Model = d.Str(k)
+		case "created_at":
+			r.answer.Created = d.Count(k)
+		case "status":
+			r.status = d.Str(k)
+		case "incomplete_details":
+			d.Each(k, func(k string) {
+				if k == "reason" {
+					r.reason = d.Str(k)
+				} else {
+					d.Skip()
+				}
+			})
+		case "output":
+			d.Items(k, func(int) {
+				raw, f := d.fields(k)
+				switch p, _, ok := f.part(); {
+				case ok:
+					choice.Parts = append(choice.Parts, p)
+				case f.kind == "message":
+					choice.Parts = append(choice.Parts, f.parts...)
+				default:
+					choice.Parts = append(choice.Parts, conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Responses, Type: f.kind, Raw: raw}})
+				}
+			})
+		default:
+			d.Skip()
+		}
+	})
+	choice.Finish = finishFrom(r.status, r.reason, choice.Parts)
+	return r
+}
+
+func finishFrom(status, reason string, parts []conversation.Part) conversation.Finish {
+	switch {
+	case status == "incomplete" && reason == "max_output_tokens":
+		return conversation.FinishLength
+	case status == "incomplete" && reason == "content_filter":
+		return conversation.FinishFilter
+	case status == "incomplete":
+		return conversation.Finish("other:" + reason)
+	case status == "failed" || status == "cancelled":
+		return conversation.FinishError
+	case status == "in_progress" || status == "queued":
+		return ""
+	}
+	return conversation.FinishStop.Ended(parts)
+}
+
+// finishTo returns a status and, of an incomplete response, the reason.
+func finishTo(f conversation.Finish) (status, reason string) {
+	switch f {
+	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
+		return "incomplete", "max_output_tokens"
+	case conversation.FinishStop, conversation.FinishSequence, conversation.FinishTools, conversation.FinishRefusal:
+		return "completed", ""
+	}
+	return "incomplete", "content_filter" // something other than the model ended it
+}
+
+// EncodeAnswer writes a response. Of several choices it has the first: who asks for more is refused.
+func (Codec) EncodeAnswer(a *conversation.Answer) []byte {
+	w := &dialect.Writer{}
+	writeResponse(w, a, "")
+	return w.Buf
+}
+
+// writeResponse writes a response object; status "" is the one that the finish reason says.
+func writeResponse(w *dialect.Writer, a *conversation.Answer, status string) {
+	var c conversation.Choice
+	if len(a.Choices) > 0 {
+		c = a.Choices[0]
+	}
+	reason := ""
+	if status == "" {
+		status, reason = finishTo(c.Finish)
+	}
+	created := a.Created
+	if created == 0 {
+		created = time.Now().Unix()
+	}
+	w.Object()
+	w.Key("id")
+	w.String(a.ID)
+	w.Text("object", "response")
+	w.Key("created_at")
+	w.Int(created)
+	w.Text("status", status)
+	w.Member("error", []byte("null"))
+	w.Key("incomplete_details")
+	if reason == "" {
+		w.Null()
+	} else {
+		w.Object()
+		w.Text("reason", reason)
+		w.EndObject()
+	}
+	w.Member("instructions", []byte("null"))
+	w.Member("metadata", []byte("{}"))
+	w.Key("model")
+	w.String(a.Model)
+	w.Key("output")
+	w.Array()
+	for i := range c.Parts {
+		writeItem(w, &c.Parts[i], i, "completed")
+	}
+	w.EndArray()
+	w.Raw([]byte(`"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"store":false,"text":{"format":{"type":"text"}}`)) // members, not a value
+	w.Key("usage")
+	if a.Usage == nil {
+		w.Null()
+	} else {
+		writeUsage(w, a.Usage)
+	}
+	w.EndObject()
+}
+
+// itemID returns the id of the item that part i of an answer is.
+func itemID(p *conversation.Part, i int) string {
+	switch p.Kind {
+	case conversation.ToolCall:
+		return "fc_" + strconv.Itoa(i)
+	case conversation.Thinking:
+		if p.Opaque.Vendor == conversation.VendorOpenAI && p.Opaque.ID != "" {
+			return p.Opaque.ID
+		}
+		return "rs_" + strconv.Itoa(i)
+	}
+	return "msg_" + strconv.Itoa(i)
+}
+
+// writeItem writes part i of an answer as an item; a medium has no form here.
+func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string) {
+	id := itemID(p, i)
+	switch p.Kind {
+	case conversation.ToolCall:
+		writeCall(w, p, id, conversation.PackID(p.Call.ID, p.Opaque), p.Call.Arguments)
+	case conversation.Thinking:
+		writeReasoning(w, p, id, status)
+	case conversation.Native:
+		if p.Native.Dialect == llm.Responses {
+			w.Raw(p.Native.Raw)
+		}
+	default:
+		w.Object()
+		w.Text("id", id)
+		w.Text("type", "message")
+		w.Text("status", status)
+		w.Text("role", "assistant")
+		w.Key("content")
+		w.Array()
+		if status == "completed" {
+			writeContent(w, p)
+		}
+		w.EndArray()
+		w.EndObject()
+	}
+}
+
+// writeContent writes the content part of a message.
+func writeContent(w *dialect.Writer, p *conversation.Part) {
+	w.Object()
+	if p.Kind == conversation.Refusal {
+		w.Text("type", "refusal")
+		w.Key("refusal")
+		w.String(p.Text)
+	} else {
+		text := p.Text
+		if p.Kind == conversation.Media {
+			text = "![](data:" + p.Media.Type + ";base64," + p.Media.Data + ")"
+			if p.Media.URL != "" {
+				text = "![](" + p.Media.URL + ")"
+			}
+		}
+		w.Text("type", "output_text")
+		w.Key("text")
+		w.String(text)
+		w.Key("annotations")
+		w.Array()
+		for i := range p.Citations {
+			writeCitation(w, p.Text, &p.Citations[i])
+		}
+		w.EndArray()
+	}
+	w.EndObject()
+}
+
+// writeCitation writes an annotation; its places count characters.
+func writeCitation(w *dialect.Writer, text string, c *conversation.Citation) {
+	chars := func(n int) int64 { return int64(utf8.RuneCountInString(text[:min(max(n, 0), len(text))])) }
+	w.Object()
+	w.Text("type", "url_citation")
+	w.Key("start_index")
+	w.Int(chars(c.Start))
+	w.Key("end_index")
+	w.Int(chars(c.End))
+	w.Key("url")
+	w.String(c.URL)
+	w.Key("title")
+	w.String(c.Title)
+	w.EndObject()
+}
+
+func writeUsage(w *dialect.Writer, u *llm.Usage) {
+	w.Object()
+	w.Key("input_tokens")
+	w.Int(u.InputTotal)
+	w.Key("input_tokens_details")
+	w.Raw([]byte(`{"cached_tokens":` + strconv.FormatInt(u.CacheRead, 10) + `}`))
+	w.Key("output_tokens")
+	w.Int(u.OutputTotal)
+	w.Key("output_tokens_details")
+	w.Raw([]byte(`{"reasoning_tokens":` + strconv.FormatInt(u.Reasoning, 10) + `}`))
+	w.Key("total_tokens")
+	w.Int(u.InputTotal + u.OutputTotal)
+	w.EndObject()
+}

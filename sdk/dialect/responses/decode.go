@@ -1,0 +1,468 @@
+package responses
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+var (
+	_ conversation.RequestCodec = Codec{}
+	_ conversation.AnswerCodec  = Codec{}
+)
+
+// decoder reads one request into the model.
+type decoder struct {
+	*conversation.Reader
+	into *conversation.Request
+}
+
+// DecodeRequest reads a request for a response.
+func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
+	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	d.Each("the body", d.member)
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	q := d.into
+	for len(q.Turns) > 0 && q.Turns[0].Role == conversation.System { // input may stand before instructions
+		q.System = append(q.System, q.Turns[0].Parts...)
+		q.Turns = q.Turns[1:]
+	}
+	q.Join()
+	q.Complete()
+	return q, nil
+}
+
+func (d decoder) member(key string) {
+	q := d.into
+	switch key {
+	case "model":
+		q.Model = d.Str(key)
+	case "instructions":
+		if s := d.Str(key); s != "" {
+			q.System = append([]conversation.Part{{Kind: conversation.Text, Text: s}}, q.System...)
+		}
+	case "input":
+		if d.Type() == dialect.TypeString {
+			d.say(conversation.User, conversation.Part{Kind: conversation.Text, Text: d.Str(key)})
+			return
+		}
+		d.Items(key, d.item)
+	case "tools":
+		d.Items(key, d.tool)
+	case "tool_choice":
+		d.toolChoice(key)
+	case "text":
+		d.Each(key, func(k string) {
+			if k == "format" {
+				d.format(k)
+			} else {
+				d.other("text."+k, false)
+			}
+		})
+	case "reasoning":
+		d.Each(key, d.reasoning)
+	case "include":
+		d.Items(key, func(int) {
+			switch s := d.Str(key); s {
+			case "message.output_text.logprobs":
+				q.Logprobs = true
+			case "reasoning.encrypted_content":
+			default:
+				q.Other = append(q.Other, conversation.Field{Name: "include", Value: json.RawMessage(strconv.Quote(s))})
+			}
+		})
+	default:
+		d.limit(key)
+	}
+}
+
+func (d decoder) limit(key string) {
+	q := d.into
+	switch key {
+	case "max_output_tokens":
+		q.MaxTokens = d.Count(key)
+	case "temperature":
+		q.Temperature = d.Num(key)
+	case "top_p":
+		q.TopP = d.Num(key)
+	case "top_logprobs":
+		q.TopLogprobs = d.Num(key)
+	case "parallel_tool_calls":
+		q.Parallel = d.Flag(key)
+	case "stream":
+		v := d.Flag(key)
+		q.Stream = v != nil && *v
+	case "user", "safety_identifier":
+		if s := d.Str(key); q.User == "" {
+			q.User = s
+		}
+	case "prompt_cache_key":
+		q.CacheKey = d.Str(key)
+	case "previous_response_id", "conversation", "prompt":
+		d.other(key, true)
+	default:
+		d.other(key, false)
+	}
+}
+
+// other keeps a member that the model has no place for, unless it says what holds without it.
+func (d decoder) other(key string, vital bool) {
+	raw := d.Raw()
+	switch value := string(raw); {
+	case raw == nil, value == "{}", value == "[]":
+	case key == "store", key == "stream_options": // nothing is kept for a translated request
+	case key == "background" && value == "false":
+	case key == "truncation" && value == `"disabled"`:
+	case key == "service_tier" && (value == `"auto"` || value == `"default"`):
+	default:
+		d.into.Other = append(d.into.Other, conversation.Field{Name: key, Value: raw, Vital: vital || key == "background"})
+	}
+}
+
+func (d decoder) reasoning(key string) {
+	r := &d.into.Reasoning
+	switch key {
+	case "effort":
+		r.Effort = d.Str(key)
+		r.Off = r.Effort == "none"
+	case "summary":
+		r.Summary = d.Str(key)
+		r.Include = r.Summary != ""
+	default:
+		d.Skip()
+	}
+}
+
+func (d decoder) format(key string) {
+	f := &d.into.Format
+	d.Each(key, func(k string) {
+		switch k {
+		case "type":
+			switch d.Str(k) {
+			case "json_object":
+				f.Kind = conversation.FormatJSON
+			case "json_schema":
+				f.Kind = conversation.FormatSchema
+			}
+		case "name":
+			f.Name = d.Str(k)
+		case "description":
+			f.Description = d.Str(k)
+		case "schema":
+			f.Schema = d.Raw()
+		case "strict":
+			f.Strict = d.Flag(k)
+		default:
+			d.Skip()
+		}
+	})
+}
+
+func (d decoder) tool(i int) {
+	at := "tools[" + strconv.Itoa(i) + "]"
+	raw := d.Raw()
+	inner := decoder{conversation.NewReader(raw), d.into}
+	t, kind := conversation.Tool{}, ""
+	inner.Each(at, func(k string) {
+		switch k {
+		case "type":
+			kind = inner.Str(k)
+		case "name":
+			t.Name = inner.Str(k)
+		case "description":
+			t.Description = inner.Str(k)
+		case "parameters":
+			t.Parameters = inner.Raw()
+		case "strict":
+			t.Strict = inner.Flag(k)
+		default:
+			inner.Skip()
+		}
+	})
+	d.adopt(inner)
+	if kind != "function" {
+		t = conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Responses, Type: kind, Raw: raw}}
+	}
+	d.into.Tools = append(d.into.Tools, t)
+}
+
+// adopt takes over the error of a reader of a part.
+func (d decoder) adopt(inner decoder) {
+	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
+		d.Refuse(err.Message)
+	}
+}
+
+func (d decoder) toolChoice(key string) {
+	c := &d.into.ToolChoice
+	if d.Type() == dialect.TypeObject {
+		c.Mode = conversation.ToolRequired
+		d.named(key)
+		return
+	}
+	switch s := d.Str(key); s {
+	case "":
+	case "auto":
+		c.Mode = conversation.ToolAuto
+	case "none":
+		c.Mode = conversation.ToolNone
+	case "required":
+		c.Mode = conversation.ToolRequired
+	default:
+		d.Refuse("`tool_choice` must be auto, none, required or name a function")
+	}
+}
+
+func (d decoder) named(key string) {
+	c := &d.into.ToolChoice
+	d.Each(key, func(k string) {
+		switch k {
+		case "type":
+			switch s := d.Str(k); s {
+			case "function", "custom", "allowed_tools":
+			default: // a tool of the vendor's own
+				c.Names = append(c.Names, s)
+			}
+		case "mode":
+			if d.Str(k) == "auto" {
+				c.Mode = conversation.ToolAuto
+			}
+		case "name":
+			c.Names = append(c.Names, d.Str(k))
+		case "tools":
+			d.Items(k, func(int) { d.named(k) })
+		default:
+			d.Skip()
+		}
+	})
+}
+
+// say adds parts to the conversation.
+func (d decoder) say(role conversation.Role, parts ...conversation.Part) {
+	d.into.Turns = append(d.into.Turns, conversation.Turn{Role: role, Parts: parts})
+}
+
+// fields is what an item may have, before its type is known.
+type fields struct {
+	kind, role, id, callID, name, arguments, encrypted string
+	thoughts                                           []string
+	parts, output                                      []conversation.Part
+}
+
+// item reads an item of the input.
+func (d decoder) item(i int) {
+	at := "input[" + strconv.Itoa(i) + "]"
+	if d.Type() != dialect.TypeObject {
+		d.Refuse("`" + at + "` must be an object")
+		return
+	}
+	raw, f := d.fields(at)
+	if f.kind == "message" || f.kind == "" {
+		role, ok := map[string]conversation.Role{"user": conversation.User, "assistant": conversation.Assistant, "system": conversation.System, "developer": conversation.System}[f.role]
+		if !ok {
+			d.Refuse("`" + at + ".role` must be user, assistant, system or developer")
+		}
+		d.say(role, f.parts...)
+		return
+	}
+	if f.kind == "item_reference" {
+		d.Refuse("the provider of this model cannot be told `" + at + "`: it refers to something that is stored elsewhere")
+		return
+	}
+	if p, role, ok := f.part(); ok {
+		d.say(role, p)
+		return
+	}
+	d.say(conversation.Assistant, conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Responses, Type: f.kind, Raw: raw}})
+}
+
+// part returns what an item other than a message says.
+func (f *fields) part() (p conversation.Part, role conversation.Role, ok bool) {
+	id, sealed := conversation.UnpackID(f.callID)
+	switch f.kind {
+	case "function_call", "custom_tool_call":
+		return conversation.Part{
+			Kind: conversation.ToolCall, Opaque: sealed,
+			Call: &conversation.Call{ID: id, Name: f.name, Arguments: f.arguments, Custom: f.kind == "custom_tool_call"},
+		}, conversation.Assistant, true
+	case "function_call_output", "custom_tool_call_output":
+		return conversation.Part{Kind: conversation.ToolResult, Result: &conversation.Result{ID: id, Parts: f.output}}, conversation.User, true
+	case "reasoning":
+		o := conversation.Unseal(f.encrypted, conversation.VendorOpenAI)
+		if o.Value != "" && o.Vendor == conversation.VendorOpenAI {
+			o.ID = f.id
+		}
+		text := strings.Join(f.thoughts, "\n\n")
+		return conversation.Part{Kind: conversation.Thinking, Text: text, Redacted: text == "", Opaque: o}, conversation.Assistant, true
+	}
+	return p, role, false
+}
+
+// fields reads an item, of the input or of an answer.
+func (d decoder) fields(at string) (raw json.RawMessage, f fields) {
+	raw = d.Raw()
+	inner := decoder{conversation.NewReader(raw), d.into}
+	inner.Each(at, func(k string) { inner.field(at, k, &f) })
+	d.adopt(inner)
+	return raw, f
+}
+
+func (d decoder) field(at, key string, f *fields) {
+	switch key {
+	case "type":
+		f.kind = d.Str(at + ".type")
+	case "role":
+		f.role = d.Str(at + ".role")
+	case "id":
+		f.id = d.Str(at + ".id")
+	case "call_id":
+		f.callID = d.Str(at + ".call_id")
+	case "name":
+		f.name = d.Str(at + ".name")
+	case "arguments", "input":
+		if d.Type() != dialect.TypeString {
+			d.Skip()
+			return
+		}
+		f.arguments = d.Str(at + "." + key)
+	case "encrypted_content":
+		f.encrypted = d.Str(at + "." + key)
+	case "summary":
+		d.thoughts(key, f)
+	case "content":
+		d.contentOf(at, f)
+	case "output":
+		if t := d.Type(); t == dialect.TypeString || t == dialect.TypeArray {
+			f.output = d.content(at + ".output")
+		} else {
+			d.Skip()
+		}
+	default:
+		d.Skip()
+	}
+}
+
+// contentOf reads a message's content or a reasoning's, whose parts have a type of their own.
+func (d decoder) contentOf(at string, f *fields) {
+	for _, p := range d.content(at + ".content") {
+		if p.Kind == conversation.Thinking {
+			f.thoughts = append(f.thoughts, p.Text)
+		} else {
+			f.parts = append(f.parts, p)
+		}
+	}
+}
+
+func (d decoder) thoughts(key string, f *fields) {
+	d.Items(key, func(int) {
+		d.Each(key, func(k string) {
+			if k == "text" {
+				f.thoughts = append(f.thoughts, d.Str(k))
+			} else {
+				d.Skip()
+			}
+		})
+	})
+}
+
+// content reads a string or a list of parts.
+func (d decoder) content(at string) (parts []conversation.Part) {
+	if d.Type() == dialect.TypeString {
+		if s := d.Str(at); s != "" {
+			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s})
+		}
+		return parts
+	}
+	d.Items(at, func(i int) { parts = append(parts, d.part(at+"["+strconv.Itoa(i)+"]")) })
+	return parts
+}
+
+func (d decoder) part(at string) (p conversation.Part) {
+	kind := ""
+	m := &conversation.Medium{}
+	d.Each(at, func(k string) {
+		switch k {
+		case "type":
+			kind = d.Str(at + ".type")
+		case "text", "refusal", "transcript":
+			p.Text = d.Str(at + "." + k)
+		case "image_url", "file_url":
+			m.URL = d.Str(at + "." + k)
+		case "file_data":
+			m.Data = d.Str(at + "." + k)
+		case "file_id":
+			if m.FileID = d.Str(at + ".file_id"); m.FileID != "" {
+				m.Vendor = conversation.VendorOpenAI
+			}
+		case "filename":
+			m.Name = d.Str(at + ".filename")
+		case "detail":
+			m.Detail = d.Str(at + ".detail")
+		case "annotations":
+			p.Citations = d.annotations(at)
+		default:
+			d.Skip()
+		}
+	})
+	switch kind {
+	case "input_text", "output_text", "text", "summary_text":
+	case "reasoning_text":
+		p.Kind = conversation.Thinking
+	case "refusal":
+		p.Kind = conversation.Refusal
+	case "input_image", "input_file":
+		p.Kind, p.Media = conversation.Media, m
+		if kind == "input_image" {
+			m.Type = "image/*"
+		}
+		splitData(m)
+	default:
+		d.Refuse("`" + at + ".type` is " + strconv.Quote(kind) + ", which the provider of this model cannot be told")
+	}
+	return p
+}
+
+// splitData takes a data URL apart (RFC 2397), which stands in one of two members.
+func splitData(m *conversation.Medium) {
+	url := m.URL
+	if url == "" {
+		url = m.Data
+	}
+	head, data, ok := strings.Cut(url, ",")
+	if kind, encoded := strings.CutSuffix(head, ";base64"); ok && encoded && strings.HasPrefix(kind, "data:") {
+		m.URL, m.Data = "", data
+		if kind, _, _ = strings.Cut(strings.TrimPrefix(kind, "data:"), ";"); kind != "" {
+			m.Type = kind
+		}
+	}
+	if m.Type == "" && strings.HasSuffix(strings.ToLower(m.Name), ".pdf") {
+		m.Type = "application/pdf"
+	}
+}
+
+func (d decoder) annotations(at string) (all []conversation.Citation) {
+	d.Items(at+".annotations", func(int) {
+		if c := citationOf(d.Raw()); c.URL != "" {
+			all = append(all, c)
+		}
+	})
+	return all
+}
+
+func citationOf(raw json.RawMessage) conversation.Citation {
+	c := conversation.Citation{Vendor: conversation.VendorOpenAI, Raw: raw}
+	var read struct {
+		URL   string `json:"url"`
+		Title string `json:"title"`
+	}
+	if json.Unmarshal(raw, &read) == nil {
+		c.URL, c.Title = read.URL, read.Title
+	}
+	return c
+}
