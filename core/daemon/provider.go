@@ -138,17 +138,31 @@ func (v *provided) Plan(op llm.Op, d llm.Dialect, model string) (*upstream.Plan,
 	if plan := v.plans[k]; plan != nil {
 		return plan, nil
 	}
-	t := lease.Find(op, d)
+	t := offered(lease, op, d)
 	if t == nil {
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
 	plan := &upstream.Plan{
-		Origin: v.origin, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		Origin: v.origin, Dialect: t.Dialect, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
 		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
 		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),
 	}
 	v.plans[k] = plan
 	return plan, nil
+}
+
+// offered returns how an operation is reached: in the dialect asked for, or in the next one that it is
+// translated to.
+func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Template {
+	if t := lease.Find(op, d); t != nil || op != llm.OpChat {
+		return t
+	}
+	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini} {
+		if t := lease.Find(op, other); t != nil {
+			return t
+		}
+	}
+	return nil
 }
 
 // Refresh renews the lease.

@@ -121,6 +121,8 @@ func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 		return exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}
 	}
 	switch e.Code {
+	case llm.CodeInvalid: // it cannot be said to this provider
+		return exchange.ClientError, e
 	case llm.CodeTimeout:
 		return exchange.TimedOut, e
 	case llm.CodeCut:
@@ -138,14 +140,15 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	s.end = exchange.UpstreamError
 	s.err = errors.New("upstream answered " + strconv.Itoa(a.Status))
 	refused := a.Refused || a.Status == 401 || a.Status == 403
+	message := "the upstream refused the request"
 	var found dialect.Answer
-	if err := s.codec.Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
-		s.err = found.Error
-		if !refused { // whose keys are wrong is not the client's business
+	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
+		s.err, message = found.Error, found.Error.Message
+		if !refused && !s.foreign() { // whose keys are wrong is not the client's business
 			return s.reply(a.Status, s.x.Response.Header, a.First)
 		}
 	}
-	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: "the upstream refused the request", RetryAfter: upstream.RetryAfter(a.Header)}
+	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: upstream.RetryAfter(a.Header)}
 	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}
@@ -195,8 +198,16 @@ var private = map[string]bool{
 	"x-forwarded-proto": true, "x-real-ip": true, "via": true, "x-request-id": true,
 }
 
-// backward returns the upstream's header fields that the client may see.
-func backward(h llm.Header) llm.Header {
+// backward returns the upstream's header fields that the client may see. Where the answer is translated
+// it keeps none of the vendor's.
+func (s *serving) backward(a *upstream.Answer) llm.Header {
+	if s.foreign() {
+		return s.translatedHeader(a)
+	}
+	return visible(a.Header)
+}
+
+func visible(h llm.Header) llm.Header {
 	out := make(llm.Header, 0, len(h)+3)
 	for _, f := range h {
 		if !hidden[strings.ToLower(f.Name)] {

@@ -10,6 +10,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -30,6 +31,7 @@ type serving struct {
 	request    dialect.Request
 	flow       *exchange.Flow
 	answer     *upstream.Answer
+	lost       []conversation.Loss // what the upstream's dialect cannot express of the request
 
 	refusal *exchange.Reply // of what a filter made of the request
 
@@ -222,18 +224,14 @@ func (s *serving) filterRequest() *exchange.Reply {
 // call makes the upstream call and turns its answer into a reply.
 func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
-	header := s.forward()
-	s.Telemetry.Inject(s.ctx, &header)
-	answer, err := s.model.Do(s.ctx, &upstream.Call{
-		Op: s.x.Op, Dialect: s.x.Dialect, Header: header, Query: s.endpoint.Query, Stream: s.x.Stream, Body: s.bodyFor,
-	})
+	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor})
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer
 	if err != nil {
 		return s.upstreamFailed(err)
 	}
 	s.x.Response.Status = answer.Status
-	s.x.Response.Header = backward(answer.Header)
+	s.x.Response.Header = s.backward(answer)
 	if answer.Status >= 400 {
 		return s.upstreamRefused()
 	}
@@ -245,10 +243,26 @@ func (s *serving) call() *exchange.Reply {
 	} else if v.Action == exchange.Respond {
 		return s.refuse(v.Reply)
 	}
-	if isEventStream(answer.Header) || s.x.Stream && s.endpoint.Framing == dialect.JSONArray {
+	if isEventStream(answer.Header) || s.x.Stream && s.endpoint.Framing == dialect.JSONArray && !s.foreign() {
 		return s.stream()
 	}
 	return s.unary()
+}
+
+// requestFor returns what a target is sent: what the client sent, or what says the same in the dialect of
+// its provider.
+func (s *serving) requestFor(t *upstream.Target, d llm.Dialect) (r *upstream.Request, err error) {
+	if d == s.x.Dialect {
+		r = &upstream.Request{Header: s.forward(), Query: s.endpoint.Query}
+		r.Body, err = s.bodyFor(t)
+	} else {
+		r, err = s.translated(t, d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Telemetry.Inject(s.ctx, &r.Header)
+	return r, nil
 }
 
 // bodyFor returns the body for a target: the client's own bytes but for the model's name and what
@@ -276,6 +290,9 @@ func (s *serving) bodyFor(t *upstream.Target) ([]byte, error) {
 // unary reads a whole answer, runs it through the filters and returns it.
 func (s *serving) unary() *exchange.Reply {
 	raw, err := s.rest()
+	if err == nil && s.foreign() {
+		raw, err = s.translateAnswer(raw)
+	}
 	if err != nil {
 		return s.upstreamFailed(err)
 	}

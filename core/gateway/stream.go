@@ -16,6 +16,7 @@ import (
 // once by the dialect, through the filters, out again. It ends cleanly only where the upstream did.
 type stream struct {
 	s      *serving
+	source source
 	framer framer
 	frame  dialect.Frame
 	array  bool // the events are items of a JSON array
@@ -32,6 +33,35 @@ type stream struct {
 // maxTrail bounds the events behind a stream's terminator.
 const maxTrail = 8
 
+// source gives the bytes of a stream in the client's dialect: it waits for some and appends them. io.EOF
+// ends it. Linger is Next behind the stream's terminator, where it waits only as long as for the end.
+type source interface {
+	Next(dst []byte) ([]byte, error)
+	Linger(dst []byte) ([]byte, error)
+}
+
+// upstreamBytes is a source that gives the upstream's own bytes.
+type upstreamBytes struct{ *upstream.Answer }
+
+func (u upstreamBytes) Next(dst []byte) ([]byte, error) {
+	switch {
+	case len(u.First) > 0:
+		dst = append(dst, u.First...)
+		u.First = nil
+		return dst, nil
+	case u.Ended:
+		return dst, io.EOF
+	}
+	return u.Body.Next(dst)
+}
+
+func (u upstreamBytes) Linger(dst []byte) ([]byte, error) {
+	if u.Ended {
+		return dst, io.EOF
+	}
+	return u.Body.Linger(dst)
+}
+
 // framer cuts an upstream's bytes into events.
 type framer interface {
 	Feed(chunk []byte)
@@ -41,7 +71,11 @@ type framer interface {
 
 // stream returns a reply whose events are read as the client takes them.
 func (s *serving) stream() *exchange.Reply {
-	st := &stream{s: s, buf: s.answer.First, array: s.endpoint.Framing == dialect.JSONArray}
+	st := &stream{s: s, array: s.endpoint.Framing == dialect.JSONArray}
+	st.source = upstreamBytes{s.answer}
+	if s.foreign() {
+		st.source = s.translation()
+	}
 	if st.framer = new(dialect.Framer); st.array {
 		st.framer = new(dialect.ArrayFramer)
 	}
@@ -66,13 +100,10 @@ func (st *stream) next(dst []byte) ([]byte, error) {
 				return dst, nil
 			}
 			var err error
-			switch {
-			case st.s.answer.Ended:
-				err = io.EOF
-			case st.trail > 0:
-				st.buf, err = st.s.answer.Body.Linger(st.buf)
-			default:
-				st.buf, err = st.s.answer.Body.Next(st.buf)
+			if st.trail > 0 {
+				st.buf, err = st.source.Linger(st.buf)
+			} else {
+				st.buf, err = st.source.Next(st.buf)
 			}
 			if err != nil && len(st.buf) == 0 {
 				dst = st.finish(dst, err)

@@ -26,9 +26,10 @@ const (
 
 // Plan is how one operation of a provider is reached. It is not changed once it was returned.
 type Plan struct {
-	Origin *egress.Origin
-	Method string
-	Path   string
+	Origin  *egress.Origin
+	Dialect llm.Dialect // in which the provider is spoken to
+	Method  string
+	Path    string
 	// StreamPath is Path for a call that streams.
 	StreamPath string
 	Header     llm.Header // the provider's own, credentials included
@@ -39,7 +40,8 @@ type Plan struct {
 
 // Provider plans calls. It is safe for concurrent use.
 type Provider interface {
-	// Plan returns how to reach op for a model in a dialect. Errors are *llm.Error. It does not wait.
+	// Plan returns how to reach op for a model in a dialect or, where the provider does not have it in
+	// that one, in another that it can be translated to. Errors are *llm.Error. It does not wait.
 	Plan(op llm.Op, d llm.Dialect, model string) (*Plan, error)
 	// Refresh renews the lease unless it is newer than version already, and reports whether it
 	// changed. Concurrent calls are made once.
@@ -62,15 +64,20 @@ type Model struct {
 	Attempts int // 0 = DefaultAttempts
 }
 
-// Call is one call to a model. The callbacks belong to one goroutine.
+// Call is one call to a model. The callback belongs to one goroutine.
 type Call struct {
 	Op      llm.Op
-	Dialect llm.Dialect
-	Header  llm.Header // from the client, already cleaned
-	Query   string     // of the client, already cleaned; without a question mark
+	Dialect llm.Dialect // the client's
 	Stream  bool
-	// Body returns the request's body for a target.
-	Body func(*Target) ([]byte, error)
+	// Request returns what a target is sent, in the dialect in which its provider is spoken to.
+	Request func(t *Target, d llm.Dialect) (*Request, error)
+}
+
+// Request is what a target is sent, besides the provider's own header.
+type Request struct {
+	Header llm.Header // already cleaned
+	Query  string     // without a question mark; already cleaned
+	Body   []byte
 }
 
 // Answer is an upstream's answer. Its head has arrived and, where it succeeded, its first bytes too,
@@ -78,6 +85,7 @@ type Call struct {
 type Answer struct {
 	Status   int
 	Header   llm.Header
+	Dialect  llm.Dialect
 	First    []byte // bytes of the body that were read already
 	Ended    bool   // First is the whole body
 	Body     *egress.Body
@@ -139,13 +147,13 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := c.Body(t)
+	request, err := c.Request(t, plan.Dialect)
 	if err != nil {
 		return nil, plan, err
 	}
-	header := make(llm.Header, 0, len(c.Header)+len(plan.Header))
+	header := make(llm.Header, 0, len(request.Header)+len(plan.Header))
 	header = append(header, plan.Header...)
-	for _, f := range c.Header {
+	for _, f := range request.Header {
 		if plan.Header.Count(f.Name) == 0 { // the client does not overrule the provider's own
 			header = append(header, f)
 		}
@@ -154,12 +162,12 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if c.Stream {
 		path = plan.StreamPath
 	}
-	path = withQuery(path, c.Query)
-	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: body})
+	path = withQuery(path, request.Query)
+	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body})
 	if err != nil {
 		return nil, plan, Error(err)
 	}
-	a := &Answer{Status: resp.Status, Header: resp.Header, Body: resp.Body}
+	a := &Answer{Status: resp.Status, Header: resp.Header, Dialect: plan.Dialect, Body: resp.Body}
 	if resp.Status >= 400 {
 		a.First, err = resp.Body.All(nil, maxErrorBody)
 		a.Ended = true

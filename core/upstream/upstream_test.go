@@ -53,7 +53,9 @@ func serve(t *testing.T, name string, handler http.HandlerFunc) (*Target, *provi
 }
 
 func call(header ...llm.Field) *Call {
-	return &Call{Op: llm.OpChat, Header: header, Body: func(t *Target) ([]byte, error) { return []byte(t.Model), nil }}
+	return &Call{Op: llm.OpChat, Request: func(t *Target, _ llm.Dialect) (*Request, error) {
+		return &Request{Header: header, Body: []byte(t.Model)}, nil
+	}}
 }
 
 func body(t *testing.T, a *Answer) string {

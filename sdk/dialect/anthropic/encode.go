@@ -25,6 +25,14 @@ type encoder struct {
 	err  error
 }
 
+// version is the version of the API that is written.
+const version = "2023-06-01"
+
+// Head returns the version of the API.
+func (Codec) Head(bool) (query string, h llm.Header) {
+	return "", llm.Header{{Name: "anthropic-version", Value: version}}
+}
+
 // EncodeRequest writes a request for a message.
 func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := &encoder{q: q}

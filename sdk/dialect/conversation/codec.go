@@ -28,6 +28,9 @@ type RequestCodec interface {
 	// EncodeRequest writes a request for a model of the dialect. What it cannot express it refuses, if
 	// the request would mean something else without it, or leaves out and lists.
 	EncodeRequest(r *Request, l Limits) (body []byte, lost []Loss, err error)
+	// Head returns what an upstream of the dialect is told beside the body: a query, without a question
+	// mark, and header fields.
+	Head(stream bool) (query string, h llm.Header)
 }
 
 // AnswerCodec translates whole answers and, one event at a time, streams of one dialect.

@@ -25,6 +25,14 @@ type encoder struct {
 	err  error
 }
 
+// Head asks for server-sent events.
+func (Codec) Head(stream bool) (query string, h llm.Header) {
+	if stream {
+		return "alt=sse", nil
+	}
+	return "", nil
+}
+
 // EncodeRequest writes a request for content.
 func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := &encoder{q: q}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // encoder writes one request.
@@ -15,6 +16,9 @@ type encoder struct {
 	lost conversation.Lost
 	err  error // the first thing that cannot be said
 }
+
+// Head returns nothing: the body says all.
+func (Codec) Head(bool) (query string, h llm.Header) { return "", nil }
 
 // EncodeRequest writes a chat request.
 func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {

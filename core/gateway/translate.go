@@ -1,0 +1,269 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// HeaderDropped lists, in an answer, the fields of the request that the provider could not be told.
+const HeaderDropped = "X-Ginnel-Dropped"
+
+// foreign reports whether the upstream was spoken to in another dialect than the client's.
+func (s *serving) foreign() bool {
+	return s.answer != nil && s.answer.Dialect != "" && s.answer.Dialect != s.x.Dialect
+}
+
+// codecOf returns the codec of a dialect: the client's own for one that is not known.
+func (s *serving) codecOf(d llm.Dialect) dialect.Codec {
+	for _, c := range s.Codecs {
+		if c.Name() == d {
+			return c
+		}
+	}
+	return s.codec
+}
+
+// translators returns both sides of a translation, or an error where one cannot be translated.
+func (s *serving) translators(d llm.Dialect) (client, provider conversation.Codec, err error) {
+	client, ok := s.codec.(conversation.Codec)
+	provider, ok2 := s.codecOf(d).(conversation.Codec)
+	if !ok || !ok2 || s.codecOf(d).Name() != d {
+		return nil, nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model speaks another dialect, and there is no translation"}
+	}
+	return client, provider, nil
+}
+
+// translated returns what says the client's request, as the filters left it, in another dialect.
+func (s *serving) translated(t *upstream.Target, d llm.Dialect) (*upstream.Request, error) {
+	client, provider, err := s.translators(d)
+	if err != nil {
+		return nil, err
+	}
+	q, err := client.DecodeRequest(s.x.Request.Body.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	q.Model, q.Stream = t.Model, s.x.Stream
+	body, lost, err := provider.EncodeRequest(q, conversation.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	s.lost = lost
+	r := &upstream.Request{Body: body}
+	r.Query, r.Header = provider.Head(q.Stream)
+	for _, f := range s.forward() {
+		if !vendors(f.Name) && r.Header.Count(f.Name) == 0 {
+			r.Header = append(r.Header, f)
+		}
+	}
+	return r, nil
+}
+
+// vendors reports whether a header field says something in one vendor's words.
+func vendors(name string) bool {
+	lower := strings.ToLower(name)
+	for _, prefix := range []string{"anthropic-", "openai-", "x-goog-", "x-stainless-"} {
+		if strings.HasPrefix(lower, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// translatedHeader returns the header of an answer that is translated.
+func (s *serving) translatedHeader(a *upstream.Answer) llm.Header {
+	kind := contentJSON
+	if isEventStream(a.Header) && s.endpoint.Framing == dialect.ServerSent {
+		kind = "text/event-stream"
+	}
+	h := llm.Header{{Name: "Content-Type", Value: kind}}
+	if len(s.lost) > 0 {
+		var fields []string
+		for _, l := range s.lost {
+			fields = append(fields, headerSafe(l.Field))
+		}
+		h.Add(HeaderDropped, strings.Join(fields, ", "))
+	}
+	return h
+}
+
+// headerSafe returns a field's name, which may be the client's own word, as a header field can carry it.
+func headerSafe(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r >= 0x7f || r == ',' {
+			return '_'
+		}
+		return r
+	}, s[:min(len(s), 100)])
+}
+
+// translateAnswer returns a whole answer in the client's dialect.
+func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
+	client, provider, err := s.translators(s.answer.Dialect)
+	if err != nil {
+		return nil, err
+	}
+	a, err := provider.DecodeAnswer(raw)
+	if err != nil {
+		var e *llm.Error
+		if errors.As(err, &e) && e.Code != llm.CodeInvalid {
+			return nil, err // what the upstream says about itself
+		}
+		return nil, &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
+	}
+	for _, c := range a.Choices {
+		if e := c.Finish.Usable(); e != nil {
+			return nil, e
+		}
+	}
+	return client.EncodeAnswer(a), nil
+}
+
+// translation is a source that reads an upstream's stream and gives it in the client's dialect. It ends
+// cleanly only where the upstream's stream was whole.
+type translation struct {
+	s       *serving
+	from    source
+	codec   dialect.Codec // the upstream's
+	framer  dialect.Framer
+	frame   dialect.Frame
+	event   dialect.Event
+	decoder conversation.StreamDecoder
+	encoder conversation.StreamEncoder
+	deltas  []conversation.Delta
+	buf     []byte
+	finish  string
+	ended   bool // the upstream's terminator came
+	over    bool
+}
+
+// translation returns the translation of the upstream's stream.
+func (s *serving) translation() source {
+	client, provider, err := s.translators(s.answer.Dialect)
+	if err != nil {
+		return failing{err}
+	}
+	return &translation{
+		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), decoder: provider.Decoder(),
+		encoder: client.Encoder(conversation.StreamOptions{IncludeUsage: s.request.IncludeUsage, Framing: s.endpoint.Framing}),
+	}
+}
+
+// failing is a source that never has anything.
+type failing struct{ err error }
+
+func (f failing) Next(dst []byte) ([]byte, error)   { return dst, f.err }
+func (f failing) Linger(dst []byte) ([]byte, error) { return dst, f.err }
+
+// Next appends events of the client's dialect.
+func (t *translation) Next(dst []byte) ([]byte, error) {
+	before := len(dst)
+	for !t.over && len(dst) == before {
+		var err error
+		if t.buf, err = t.from.Next(t.buf[:0]); err != nil && len(t.buf) == 0 {
+			if !errors.Is(err, io.EOF) {
+				return dst, err
+			}
+			return t.end(dst)
+		}
+		t.framer.Feed(t.buf)
+		if dst, err = t.frames(dst); err != nil {
+			return dst, err
+		}
+	}
+	if len(dst) == before {
+		return dst, io.EOF
+	}
+	return dst, nil
+}
+
+// Linger has nothing: a translated stream ends with its terminator.
+func (t *translation) Linger(dst []byte) ([]byte, error) { return dst, io.EOF }
+
+var errUnreadable = &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
+
+func (t *translation) frames(dst []byte) ([]byte, error) {
+	for !t.over {
+		ok, err := t.framer.Next(&t.frame)
+		if err != nil {
+			return dst, errUnreadable
+		}
+		if !ok {
+			return dst, nil
+		}
+		if dst, err = t.pass(dst); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+// pass translates the event at hand.
+func (t *translation) pass(dst []byte) ([]byte, error) {
+	if t.frame.Payload == nil {
+		return dst, nil
+	}
+	t.event = dialect.Event{Texts: t.event.Texts[:0], Closed: t.event.Closed[:0]}
+	if err := t.codec.Event(t.s.x.Op, t.frame.Payload, &t.event); err != nil {
+		return dst, errUnreadable
+	}
+	var err error
+	if t.deltas, err = t.decoder.Event(t.frame.Payload, t.deltas[:0]); err != nil {
+		return dst, errUnreadable
+	}
+	if t.event.Finish != "" {
+		t.finish = t.event.Finish
+	}
+	if dst = t.write(dst); t.event.End && !t.over {
+		t.ended = true
+		return t.end(dst)
+	}
+	return dst, nil
+}
+
+// write appends what the deltas at hand say.
+func (t *translation) write(dst []byte) []byte {
+	for i := range t.deltas {
+		d := &t.deltas[i]
+		switch {
+		case d.Kind == conversation.Usage && t.s.x.Usage == nil: // the client may not have asked for it
+			u := *d.Usage
+			t.s.x.Usage = &u
+		case d.Kind == conversation.Usage:
+			t.s.x.Usage.Merge(d.Usage)
+		case d.Kind == conversation.Finished && d.Finish.Usable() != nil:
+			*d = conversation.Delta{Kind: conversation.Failed, Err: d.Finish.Usable()}
+		}
+		dst = t.encoder.Append(dst, d)
+		if d.Kind == conversation.Failed {
+			t.over = true
+			return dst
+		}
+	}
+	return dst
+}
+
+// end ends the client's stream as the upstream's ended.
+func (t *translation) end(dst []byte) ([]byte, error) {
+	if t.framer.Tail(&t.frame) && !t.ended {
+		var err error
+		if dst, err = t.pass(dst); err != nil || t.over {
+			return dst, err
+		}
+	}
+	if !t.codec.Complete(t.ended, t.finish) {
+		return dst, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}
+	}
+	t.deltas = t.decoder.End(t.deltas[:0])
+	if dst = t.write(dst); !t.over {
+		dst = t.encoder.End(dst)
+	}
+	t.over = true
+	return dst, nil
+}
