@@ -1,71 +1,28 @@
 package codecs
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/sdktest/fidelity"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
-// recording is one recorded exchange with a vendor.
-type recording struct {
-	name    string
-	dialect llm.Dialect
-	request []byte
-	answer  []byte
-	kind    string
-	status  int
-}
-
-// endpoints are the recordings of conversations, by the dialect they are in.
-var endpoints = map[string]llm.Dialect{
-	"chat.completions": llm.OpenAI, "openai-compat": llm.OpenAI, "responses": llm.Responses, "messages": llm.Anthropic, "streamRawPredict": llm.Anthropic,
-	"generateContent": llm.Gemini, "streamGenerateContent": llm.Gemini,
-}
-
-func recordings(t *testing.T) (all []recording) {
+// conversations returns the recorded conversations, or skips the test.
+func conversations(t *testing.T) (all []*recorded.Exchange) {
 	t.Helper()
-	root := os.Getenv("GINNEL_CORPUS")
-	if root == "" {
-		root = "../../../../shared/corpus"
+	exchanges, err := recorded.All(recorded.Corpus("../../.."), "*.json")
+	if err != nil {
+		t.Skip(err)
 	}
-	files, _ := filepath.Glob(filepath.Join(root, "providers", "dev", "*.json"))
-	if len(files) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
-	}
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, x := range exchanges {
+		if x.Dialect() != "" && len(x.Ask()) > 0 {
+			all = append(all, x)
 		}
-		var r struct {
-			Endpoint string
-			Request  struct{ Body json.RawMessage }
-			Response struct {
-				Status    int
-				Kind, Raw string
-				Body      json.RawMessage
-			}
-		}
-		if err := json.Unmarshal(b, &r); err != nil {
-			t.Fatal(err)
-		}
-		d, ok := endpoints[r.Endpoint]
-		if !ok || len(r.Request.Body) == 0 {
-			continue
-		}
-		rec := recording{filepath.Base(file), d, r.Request.Body, []byte(r.Response.Raw), r.Response.Kind, r.Response.Status}
-		if len(rec.answer) == 0 {
-			rec.answer = r.Response.Body
-		}
-		all = append(all, rec)
 	}
 	return all
 }
@@ -77,35 +34,35 @@ var dialects = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemin
 // name, or what was left out is listed.
 func TestRequestsAcross(t *testing.T) {
 	kept, refused := map[string]int{}, map[string]int{}
-	for _, r := range recordings(t) {
-		if r.status >= 400 {
+	for _, r := range conversations(t) {
+		if r.Response.Status >= 400 {
 			continue
 		}
-		q, err := Translator(r.dialect).DecodeRequest(r.request)
+		q, err := Translator(r.Dialect()).DecodeRequest(r.Ask())
 		if err != nil {
-			refused[fmt.Sprint(r.dialect, ": ", err)]++
+			refused[fmt.Sprint(r.Dialect(), ": ", err)]++
 			continue
 		}
 		for _, target := range dialects {
 			copied := *q
 			body, lost, err := Translator(target).EncodeRequest(&copied, conversation.Limits{})
 			if err != nil {
-				refused[fmt.Sprint(r.dialect, " to ", target, ": ", err)]++
+				refused[fmt.Sprint(r.Dialect(), " to ", target, ": ", err)]++
 				continue
 			}
-			pair := fmt.Sprint(r.dialect, " to ", target)
+			pair := fmt.Sprint(r.Dialect(), " to ", target)
 			var read dialect.Request
 			if err := Of(target).Request(llm.OpChat, body, &read); err != nil {
-				t.Errorf("%s: %s: what was encoded cannot be read: %v\n%.400s", r.name, pair, err, body)
+				t.Errorf("%s: %s: what was encoded cannot be read: %v\n%.400s", r.Name, pair, err, body)
 				continue
 			}
 			again, err := Translator(target).DecodeRequest(body)
 			if err != nil {
-				t.Errorf("%s: %s: %v\n%.400s", r.name, pair, err, body)
+				t.Errorf("%s: %s: %v\n%.400s", r.Name, pair, err, body)
 				continue
 			}
-			if a, b := asked(q, lost), asked(again, lost); a != b {
-				t.Errorf("%s: %s: %s", r.name, pair, difference(a, b))
+			if a, b := fidelity.Asked(q, lost), fidelity.Asked(again, lost); a != b {
+				t.Errorf("%s: %s: %s", r.Name, pair, fidelity.Difference(a, b))
 				continue
 			}
 			kept[pair]++
@@ -119,166 +76,72 @@ func TestRequestsAcross(t *testing.T) {
 	}
 }
 
-var space = regexp.MustCompile(`\s+`)
-
-// asked says what of a request has to survive: all words in order, media, calls and results, tools, and
-// the wishes that every dialect knows.
-func asked(q *conversation.Request, lost []conversation.Loss) string {
-	var b strings.Builder
-	for _, p := range q.System {
-		b.WriteString(p.Text + "\n")
-	}
-	named := false // JSON mode asked for in words
-	for _, l := range lost {
-		named = named || l.Field == "response_format"
-	}
-	var results, words strings.Builder
-	for _, t := range q.Turns {
-		results.Reset()
-		words.Reset()
-		for _, p := range t.Parts {
-			switch p.Kind {
-			case conversation.Text, conversation.Refusal:
-				words.WriteString(p.Text + "\n")
-			case conversation.Media:
-				if p.Media.Text {
-					words.WriteString(p.Media.Data + "\n")
-					continue
-				}
-				fmt.Fprintf(&words, "media %.60s%.60s%s\n", p.Media.Data, p.Media.URL, p.Media.FileID)
-			case conversation.ToolCall:
-				fmt.Fprintf(&words, "call %s %s\n", p.Call.Name, canonical(p.Call.Arguments))
-			case conversation.ToolResult:
-				for _, part := range p.Result.Parts {
-					if part.Kind == conversation.Text {
-						fmt.Fprintf(&results, "result %s %s\n", p.Result.Name, canonical(part.Text))
-					} else if part.Kind == conversation.Media {
-						fmt.Fprintf(&words, "media %.60s%.60s%s\n", part.Media.Data, part.Media.URL, part.Media.FileID)
-					}
-				}
-			}
-		}
-		b.WriteString(results.String() + words.String())
-	}
-	for _, tool := range q.Tools {
-		fmt.Fprintf(&b, "tool %s %s %s\n", tool.Name, tool.Description, canonical(string(tool.Parameters)))
-	}
-	fmt.Fprintf(&b, "%d %v %v %s", max(q.ToolChoice.Mode, conversation.ToolAuto), q.ToolChoice.Names, q.Stop, canonical(string(q.Format.Schema)))
-	text := b.String()
-	if named {
-		text = strings.ReplaceAll(text, "Answer with one JSON object and nothing else.", "")
-	}
-	return space.ReplaceAllString(text, " ")
-}
-
-// canonical returns a JSON text in one form; what is none, or the empty object, stands for itself.
-func canonical(s string) string {
-	var v any
-	if json.Unmarshal([]byte(s), &v) != nil {
-		return strings.TrimSpace(s)
-	}
-	if m, ok := v.(map[string]any); ok {
-		if len(m) == 0 {
-			return ""
-		}
-		if props, ok := m["properties"].(map[string]any); ok && len(props) == 0 || len(m) == 1 && m["type"] == "object" {
-			return "" // a schema without properties
-		}
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
-}
-
-func difference(a, b string) string {
-	at := 0
-	for at < min(len(a), len(b)) && a[at] == b[at] {
-		at++
-	}
-	at = max(at-60, 0)
-	return fmt.Sprintf("...%.200s\n    became ...%.200s", a[at:], b[at:])
-}
-
 // TestAnswersAcross does the same with answers, whole and streamed: words, thoughts, calls with their ids
 // and arguments, the finish reason and the usage are kept in every dialect, and every stream is whole in
 // its grammar.
 func TestAnswersAcross(t *testing.T) {
 	kept := map[string]int{}
-	for _, r := range recordings(t) {
-		if r.status != 200 {
+	for _, r := range conversations(t) {
+		if r.Response.Status != 200 {
 			continue
 		}
-		if r.kind == "json" && !strings.HasPrefix(string(r.answer), "[") {
-			a, err := Translator(r.dialect).DecodeAnswer(r.answer)
+		if r.Response.Kind == "json" && !strings.HasPrefix(string(r.Answer()), "[") {
+			a, err := Translator(r.Dialect()).DecodeAnswer(r.Answer())
 			if err != nil {
-				t.Errorf("%s: %v", r.name, err)
+				t.Errorf("%s: %v", r.Name, err)
 				continue
 			}
 			for _, client := range dialects {
-				if !fits(a, client) {
+				if !fidelity.Fits(a, client) {
 					continue
 				}
 				body := Translator(client).EncodeAnswer(a)
 				var read dialect.Answer
 				if err := Of(client).Answer(llm.OpChat, body, &read); err != nil {
-					t.Errorf("%s to %s: %v\n%.400s", r.name, client, err, body)
+					t.Errorf("%s to %s: %v\n%.400s", r.Name, client, err, body)
 					continue
 				}
 				again, err := Translator(client).DecodeAnswer(body)
 				if err != nil {
-					t.Errorf("%s to %s: %v\n%.400s", r.name, client, err, body)
+					t.Errorf("%s to %s: %v\n%.400s", r.Name, client, err, body)
 					continue
 				}
-				if x, y := said(a), said(again); x != y {
-					t.Errorf("%s to %s: %s", r.name, client, difference(x, y))
+				if lost := fidelity.Said(a).Lost(fidelity.Said(again)); len(lost) > 0 {
+					t.Errorf("%s to %s: %v", r.Name, client, lost)
 					continue
 				}
-				kept[fmt.Sprint(r.dialect, " to ", client, ", whole")]++
+				kept[fmt.Sprint(r.Dialect(), " to ", client, ", whole")]++
 			}
 			continue
 		}
-		across(t, &r, kept)
+		across(t, r, kept)
 	}
 	for pair, n := range kept {
 		t.Logf("%s: %d answers kept", pair, n)
 	}
 }
 
-// fits reports whether a client of the dialect can have asked for the answer.
-func fits(a *conversation.Answer, client llm.Dialect) bool {
-	for _, c := range a.Choices {
-		if c.Finish.Usable() != nil {
-			return false // which is an error for every client
-		}
-		for _, p := range c.Parts {
-			if p.Kind == conversation.Media && client != llm.Anthropic && client != llm.Gemini {
-				return false // an image can be asked for in Gemini's dialect only
-			}
-		}
-	}
-	return len(a.Choices) <= 1 || client == llm.OpenAI || client == llm.Gemini
-}
-
 // across plays a recorded stream to clients of all dialects.
-func across(t *testing.T, r *recording, kept map[string]int) {
-	deltas, err := decode(r.dialect, r.answer)
+func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
+	deltas, err := decode(r.Dialect(), r.Answer())
 	if err != nil {
-		t.Errorf("%s: %v", r.name, err)
+		t.Errorf("%s: %v", r.Name, err)
 		return
 	}
 	var c conversation.Collector
 	if err := c.Add(deltas...); err != nil {
-		t.Errorf("%s: %v", r.name, err)
+		t.Errorf("%s: %v", r.Name, err)
 		return
 	}
 	if c.Failed != nil {
 		return
 	}
 	if err := c.Whole(); err != nil {
-		t.Errorf("%s: %v", r.name, err)
+		t.Errorf("%s: %v", r.Name, err)
 		return
 	}
 	for _, client := range dialects {
-		if !fits(&c.Answer, client) {
+		if !fidelity.Fits(&c.Answer, client) {
 			continue
 		}
 		e := Translator(client).Encoder(conversation.StreamOptions{IncludeUsage: true})
@@ -289,25 +152,25 @@ func across(t *testing.T, r *recording, kept map[string]int) {
 		raw = e.End(raw)
 		again, err := decode(client, raw)
 		if err != nil {
-			t.Errorf("%s to %s: %v", r.name, client, err)
+			t.Errorf("%s to %s: %v", r.Name, client, err)
 			continue
 		}
 		var d conversation.Collector
 		if err := d.Add(again...); err != nil {
-			t.Errorf("%s to %s: %v", r.name, client, err)
+			t.Errorf("%s to %s: %v", r.Name, client, err)
 			continue
 		}
 		if err := d.Whole(); err != nil {
-			t.Errorf("%s to %s: %v", r.name, client, err)
+			t.Errorf("%s to %s: %v", r.Name, client, err)
 		}
-		if x, y := said(&c.Answer), said(&d.Answer); x != y {
-			t.Errorf("%s to %s: %s", r.name, client, difference(x, y))
+		if lost := fidelity.Said(&c.Answer).Lost(fidelity.Said(&d.Answer)); len(lost) > 0 {
+			t.Errorf("%s to %s: %v", r.Name, client, lost)
 			continue
 		}
 		if !complete(client, raw) {
-			t.Errorf("%s to %s: the stream is not complete", r.name, client)
+			t.Errorf("%s to %s: the stream is not complete", r.Name, client)
 		}
-		kept[fmt.Sprint(r.dialect, " to ", client, ", streamed")]++
+		kept[fmt.Sprint(r.Dialect(), " to ", client, ", streamed")]++
 	}
 }
 
@@ -363,44 +226,4 @@ func complete(name llm.Dialect, raw []byte) bool {
 		return nil
 	})
 	return err == nil && Of(name).Complete(ended, finish)
-}
-
-// said says what of an answer has to survive.
-func said(a *conversation.Answer) string {
-	var b strings.Builder
-	for _, c := range a.Choices {
-		var words, thoughts, refusal, calls strings.Builder
-		for _, p := range c.Parts {
-			switch p.Kind {
-			case conversation.Text:
-				words.WriteString(p.Text)
-			case conversation.Refusal:
-				refusal.WriteString(p.Text)
-			case conversation.Thinking:
-				thoughts.WriteString(p.Text)
-			case conversation.ToolCall:
-				fmt.Fprintf(&calls, "call %s %s %s\n", p.Call.ID, p.Call.Name, canonical(p.Call.Arguments))
-			}
-		}
-		finish := c.Finish
-		switch finish {
-		case conversation.FinishSequence:
-			finish = conversation.FinishStop
-		case conversation.FinishRefusal, conversation.FinishFilter:
-			finish = "refused"
-		case "":
-			finish = conversation.FinishStop
-		case conversation.FinishContext, conversation.FinishPause:
-			finish = conversation.FinishLength
-		default:
-			if strings.HasPrefix(string(finish), "other:") {
-				finish = "refused"
-			}
-		}
-		fmt.Fprintf(&b, "%s|%s|%s|%s\n", words.String()+refusal.String(), space.ReplaceAllString(thoughts.String(), " "), calls.String(), finish)
-	}
-	if u := a.Usage; u != nil && u.InputTotal+u.OutputTotal > 0 {
-		fmt.Fprintf(&b, "%d %d", u.InputTotal, u.OutputTotal)
-	}
-	return b.String()
 }

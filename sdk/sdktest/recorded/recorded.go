@@ -1,0 +1,107 @@
+// Package recorded reads recorded exchanges with vendors: one JSON file each, as the project's corpus
+// has them (providers/dev). It is for tests and for the commands that score; it knows no dialect's
+// content.
+package recorded
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// ErrNone is the error of a folder without recordings.
+var ErrNone = errors.New("no recordings: set GINNEL_CORPUS to the corpus")
+
+// Exchange is one recorded exchange.
+type Exchange struct {
+	Name                      string `json:"-"` // of the file
+	Provider, Endpoint, Model string
+	Streaming                 bool
+	Features                  []string
+	Request                   struct {
+		Method, Path string
+		Body         json.RawMessage
+		Raw          string
+	}
+	Response struct {
+		Status  int
+		Headers map[string]string
+		Kind    string // json, sse, ndjson, text, eventstream, binary
+		Body    json.RawMessage
+		Raw     string
+		RawB64  string `json:"raw_b64"`
+	}
+}
+
+// Dialect returns the dialect of a conversation, and "" for everything else.
+func (x *Exchange) Dialect() llm.Dialect {
+	switch x.Endpoint {
+	case "chat.completions", "openai-compat":
+		return llm.OpenAI
+	case "responses":
+		return llm.Responses
+	case "messages", "streamRawPredict":
+		return llm.Anthropic
+	case "generateContent", "streamGenerateContent":
+		return llm.Gemini
+	}
+	return ""
+}
+
+// Ask returns the request's body.
+func (x *Exchange) Ask() []byte {
+	if x.Request.Raw != "" {
+		return []byte(x.Request.Raw)
+	}
+	return x.Request.Body
+}
+
+// Answer returns the answer's body.
+func (x *Exchange) Answer() []byte {
+	switch {
+	case x.Response.RawB64 != "":
+		b, _ := base64.StdEncoding.DecodeString(x.Response.RawB64)
+		return b
+	case x.Response.Raw != "":
+		return []byte(x.Response.Raw)
+	}
+	return x.Response.Body
+}
+
+// Corpus returns the folder of the corpus: $GINNEL_CORPUS, or the default beside the project, whose root
+// is at root.
+func Corpus(root string) string {
+	if dir := os.Getenv("GINNEL_CORPUS"); dir != "" {
+		return dir
+	}
+	return filepath.Join(root, "..", "shared", "corpus")
+}
+
+// All reads the recordings of a corpus whose names fit pattern, in the order of their names.
+func All(corpus, pattern string) ([]*Exchange, error) {
+	files, err := filepath.Glob(filepath.Join(corpus, "providers", "dev", pattern))
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, ErrNone
+	}
+	all := make([]*Exchange, 0, len(files))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		x := &Exchange{Name: filepath.Base(file)}
+		if err := json.Unmarshal(text, x); err != nil {
+			return nil, fmt.Errorf("%s: %w", x.Name, err)
+		}
+		all = append(all, x)
+	}
+	return all, nil
+}
