@@ -37,6 +37,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if err := r.End(); err != nil {
 		return dst, err
 	}
+	at := len(dst)
 	dst = d.deltas(&e, dst)
 	if seen.Usage != nil {
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
@@ -45,7 +46,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		d.over = true
 		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: finishFrom(e.stop), Sequence: e.sequence})
 	}
-	return dst, nil
+	return conversation.Begun(&d.began, dst, at, conversation.Delta{}), nil
 }
 
 // event is what one event may say.
@@ -116,7 +117,7 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 			dst = append(dst, conversation.Delta{Kind: conversation.Begin, ID: e.id, Model: e.model})
 		}
 	case "content_block_start":
-		if e.block != nil && d.began {
+		if e.block != nil && !d.over {
 			dst = d.open(e, dst)
 		}
 	case "content_block_delta":

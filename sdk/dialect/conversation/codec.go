@@ -95,3 +95,20 @@ func (l *Lost) Others(r *Request) error {
 func Unsupported(field string) error {
 	return &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model cannot be told `" + field + "`, and leaving it out would change the request"}
 }
+
+// Begun puts begin before the deltas from at on, where the stream had none yet and they are more than a
+// failure: a vendor may leave its own beginning out.
+func Begun(began *bool, dst []Delta, at int, begin Delta) []Delta {
+	if *began || len(dst) == at || dst[at].Kind == Failed {
+		return dst
+	}
+	*began = true
+	if dst[at].Kind == Begin {
+		return dst
+	}
+	begin.Kind = Begin
+	dst = append(dst, Delta{})
+	copy(dst[at+1:], dst[at:])
+	dst[at] = begin
+	return dst
+}

@@ -80,16 +80,14 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if err := r.End(); err != nil {
 		return dst, err
 	}
-	if !d.began && (len(dst) > at || begin.ID != "") {
-		d.began = true
-		dst = append(dst, conversation.Delta{})
-		copy(dst[at+1:], dst[at:])
-		dst[at] = begin
-	}
 	if seen.Usage != nil {
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
 	}
-	return dst, nil
+	if len(dst) == at && begin.ID != "" && !d.began {
+		d.began = true
+		return append(dst, begin), nil
+	}
+	return conversation.Begun(&d.began, dst, at, begin), nil
 }
 
 // piece reads what a chunk says of one choice.

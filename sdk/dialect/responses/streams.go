@@ -65,6 +65,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if err := r.End(); err != nil {
 		return dst, err
 	}
+	at := len(dst)
 	if dst = d.deltas(&e, dst); seen.Usage != nil {
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
 	}
@@ -79,7 +80,12 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		}
 		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: finish})
 	}
-	return dst, nil
+	var begin conversation.Delta
+	if e.response != nil {
+		a := &e.response.answer
+		begin.ID, begin.Model, begin.Created = a.ID, a.Model, a.Created
+	}
+	return conversation.Begun(&d.began, dst, at, begin), nil
 }
 
 func (e *event) member(r decoder, key string) {
@@ -143,11 +149,11 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 	case "response.content_part.done":
 		dst = d.close(dst, partKey{e.output, e.content}, conversation.Opaque{})
 	case "response.output_item.added":
-		if e.item != nil && d.began && strings.HasSuffix(e.item.kind, "_call") && e.item.name != "" {
+		if e.item != nil && strings.HasSuffix(e.item.kind, "_call") && e.item.name != "" {
 			dst = d.call(dst, whole, e.item)
 		}
 	case "response.output_item.done":
-		if e.item != nil && d.began {
+		if e.item != nil {
 			dst = d.done(dst, whole, e.item)
 		}
 	}

@@ -1,0 +1,70 @@
+// Command conformance plays recorded exchanges with vendors through a running gateway: each recording is
+// its own upstream, and is called by a client of every dialect that can express its request. It prints,
+// by provider and client, how many kept the text, the tool calls, the finish reason, the usage and the
+// grammar of the stream, and lists every miss with its reason.
+//
+// It changes nothing and judges only what arrives at the client; why is for the packages' tests.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
+)
+
+func main() {
+	binary := flag.String("ginnel", "bin/ginnel", "the binary under test")
+	corpus := flag.String("corpus", recorded.Corpus("."), "the recordings")
+	verbose := flag.Bool("v", false, "say what was refused, too")
+	flag.Parse()
+	if err := run(*binary, *corpus, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+}
+
+func run(binary, corpus string, verbose bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	all, err := recorded.All(corpus, "*.json")
+	if err != nil {
+		return err
+	}
+	var played []*recorded.Exchange
+	for _, x := range all {
+		if x.Dialect() != "" && len(x.Ask()) > 0 {
+			played = append(played, x)
+		}
+	}
+	up := newUpstream(played)
+	defer up.Close()
+	dir, err := os.MkdirTemp("", "ginnel-conformance-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	gw, err := startGateway(ctx, binary, dir, up.URL, played)
+	if err != nil {
+		return err
+	}
+	defer gw.stop()
+	t := newTable()
+	for i, x := range played {
+		for _, client := range dialects {
+			t.add(x, client, gw.play(ctx, i, x, client))
+		}
+	}
+	t.write(os.Stdout, verbose)
+	if n := t.silent(); n > 0 {
+		return fmt.Errorf("%d silent losses", n)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/sdktest/fidelity"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
+)
+
+// columns are the features that the table counts.
+var columns = append(append([]fidelity.Feature{}, fidelity.Features...), failure)
+
+type row struct {
+	played, skipped, refused, failed, streams, formed int
+	had, kept                                         map[fidelity.Feature]int
+}
+
+type table struct {
+	rows   map[[2]string]*row // by provider with its dialect, and client
+	misses []string
+	said   []string // what was refused or skipped
+	lost   int
+}
+
+func newTable() *table { return &table{rows: map[[2]string]*row{}} }
+
+func (t *table) add(x *recorded.Exchange, client llm.Dialect, o outcome) {
+	key := [2]string{x.Provider + " (" + string(x.Dialect()) + ")", string(client)}
+	r := t.rows[key]
+	if r == nil {
+		r = &row{had: map[fidelity.Feature]int{}, kept: map[fidelity.Feature]int{}}
+		t.rows[key] = r
+	}
+	about := x.Name + " as " + string(client) + ": "
+	switch {
+	case o.skipped != "":
+		r.skipped++
+		t.said = append(t.said, about+"not played: "+o.skipped)
+		return
+	case o.refused != "":
+		r.refused++
+		t.said = append(t.said, about+"refused: "+o.refused)
+		return
+	}
+	r.played++
+	if o.failed != "" {
+		r.failed++
+		t.misses = append(t.misses, about+o.failed)
+		return
+	}
+	for f := range o.kept {
+		r.had[f]++
+		if why, lost := o.lost[f]; lost {
+			t.lost++
+			t.misses = append(t.misses, about+string(f)+": "+why)
+		} else {
+			r.kept[f]++
+		}
+	}
+	if x.Response.Kind == "sse" && o.kept[failure] == false {
+		r.streams++
+		if o.grammar == "" {
+			r.formed++
+		} else {
+			t.misses = append(t.misses, about+"grammar: "+o.grammar)
+		}
+	}
+}
+
+// silent returns how many features were lost without a word.
+func (t *table) silent() int { return t.lost }
+
+func (t *table) write(out io.Writer, verbose bool) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprint(w, "provider\tclient\tplayed\trefused\tnot played\tfailed")
+	for _, f := range columns {
+		fmt.Fprintf(w, "\t%s", f)
+	}
+	fmt.Fprintln(w, "\tgrammar")
+	keys := make([][2]string, 0, len(t.rows))
+	for k := range t.rows {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool { return strings.Join(keys[i][:], " ") < strings.Join(keys[j][:], " ") })
+	sum := &row{had: map[fidelity.Feature]int{}, kept: map[fidelity.Feature]int{}}
+	for _, k := range keys {
+		r := t.rows[k]
+		r.write(w, k)
+		sum.add(r)
+	}
+	sum.write(w, [2]string{"all", "all"})
+	w.Flush()
+	kept, had := sum.formed, sum.streams
+	for _, f := range columns {
+		kept, had = kept+sum.kept[f], had+sum.had[f]
+	}
+	had += sum.failed
+	fmt.Fprintf(out, "\nkept %d of %d features, %.2f %% (target: at least 99 %%); %d lost without a word (target: 0)\n", kept, had, 100*float64(kept)/float64(max(had, 1)), t.lost)
+	for _, m := range t.misses {
+		fmt.Fprintln(out, "miss:", m)
+	}
+	if verbose {
+		for _, s := range t.said {
+			fmt.Fprintln(out, s)
+		}
+	}
+}
+
+func (r *row) add(o *row) {
+	r.played, r.skipped, r.refused, r.failed = r.played+o.played, r.skipped+o.skipped, r.refused+o.refused, r.failed+o.failed
+	r.streams, r.formed = r.streams+o.streams, r.formed+o.formed
+	for f, n := range o.had {
+		r.had[f] += n
+		r.kept[f] += o.kept[f]
+	}
+}
+
+func (r *row) write(w io.Writer, key [2]string) {
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d", key[0], key[1], r.played, r.refused, r.skipped, r.failed)
+	for _, f := range columns {
+		fmt.Fprintf(w, "\t%d/%d", r.kept[f], r.had[f])
+	}
+	fmt.Fprintf(w, "\t%d/%d\n", r.formed, r.streams)
+}

@@ -1,0 +1,84 @@
+package codecs
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// FuzzRequests holds that whatever a client writes is refused or becomes a request of every other dialect
+// that its codec can read.
+func FuzzRequests(f *testing.F) {
+	f.Add(0, []byte(`{"model":"m","messages":[{"role":"system","content":"s"},{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{"}}]},{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"t"}]}],"tools":[{"type":"function","function":{"name":"f"}}],"n":1}`))
+	f.Add(1, []byte(`{"model":"m","instructions":"i","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]},{"type":"reasoning","summary":[],"encrypted_content":"x"}],"reasoning":{"effort":"low"}}`))
+	f.Add(2, []byte(`{"model":"m","max_tokens":9,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":"r","is_error":true}]}],"thinking":{"type":"enabled","budget_tokens":1024}}`))
+	f.Add(3, []byte(`{"system_instruction":{"parts":{"text":"s"}},"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"x"}]},{"parts":[{"functionResponse":{"name":"f","response":{"result":"r"}}}]}],"generationConfig":{"responseSchema":{"type":"OBJECT"}}}`))
+	f.Fuzz(func(t *testing.T, from int, body []byte) {
+		source := dialects[uint(from)%4]
+		var read dialect.Request
+		if Of(source).Request(llm.OpChat, body, &read) != nil {
+			return // it never comes to a translation
+		}
+		q, err := Translator(source).DecodeRequest(body)
+		if err != nil {
+			public(t, err)
+			return
+		}
+		for _, target := range dialects {
+			copied := *q
+			out, _, err := Translator(target).EncodeRequest(&copied, conversation.Limits{})
+			if err != nil {
+				public(t, err)
+				continue
+			}
+			if err := Of(target).Request(llm.OpChat, out, &read); err != nil {
+				t.Errorf("%s to %s: %v: %s", source, target, err, out)
+			}
+		}
+	})
+}
+
+// public holds an error to be one that a client may see.
+func public(t *testing.T, err error) {
+	t.Helper()
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Code != llm.CodeInvalid || e.Message == "" {
+		t.Errorf("error %#v", err)
+	}
+}
+
+// FuzzStreams holds that whatever a vendor streams is refused or becomes a stream of every dialect that
+// keeps to the order of deltas.
+func FuzzStreams(f *testing.F) {
+	f.Add(0, []byte("data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"index\":0,\"id\":\"x\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"))
+	f.Add(1, []byte("data: {\"type\":\"response.created\",\"response\":{\"id\":\"1\"}}\n\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"a\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n"))
+	f.Add(2, []byte("data: {\"type\":\"message_start\",\"message\":{\"id\":\"1\"}}\n\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"s\"}}\n\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"))
+	f.Add(3, []byte("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\",\"thought\":true},{\"functionCall\":{\"name\":\"f\"}}]},\"finishReason\":\"STOP\"}]}\n\n"))
+	f.Fuzz(func(t *testing.T, from int, stream []byte) {
+		source := dialects[uint(from)%4]
+		deltas, err := decode(source, stream)
+		if err != nil {
+			return
+		}
+		var c conversation.Collector
+		if err := c.Add(deltas...); err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		for _, target := range dialects {
+			e := Translator(target).Encoder(conversation.StreamOptions{IncludeUsage: true})
+			var raw []byte
+			for i := range deltas {
+				raw = e.Append(raw, &deltas[i])
+			}
+			if c.Failed == nil {
+				raw = e.End(raw)
+			}
+			if _, err := decode(target, raw); err != nil {
+				t.Errorf("%s to %s: %v: %s", source, target, err, raw)
+			}
+		}
+	})
+}
