@@ -61,7 +61,8 @@ type StreamDecoder interface {
 	// Event appends what the payload of one event tells to dst and returns it. Its strings are the
 	// caller's to keep.
 	Event(payload []byte, dst []Delta) ([]Delta, error)
-	// End appends what is still open when the stream ended: it may not invent a finish reason.
+	// End appends what is still open when the stream has ended, and a finish reason that was not final
+	// until then: it may not invent one.
 	End(dst []Delta) []Delta
 }
 

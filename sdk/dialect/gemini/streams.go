@@ -21,7 +21,8 @@ type choiceState struct {
 	open          int // the block of words, or -1
 	kind          conversation.Kind
 	sealed        conversation.Opaque
-	calls, over   bool
+	calls         bool
+	finish        string // the last reason: older models give one with every piece
 }
 
 func (d *streamDecoder) choice(index int) *choiceState {
@@ -56,9 +57,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		dst = d.choice(s.candidates[i].index).read(&s.candidates[i], dst)
 	}
 	if s.blocked != "" && len(d.choices) == 0 {
-		c := d.choice(0)
-		c.over = true
-		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: conversation.FinishFilter})
+		d.choice(0).finish = "SAFETY"
 	}
 	if seen.Usage != nil {
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
@@ -67,9 +66,6 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 }
 
 func (c *choiceState) read(from *candidate, dst []conversation.Delta) []conversation.Delta {
-	if c.over {
-		return dst
-	}
 	for i := range from.parts {
 		p := &from.parts[i]
 		switch p.Kind {
@@ -82,10 +78,8 @@ func (c *choiceState) read(from *candidate, dst []conversation.Delta) []conversa
 	if len(from.citations) > 0 && c.open >= 0 && c.kind == conversation.Text {
 		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Citations: from.citations})
 	}
-	if f := finishFrom(from.finish, c.calls); f != "" {
-		dst = c.close(dst)
-		c.over = true
-		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: f})
+	if from.finish != "" {
+		c.finish = from.finish
 	}
 	return dst
 }
@@ -143,10 +137,13 @@ func (c *choiceState) close(dst []conversation.Delta) []conversation.Delta {
 	return dst
 }
 
-// End closes what is open.
+// End closes what is open and says why each candidate ended.
 func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 	for _, c := range d.choices {
 		dst = c.close(dst)
+		if f := finishFrom(c.finish, c.calls); f != "" {
+			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: f})
+		}
 	}
 	return dst
 }
