@@ -59,9 +59,10 @@ pipeline "standard" {
 }
 
 # A route asks for a virtual key unless it says auth = "none": `ginnel keys create --name laptop`.
-route "v1" {
+# OpenAI's and Anthropic's clients call paths below /v1, Gemini's below /v1beta.
+route "models" {
   listener = listener.public
-  match    = { path = "/v1/*" }
+  match    = { path = "/*" }
   pipeline = pipeline.standard
   models   = [model.echo]
 }

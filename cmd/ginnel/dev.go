@@ -47,7 +47,7 @@ filter "sanitize" { wasm = "builtin:sanitize" }
 pipeline "standard" { filters = [filter.headers, filter.ratelimit, filter.sanitize] }
 route "v1" {
   listener = listener.public
-  match    = { path = "/v1/*" }
+  match    = { path = "/*" }
   pipeline = pipeline.standard
   models   = [model.echo]
 }

@@ -9,6 +9,7 @@ package openai
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -22,12 +23,22 @@ const (
 	origin  = "https://api.openai.com/v1"
 )
 
+// templates are the operations of both dialects.
+var templates = []provider.Template{
+	{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
+	{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
+	{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
+	{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
+	{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
+}
+
 // config is the plugin's config block.
 type config struct {
 	APIKey       string            `json:"api_key"`
 	Organization string            `json:"organization"`
 	Project      string            `json:"project"`
 	Headers      map[string]string `json:"headers"`
+	Dialects     []llm.Dialect     `json:"dialects"`
 }
 
 type plugin struct {
@@ -55,6 +66,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 				{Name: "organization", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Organization"},
 				{Name: "project", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Project"},
 				{Name: "headers", Kind: schema.Map, Optional: true, Sensitive: true, Doc: "further header fields of every request"},
+				{Name: "dialects", Kind: schema.Strings, Optional: true, Doc: "what the server has: `openai` (Chat Completions, Embeddings), `responses`; both, where it is left out. Clients of other dialects are translated to the first"},
 			},
 		},
 	}, nil
@@ -72,16 +84,16 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	lease := &provider.Relay{
-		Ops: []provider.Template{
-			{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
-			{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
-			{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
-			{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
-			{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
-		},
-		Header:    header,
-		RefreshOn: []provider.Match{{Status: 401}},
+	lease := &provider.Relay{Header: header, RefreshOn: []provider.Match{{Status: 401}}}
+	for _, d := range c.Dialects {
+		if d != llm.OpenAI && d != llm.Responses {
+			return &llm.Error{Code: llm.CodeInvalid, Message: "config: dialects: " + string(d) + " is neither openai nor responses"}
+		}
+	}
+	for _, t := range templates {
+		if len(c.Dialects) == 0 || slices.Contains(c.Dialects, t.Dialect) {
+			lease.Ops = append(lease.Ops, t)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

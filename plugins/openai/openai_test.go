@@ -57,6 +57,12 @@ func TestLease(t *testing.T) {
 	if r, err := lease(t, map[string]any{"api_key": key}); err != nil || r.Header.Get("authorization") != "Bearer "+key {
 		t.Errorf("%v", err)
 	}
+	if r, err := lease(t, map[string]any{"dialects": []string{"responses"}}); err != nil || r.Find(llm.OpChat, llm.OpenAI) != nil || r.Find(llm.OpChat, llm.Responses) == nil {
+		t.Errorf("a server with one dialect: %+v, %v", r, err)
+	}
+	if _, err := lease(t, map[string]any{"dialects": []string{"gemini"}}); err == nil {
+		t.Error("a dialect that the plugin does not have is taken")
+	}
 	if r, err := lease(t, nil); err != nil || len(r.Header) != 0 {
 		t.Errorf("a server without a key: %v, %v", r, err)
 	}

@@ -122,6 +122,9 @@ func sameAnswer(t *testing.T, name string, a, b *conversation.Answer) {
 			for p := range x.Choices[i].Parts {
 				x.Choices[i].Parts[p].Citations = nil
 			}
+			if x.Choices[i].Finish == conversation.FinishRefusal { // content_filter, beside the words of the refusal
+				x.Choices[i].Finish = conversation.FinishFilter
+			}
 			if len(x.Choices[i].Parts) == 0 {
 				x.Choices[i].Parts = nil
 			}
