@@ -6,7 +6,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build dev test race test-clients test-proxywasm bench filters proto generate lint ci clean
+.PHONY: help build dev test race test-clients test-proxywasm conformance bench filters proto generate lint ci clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro b
 	$(BIN)/bench -ginnel $(BIN)/ginnel
 	$(GO) test -run '^$$' -bench . -skip 'Open|Stop' -benchtime 500x ./core/wasmhost/... ./core/scan/... ./filters/...
 	$(GO) test -run '^$$' -bench 'Open|Stop' -benchtime 2x ./core/wasmhost/...
+
+conformance: build ## every recorded exchange, called in every dialect: what is kept
+	$(GO) run ./cmd/conformance -ginnel $(BIN)/ginnel
 
 filters: ## the built-in filters' modules
 	$(GO) run ./cmd/internal/buildfilters

@@ -49,9 +49,27 @@ func newUpstream(all []*recorded.Exchange) *httptest.Server {
 		if kind != "" {
 			w.Header().Set("Content-Type", kind)
 		}
+		answer := x.Answer()
+		if r.URL.Query().Get("alt") == "sse" && bytes.HasPrefix(answer, []byte("[")) { // recorded as an array
+			w.Header().Set("Content-Type", "text/event-stream")
+			answer = asEvents(answer)
+		}
 		w.WriteHeader(x.Response.Status)
-		w.Write(x.Answer())
+		w.Write(answer)
 	}))
+}
+
+// asEvents returns the items of an array as server-sent events, as Gemini sends them for alt=sse.
+func asEvents(array []byte) (out []byte) {
+	events(array, func(item []byte) error {
+		var line bytes.Buffer
+		if err := json.Compact(&line, item); err != nil {
+			return err
+		}
+		out = append(append(append(out, "data: "...), line.Bytes()...), "\r\n\r\n"...)
+		return nil
+	})
+	return out
 }
 
 // process is a daemon under test.
