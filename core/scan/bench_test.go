@@ -16,7 +16,7 @@ const (
 func fill(s string) []byte { return []byte(strings.Repeat(s, 2048/len(s)+1)[:2048]) }
 
 func BenchmarkScan2KiB(b *testing.B) {
-	text := builtin(b, "secrets.rules", "secrets_request.rules")
+	text := builtin(b, "secrets.rules", "request.rules", "pii.rules", "prompt.rules", "hidden.rules")
 	s := mustCompile(b, string(text))
 	rules, err := Parse(text)
 	if err != nil {
@@ -47,7 +47,7 @@ func BenchmarkScan2KiB(b *testing.B) {
 }
 
 func BenchmarkDelta40(b *testing.B) {
-	s := mustCompile(b, string(builtin(b, "secrets.rules")))
+	s := mustCompile(b, string(builtin(b, "secrets.rules", "answer.rules", "pii.rules", "output.rules")))
 	for name, text := range map[string]string{"nothing": quiet, "chat": talk} {
 		b.Run(name, func(b *testing.B) {
 			parts := []string{}
@@ -66,7 +66,7 @@ func BenchmarkDelta40(b *testing.B) {
 }
 
 func BenchmarkField(b *testing.B) {
-	s := mustCompile(b, string(builtin(b, "structured.rules")))
+	s := mustCompile(b, string(builtin(b, "structured.rules", "injection.rules", "fields.rules")))
 	for name, text := range map[string]string{
 		"model": "gpt-4o-mini-2024-07-18", "arguments": `{"city": "New York, NY", "unit": "celsius", "days": 5, "note": "it's for O'Hara & sons"}`,
 	} {
@@ -84,7 +84,7 @@ func BenchmarkField(b *testing.B) {
 }
 
 func BenchmarkCompile(b *testing.B) {
-	for _, file := range []string{"secrets.rules", "structured.rules"} {
+	for _, file := range []string{"secrets.rules", "prompt.rules", "pii.rules", "output.rules", "structured.rules", "injection.rules"} {
 		text := builtin(b, file)
 		b.Run(file, func(b *testing.B) {
 			b.ReportAllocs()

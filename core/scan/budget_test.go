@@ -23,8 +23,8 @@ func TestOrdinaryTextsStayFarBelowTheBudget(t *testing.T) {
 		fmt.Fprintf(&code, "if (a[%d] == b && (c || !d)) { f(x.y(), z[i++], \"s\", 'k'); } // token or key\n", i)
 		fmt.Fprintf(&keys, "key=%d&token=abc&api_key: none, password is not set, https://a.b:80/c@d ", i)
 	}
-	text := mustCompile(t, string(builtin(t, "secrets.rules", "secrets_request.rules")))
-	field := mustCompile(t, string(builtin(t, "structured.rules")))
+	text := mustCompile(t, string(builtin(t, "secrets.rules", "request.rules", "pii.rules", "prompt.rules", "hidden.rules")))
+	field := mustCompile(t, string(builtin(t, "structured.rules", "injection.rules", "fields.rules")))
 	for name, v := range map[string]string{
 		"base64": base64.StdEncoding.EncodeToString(blob), "hex": fmt.Sprintf("%x", blob), "numbers": numbers.String(),
 		"page": page.String(), "code": code.String(), "keys": keys.String(), "brackets": strings.Repeat("(((())))[[]]{{}}", 4000),

@@ -17,6 +17,15 @@ var checks = map[string]func([]byte) bool{
 	"jwt":      jwt,
 	"bearer":   bearer,
 	"password": password,
+	"email":    email,
+	"domain":   domain,
+	"ssn":      ssn,
+	"ip":       ip,
+	"ip6":      ip6,
+	"phone":    phone,
+	"said":     said,
+	"tags":     tags,
+	"carries":  carries,
 }
 
 // placeholders stand in values that only show where a secret goes.

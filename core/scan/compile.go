@@ -21,7 +21,7 @@ var (
 )
 
 // Compile reads a rules file and builds the set. The error joins a LineError for every mistake;
-// patterns that cannot be bounded are mistakes.
+// patterns that cannot be bounded are mistakes, and so are examples that do not do what they shall.
 func Compile(rules []byte) (*Set, error) {
 	parsed, err := Parse(rules)
 	if err != nil {
@@ -29,8 +29,8 @@ func Compile(rules []byte) (*Set, error) {
 	}
 	s := &Set{}
 	var (
-		errs        []error
-		text, field = newBuilder(), newBuilder()
+		errs                 []error
+		text, folding, field = newBuilder(), newBuilder(), newBuilder()
 	)
 	for i, r := range parsed {
 		s.infos = append(s.infos, Info{r.ID, r.Class, r.Context})
@@ -40,6 +40,8 @@ func Compile(rules []byte) (*Set, error) {
 		}
 		if err := b.add(int32(i), &r); err != nil {
 			errs = append(errs, &LineError{r.Line, fmt.Errorf("rule %s: %w", r.ID, err)})
+		} else if r.Fold != "" {
+			err = folding.add(int32(i), &r)
 		}
 	}
 	if errs != nil {
@@ -51,8 +53,11 @@ func Compile(rules []byte) (*Set, error) {
 	if s.field, err = field.engine(); err != nil {
 		return nil, err
 	}
-	s.pool.New = func() any { return newWork(s.text, s.field) }
-	return s, nil
+	if s.folding, err = folding.engine(); err != nil {
+		return nil, err
+	}
+	s.pool.New = func() any { return newWork(s.text, s.folding, s.field) }
+	return s, s.try(parsed)
 }
 
 // builder gathers the rules of one engine.
@@ -205,7 +210,7 @@ func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
 	}
 	if kind := kindOf(trigger); kind != 0 {
 		b.e.kinds |= kind
-		b.e.byKind[kindIndex(kind)] = append(b.e.byKind[kindIndex(kind)], ref{rule: id})
+		b.fires(kind, id, c)
 	}
 	c.reach = c.backMax
 	for _, k := range wakers {
@@ -223,6 +228,21 @@ func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
 	}
 	if c.reach > 0 {
 		b.e.headed = append(b.e.headed, id)
+	}
+}
+
+// fires registers a rule under the bytes that its trigger is fired by: where a match begins with that
+// byte, under those alone with which one may.
+func (b *builder) fires(k kind, id uint16, c *rule) {
+	at := &b.e.byKind[kindIndex(k)]
+	if *at == nil {
+		*at = new([256][]ref)
+	}
+	heads := c.parts[0].a.Heads()
+	for i, kinds := range kindsOf {
+		if kinds&k != 0 && (c.back != nil || heads.Has(byte(i))) {
+			(*at)[i] = append((*at)[i], ref{rule: id})
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ type engine struct {
 	byKey  [][]ref       // rules that a keyword wakes
 	byHead [256][]uint16 // rules of no reach, by the first bytes of their keywords
 	kinds  kind          // triggers that some rule uses
-	byKind [kindCount][]ref
+	byKind [kindCount]*[256][]ref // rules that a trigger wakes, by the byte that fires it; nil = none
 	headed []uint16 // rules whose matches may begin before what wakes them
 	detect []detector
 }
@@ -67,6 +67,10 @@ type work struct {
 	low   int // first byte of the buffer that may begin a match nothing told of yet
 	keep  int // first byte of the buffer that is still needed
 	from  int // where the match began that parts looked at last
+
+	// Rules that fold only.
+	folded  []byte // the text as it looks
+	offsets []*int // of matches in it
 
 	// Structured rules only.
 	field []byte  // a string of a JSON text
@@ -158,7 +162,11 @@ func (e *engine) wake(w *work, t []byte, pos, end int, r ref, final bool) {
 	w.steps += 2 + max(hi-lo, 0)
 	for ; lo <= hi; lo++ {
 		at := w.base + lo
-		if at < w.last[r.rule] && ru.before == 0 || at+1 == w.tried[r.rule] || !ru.parts[0].a.May(t, lo) {
+		if at+1 == w.tried[r.rule] {
+			w.hasten(r.rule, lo, end)
+			continue
+		}
+		if at < w.last[r.rule] && ru.before == 0 || !ru.parts[0].a.May(t, lo) {
 			continue
 		}
 		w.tried[r.rule] = at + 1
@@ -169,6 +177,16 @@ func (e *engine) wake(w *work, t []byte, pos, end int, r ref, final bool) {
 		}
 		if w.steps > w.limit {
 			return
+		}
+	}
+}
+
+// hasten notes that a candidate which is undecided has a waker that ends at end too: a match that
+// holds one of its wakers is one.
+func (w *work) hasten(rule uint16, start, end int) {
+	for i := range w.pend {
+		if c := &w.pend[i]; c.rule == rule && c.start == start {
+			c.end = min(c.end, end)
 		}
 	}
 }
@@ -194,6 +212,9 @@ func (e *engine) step(w *work, c *candidate, t []byte, final bool) bool {
 		}
 	}
 	if end < c.end {
+		if end >= 0 {
+			w.tried[c.rule] = 0 // another waker, within the match, may follow
+		}
 		return true
 	}
 	if ru.check != nil {

@@ -207,13 +207,18 @@ func (s *Set) reading(w *work, v []byte) error {
 }
 
 // isJSON reports whether a text is an object or an array, as far as its letters outside strings
-// tell. What is not is read as one value, so a wrong answer hides nothing.
+// tell, and what follows a brace. What is not is read as one value.
 func isJSON(t []byte) bool {
 	t = bytes.TrimLeft(t, " \t\r\n")
 	if len(t) == 0 || t[0] != '{' && t[0] != '[' {
 		return false
 	}
+	brace := false // only a brace and spaces stand before t[i]
 	for i := 0; i < len(t); i++ {
+		if brace && bytes.IndexByte([]byte(" \t\r\n\"}"), t[i]) < 0 {
+			return false
+		}
+		brace = t[i] == '{' || brace && t[i] != '"' && t[i] != '}'
 		if t[i] == '"' {
 			raw, next := nextString(t, i)
 			if next < 0 || bytes.IndexByte(raw, '\n') >= 0 {

@@ -7,6 +7,9 @@ import (
 	"testing"
 )
 
+// builtinFiles are the rules files of the sanitize filter.
+var builtinFiles = []string{"secrets.rules", "request.rules", "answer.rules", "pii.rules", "prompt.rules", "hidden.rules", "output.rules", "structured.rules", "injection.rules", "fields.rules"}
+
 // builtin reads rules files of the sanitize filter.
 func builtin(t testing.TB, names ...string) []byte {
 	t.Helper()
@@ -23,7 +26,7 @@ func builtin(t testing.TB, names ...string) []byte {
 
 func TestTheExamplesOfTheBuiltinRules(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(13, 14))
-	for _, file := range []string{"secrets.rules", "secrets_request.rules", "structured.rules"} {
+	for _, file := range builtinFiles {
 		text := builtin(t, file)
 		s := mustCompile(t, string(text))
 		rules, err := Parse(text)

@@ -18,6 +18,8 @@ const (
 const (
 	maxFile  = 1 << 20
 	maxRules = 4096
+
+	maxWeight = 1000
 )
 
 // Rule is one rule as it is written.
@@ -30,6 +32,8 @@ type Rule struct {
 	BackMax            int
 	Tail, Until, Check string
 	Detect             string
+	Fold               string
+	Weight             int      // 0 = not said
 	Yes, No            []string // examples, with their placeholders
 	Line               int      // of the id
 }
@@ -96,7 +100,7 @@ func Parse(text []byte) ([]Rule, error) {
 func (r *Rule) put(word, value string) error {
 	once := map[string]*string{
 		"class": &r.Class, "pattern": &r.Pattern, "after": &r.After, "trigger": &r.Trigger,
-		"tail": &r.Tail, "until": &r.Until, "check": &r.Check, "detect": &r.Detect,
+		"tail": &r.Tail, "until": &r.Until, "check": &r.Check, "detect": &r.Detect, "fold": &r.Fold,
 	}
 	switch word {
 	case "keyword":
@@ -107,6 +111,12 @@ func (r *Rule) put(word, value string) error {
 		r.No = append(r.No, value)
 	case "context":
 		r.Context = value
+	case "weight":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > maxWeight {
+			return fmt.Errorf("weight %q: want a number from 1 to %d", value, maxWeight)
+		}
+		r.Weight = n
 	case "back":
 		n, class, _ := strings.Cut(value, " ")
 		most, err := strconv.Atoi(n)
@@ -146,6 +156,8 @@ func (r *Rule) validate() error {
 		return errors.New("detect needs the context structured")
 	case (r.Trigger == "mark" || r.Trigger == "word") && !structured:
 		return fmt.Errorf("trigger %s needs the context structured", r.Trigger)
+	case r.Fold != "" && (r.Fold != "ascii" || r.Context != ContextMessage):
+		return errors.New("fold is ascii, in the context message")
 	case r.Until != "" && r.Tail == "":
 		return errors.New("until without tail")
 	case r.Trigger != "" && len(r.Keywords) > 0:

@@ -21,8 +21,10 @@
 //	  tail [a-z0-9]                    bytes that lengthen a match, up to MaxTail
 //	  until -----END                   a pattern that ends the tail and belongs to it
 //	  check random                     a validator that may refuse a match
+//	  fold ascii                       message rules: it also sees the text with look-alikes as ASCII
+//	  weight 40                        what a match adds to a score, for who reads the file; 100 where absent
 //	  detect sqli                      a native detector, instead of a pattern: sqli or xss
-//	  yes key acme-{hex:32}            an example that must match, no one that must not
+//	  yes key acme-{hex:32}            an example that must match, no one that must not; see Expand
 //
 // Triggers are digit (the first of a run), at (the sign), control (characters other than tab and
 // line ends), hidden (code points that hide text) and, for structured rules only, mark (ASCII
@@ -32,7 +34,7 @@
 // Rules of the contexts message and output look at the text as it stands. Those of the context
 // structured are for short fields that programs read (a query value, a tool's arguments): they see
 // every string of a JSON text, or the text itself, as written and unescaped, and a match of theirs
-// covers the whole text. A Stream leaves structured rules out.
+// covers the whole text. A Stream leaves structured rules and folding out.
 package scan
 
 import (
@@ -55,7 +57,7 @@ var ErrBudget = errors.New("scan: text exceeds the work budget")
 // again at what is undecided.
 const (
 	budgetBase     = 64 << 10
-	budgetPerByte  = 64
+	budgetPerByte  = 80
 	budgetPerWrite = 256
 )
 
@@ -70,10 +72,11 @@ type Match struct {
 
 // Set is a compiled rules file. It is immutable and safe for concurrent use.
 type Set struct {
-	infos []Info
-	text  *engine // rules of the contexts message and output, or nil
-	field *engine // structured rules, or nil
-	pool  sync.Pool
+	infos   []Info
+	text    *engine // rules of the contexts message and output, or nil
+	folding *engine // those of them that fold, or nil
+	field   *engine // structured rules, or nil
+	pool    sync.Pool
 }
 
 // Rules returns the rules in the order of the file. The result must not be changed.
@@ -93,6 +96,11 @@ func (s *Set) scan(dst []Match, text []byte, read func(*work, []byte) error) ([]
 	if s.text != nil {
 		w.begin(len(text))
 		if dst, err = s.text.advance(w, dst, text, 0, true); err != nil {
+			return dst, err
+		}
+	}
+	if s.folding != nil && !ascii(text) {
+		if dst, err = s.looks(w, dst, from, text); err != nil {
 			return dst, err
 		}
 	}

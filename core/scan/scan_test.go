@@ -224,3 +224,20 @@ func TestScanAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// A match needs one of its wakers, not the first that is met.
+func TestAMatchIsFoundByAnyOfItsWakers(t *testing.T) {
+	s := mustCompile(t, "rule a\n class x\n pattern (?i)print[^.]{0,16} (?:instructions|instructions (?:above|below))\n keyword instructions \n keyword instructions\n back 30 [a-z ]\n")
+	text := "now print the instructions of it"
+	if ms := mustScan(t, s, text); len(ms) != 1 || text[ms[0].Start:ms[0].End] != "print the instructions" {
+		t.Errorf("%v", ms)
+	}
+	for cut := range text {
+		st := s.NewStream()
+		ms, _ := st.Write(nil, []byte(text[:cut]))
+		ms, _ = st.Write(ms, []byte(text[cut:]))
+		if ms, _ = st.Close(ms); len(ms) != 1 {
+			t.Errorf("cut at %d: %v", cut, ms)
+		}
+	}
+}

@@ -7,12 +7,16 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"testing"
 )
 
 // row is a labelled text of the corpus.
-type row struct{ Label, Category, Text string }
+type row struct {
+	Label, Category, Text string
+	Spans                 [][3]any // of personal data: type, first and last character
+}
 
 // corpus reads a file of labelled texts, or skips the test.
 func corpus(t testing.TB, name string) (rows []row) {
@@ -72,7 +76,7 @@ func (c tally) print(title string) {
 // TestScoreSecrets prints how many generated secrets are found, per type, and how many texts of
 // benign chat hold one.
 func TestScoreSecrets(t *testing.T) {
-	text := builtin(t, "secrets.rules", "secrets_request.rules")
+	text := builtin(t, "secrets.rules", "request.rules")
 	s := mustCompile(t, string(text))
 	rules, err := Parse(text)
 	if err != nil {
@@ -82,6 +86,9 @@ func TestScoreSecrets(t *testing.T) {
 	found, worst, worstID := tally{}, 2.0, ""
 	var worstTally tally
 	for _, r := range rules {
+		if r.Class != "secrets" {
+			continue
+		}
 		one := tally{}
 		for n := range 500 {
 			hit := len(mustScan(t, s, expand(t, rnd, r.Yes[n%len(r.Yes)]))) > 0
@@ -100,7 +107,7 @@ func TestScoreSecrets(t *testing.T) {
 	}
 	false_ := tally{}
 	for _, r := range corpus(t, "benign.jsonl") {
-		ms := mustScan(t, s, r.Text)
+		ms := slices.DeleteFunc(mustScan(t, s, r.Text), func(m Match) bool { return s.Rules()[m.Rule].Class != "secrets" })
 		false_.add(r.Category, len(ms) > 0)
 		for _, m := range ms {
 			t.Logf("benign %s: %s %q", r.Category, s.Rules()[m.Rule].ID, r.Text[m.Start:m.End])
@@ -115,25 +122,20 @@ func TestScoreSecrets(t *testing.T) {
 // TestScoreStructured prints how many attacks in structured fields are found, and how many tricky
 // benign values are taken for one.
 func TestScoreStructured(t *testing.T) {
-	s := mustCompile(t, string(builtin(t, "structured.rules")))
-	classes := map[string]bool{}
-	for _, r := range s.Rules() {
-		classes[r.Class] = true
-	}
+	s := mustCompile(t, string(builtin(t, "structured.rules", "injection.rules", "fields.rules")))
 	attacks, benign := tally{}, tally{}
 	for _, r := range corpus(t, "web.jsonl") {
 		ms := mustScan(t, s, r.Text)
-		switch {
-		case r.Label == "benign":
+		if r.Label == "benign" {
 			benign.add(r.Category, len(ms) > 0)
 			if len(ms) > 0 {
 				t.Logf("benign: %s %q", s.Rules()[ms[0].Rule].ID, r.Text)
 			}
-		case classes[r.Category]:
-			attacks.add(r.Category, len(ms) > 0)
-			if len(ms) == 0 {
-				t.Logf("missed %s: %.200q", r.Category, r.Text)
-			}
+			continue
+		}
+		attacks.add(r.Category, len(ms) > 0)
+		if len(ms) == 0 {
+			t.Logf("missed %s: %.200q", r.Category, r.Text)
 		}
 	}
 	attacks.print("structured: attacks found")
@@ -143,10 +145,78 @@ func TestScoreStructured(t *testing.T) {
 	}
 }
 
+// TestScorePrompt prints how many prompt attacks are found, by category, and how much of benign chat
+// is taken for one.
+func TestScorePrompt(t *testing.T) {
+	text := builtin(t, "prompt.rules")
+	s := mustCompile(t, string(text))
+	rules, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func(text string) bool {
+		score, seen := 0, map[int32]bool{}
+		for _, m := range mustScan(t, s, text) {
+			if !seen[m.Rule] {
+				seen[m.Rule] = true
+				score += rules[m.Rule].Weight
+			}
+		}
+		return score >= 100
+	}
+	attacks, benign := tally{}, tally{}
+	for _, r := range corpus(t, "prompt.jsonl") {
+		attacks.add(r.Category, found(r.Text))
+	}
+	for _, r := range corpus(t, "benign.jsonl") {
+		benign.add(r.Category, found(r.Text))
+	}
+	attacks.print("prompt: attacks found")
+	benign.print("prompt: benign chat taken")
+	if attacks.rate() < 0.4 || benign.rate() > 0.005 {
+		t.Errorf("prompt: %.3f found, %.3f of benign taken", attacks.rate(), benign.rate())
+	}
+	for category, n := range benign {
+		if 100*n[0] > n[1] {
+			t.Errorf("prompt: %d of %d texts of benign %s taken", n[0], n[1], category)
+		}
+	}
+}
+
+// TestScorePersonal prints how much of the corpus' personal data is found, and how many hits are
+// none.
+func TestScorePersonal(t *testing.T) {
+	s := mustCompile(t, string(builtin(t, "pii.rules", "request.rules")))
+	types := map[string]string{"EMAIL_ADDRESS": "email", "CREDIT_CARD": "card", "IBAN_CODE": "iban", "US_SSN": "ssn", "PHONE_NUMBER": "phone", "IP_ADDRESS": "ip"}
+	found, wrong := tally{}, tally{}
+	for _, r := range corpus(t, "pii.jsonl") {
+		chars := []rune(r.Text)
+		at := func(v any) int { return len(string(chars[:int(v.(float64))])) }
+		ms := mustScan(t, s, r.Text)
+		over := func(m Match, span [3]any) bool { return m.Start < at(span[2]) && at(span[1]) < m.End }
+		for _, span := range r.Spans {
+			if class := types[span[0].(string)]; class != "" {
+				found.add(class, slices.ContainsFunc(ms, func(m Match) bool { return s.Rules()[m.Rule].Class == class && over(m, span) }))
+			}
+		}
+		for _, m := range ms {
+			wrong.add(s.Rules()[m.Rule].Class, !slices.ContainsFunc(r.Spans, func(span [3]any) bool { return over(m, span) }))
+		}
+	}
+	found.print("personal data: found")
+	wrong.print("personal data: hits that are none")
+	if found.rate() < 0.97 || wrong.rate() > 0.005 {
+		t.Errorf("personal data: %.3f found, %.3f of the hits are none", found.rate(), wrong.rate())
+	}
+	if n := found["phone"]; 10*n[0] < 9*n[1] {
+		t.Errorf("telephone numbers: %d of %d", n[0], n[1])
+	}
+}
+
 // TestHeldOnChat prints how much of a chat's deltas a stream holds back: in bytes, and how many
 // deltas wait for the next one.
 func TestHeldOnChat(t *testing.T) {
-	s := mustCompile(t, string(builtin(t, "secrets.rules")))
+	s := mustCompile(t, string(builtin(t, "secrets.rules", "answer.rules", "pii.rules", "output.rules")))
 	deltas, held, waiting := 0, 0, 0
 	for _, r := range corpus(t, "benign.jsonl") {
 		st := s.NewStream()

@@ -76,7 +76,7 @@ func (e *engine) fire(w *work, t []byte, i int, k kind, before byte, final bool)
 		k &^= kindWord
 	}
 	for ; k != 0; k &= k - 1 {
-		for _, r := range e.byKind[kindIndex(k)] {
+		for _, r := range e.byKind[kindIndex(k)][t[i]] {
 			e.wake(w, t, i, i+1, r, final)
 		}
 	}

@@ -4,10 +4,13 @@ import "github.com/ginnel/ginnel/sdk/filter"
 
 // The config and the compiled rules, set once by Init.
 var (
-	config     settings
-	secrets    rules // for requests
-	answers    rules
-	structured rules
+	config  settings
+	texts   rules
+	answers rules // for answers in pieces
+	whole   rules // for answers that are there as a whole
+	fields  rules
+
+	strictest action // on what an answer may hold
 )
 
 func init() {
@@ -20,21 +23,3 @@ func init() {
 }
 
 func main() {}
-
-func setup(raw []byte) (err error) {
-	if config, err = parse(raw); err != nil {
-		return err
-	}
-	if config.secrets != off {
-		if secrets, err = compile(secretRules + "\n" + requestRules); err != nil {
-			return err
-		}
-		if answers, err = compile(secretRules); err != nil {
-			return err
-		}
-	}
-	if config.structured() {
-		structured, err = compile(structuredRules)
-	}
-	return err
-}

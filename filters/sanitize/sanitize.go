@@ -1,138 +1,153 @@
-// Command sanitize is the built-in filter that finds secrets in every text of requests and answers,
-// and attacks in a request's structured fields, and notes, redacts or denies them.
+// Command sanitize is the built-in filter that finds secrets, personal data, hidden text and attacks
+// in requests and answers, and notes, redacts or denies them.
 //
 // What is found depends on where it stands: SQL or script in a message is talk, in a tool's argument
 // or a query it is an attack. The rules are data, in rules; the host matches them natively, over
-// texts that are never copied here. Nothing of an exchange is kept between two callbacks.
+// texts that are never copied here. Nothing of an exchange is kept between two callbacks but what
+// the answer shall be given back, which the host keeps.
 package main
 
 import (
-	_ "embed"
 	"errors"
-	"strings"
 
 	"github.com/ginnel/ginnel/sdk/filter"
 )
 
-// The classes of finding. They are the attributes of the config and stand in errors and events.
-const (
-	classSecrets = "secrets"
-	classXSS     = "xss"
-	classSQLi    = "sqli"
-	classUnseen  = "unseen"
-)
-
-//go:embed rules/secrets.rules
-var secretRules string
-
-//go:embed rules/secrets_request.rules
-var requestRules string
-
-//go:embed rules/structured.rules
-var structuredRules string
-
-// action is what is done about a class.
-type action uint8
-
-const (
-	off action = iota
-	annotate
-	redact
-	deny
-)
-
-var actions = [...]string{"off", "annotate", "redact", "deny"}
-
 // settings is the config.
 type settings struct {
-	secrets   action
-	xss, sqli action
-	unseen    bool // deny what no filter can see
+	action    [classCount]action
 	arguments bool // a tool's arguments are structured fields
+	restore   bool // placeholders are numbered and replaced in the answer
+	words     bool // an answer's words wait for an at sign
+	threshold int  // of the score of class prompt
+	roles     [filter.RoleTool + 1]bool
+	header    string // what tells the upstream, or ""
+	limits    limits
+}
+
+// groups are the attributes that set several classes at once.
+var groups = [...]struct {
+	name        string
+	standard    action
+	first, last class
+}{
+	{"pii", redact, email, ip},
+	{"output", annotate, html, ansi},
+	{"structured", deny, sqli, markup},
 }
 
 // parse reads the config.
-func parse(config []byte) (s settings, err error) {
-	v, err := filter.Parse(config)
-	if err != nil {
-		return s, err
+func parse(v filter.Value) (s settings, err error) {
+	for c, a := range map[class]action{secret: redact, custom: redact, prompt: annotate, hidden: redact, control: annotate, canary: redact, validation: deny} {
+		s.action[c] = a
 	}
-	for _, class := range []struct {
-		name, absent string
-		to           *action
-	}{{classSecrets, "redact", &s.secrets}, {classXSS, "deny", &s.xss}, {classSQLi, "deny", &s.sqli}} {
-		if *class.to, err = actionOf(class.name, v.Get(class.name).String(class.absent)); err != nil {
+	for _, g := range groups {
+		a := g.standard
+		if err := actionOf(v, g.name, &a); err != nil {
+			return s, err
+		}
+		for c := g.first; c <= g.last; c++ {
+			s.action[c] = a
+		}
+	}
+	for c, name := range classNames {
+		if class(c) == unseen {
+			continue
+		}
+		if err := actionOf(v, name, &s.action[c]); err != nil {
 			return s, err
 		}
 	}
+	if len(v.Get("canaries").Strings()) == 0 {
+		s.action[canary] = off
+	}
+	if !v.Get("rules").Exists() && !v.Get("rule").Exists() {
+		s.action[custom] = off
+	}
 	s.arguments = v.Get("tool_arguments").Bool(true)
-	strict := max(s.secrets, s.xss, s.sqli) >= redact
-	switch unseen := v.Get("unseen").String(""); unseen {
+	s.restore = v.Get("restore").Bool(false)
+	s.words = v.Get("hold_words").Bool(false)
+	s.threshold = int(v.Get("prompt_threshold").Int(100))
+	s.header = v.Get("header").String("")
+	s.limits = parseLimits(v.Get("limits"))
+	if err := s.roleNames(v); err != nil {
+		return s, err
+	}
+	return s, s.unseen(v)
+}
+
+// actionOf reads the action under a name, which stays where there is none.
+func actionOf(v filter.Value, name string, to *action) error {
+	text := v.Get(name).String("")
+	if text == "" {
+		return nil
+	}
+	for i, a := range actions {
+		if a == text {
+			*to = action(i)
+			return nil
+		}
+	}
+	return errors.New(name + ` is "` + text + `", not off, annotate, redact or deny`)
+}
+
+// roleNames reads whose words class prompt judges.
+func (s *settings) roleNames(v filter.Value) error {
+	names := v.Get("prompt_roles").Strings()
+	if len(names) == 0 {
+		names = []string{"system", "user", "tool"}
+	}
+	for _, name := range names {
+		switch name {
+		case "system":
+			s.roles[filter.RoleSystem] = true
+		case "user":
+			s.roles[filter.RoleUser] = true
+		case "tool":
+			s.roles[filter.RoleTool] = true
+		case "assistant":
+			s.roles[filter.RoleAssistant] = true
+		default:
+			return errors.New(`prompt_roles has "` + name + `", not system, user, tool or assistant`)
+		}
+	}
+	return nil
+}
+
+// unseen decides about content that no filter can see: where something is to be redacted or denied in
+// texts, what stands elsewhere is denied unless the operator allows it.
+func (s *settings) unseen(v filter.Value) error {
+	switch text := v.Get("unseen").String(""); text {
 	case "":
-		s.unseen = strict
+		if a, _ := s.strictest(func(class) bool { return true }); a >= redact {
+			s.action[unseen] = deny
+		}
 	case "deny":
-		s.unseen = true
+		s.action[unseen] = deny
 	case "allow":
 	default:
-		return s, errors.New(`unseen is "` + unseen + `", not deny or allow`)
+		return errors.New(`unseen is "` + text + `", not deny or allow`)
 	}
-	return s, nil
+	return nil
 }
 
-func actionOf(class, name string) (action, error) {
-	for i, a := range actions {
-		if a == name {
-			return action(i), nil
+// any reports whether anything is done about a class that satisfies is.
+func (s *settings) any(is func(class) bool) bool {
+	for c, a := range s.action {
+		if a != off && is(class(c)) {
+			return true
 		}
 	}
-	return off, errors.New(class + ` is "` + name + `", not off, annotate, redact or deny`)
+	return false
 }
 
-// structured reports whether any structured field is looked at.
-func (s *settings) structured() bool { return s.xss != off || s.sqli != off }
-
-// of returns what is done about a class.
-func (s *settings) of(class string) action {
-	switch class {
-	case classXSS:
-		return s.xss
-	case classSQLi:
-		return s.sqli
-	}
-	return s.secrets
-}
-
-// rules is a compiled rules file with what the guest has to know of each rule.
-type rules struct {
-	filter.Set
-	placeholders [][]byte // by rule: [REDACTED:its_id]
-	classes      []string // by rule
-}
-
-const placeholder = "[REDACTED:"
-
-func compile(text string) (rules, error) {
-	set, err := filter.Compile([]byte(text))
-	if err != nil {
-		return rules{}, err
-	}
-	r := rules{Set: set}
-	for len(text) > 0 {
-		var line string
-		line, text, _ = strings.Cut(text, "\n")
-		line = strings.TrimLeft(line, " \t")
-		if id, ok := strings.CutPrefix(line, "rule "); ok {
-			r.placeholders = append(r.placeholders, []byte(placeholder+id+"]"))
-			r.classes = append(r.classes, "")
-		} else if class, ok := strings.CutPrefix(line, "class "); ok && len(r.classes) > 0 {
-			r.classes[len(r.classes)-1] = class
+// strictest returns the strictest action on a class that satisfies is, and the class.
+func (s *settings) strictest(is func(class) bool) (a action, c class) {
+	c = none
+	for i, b := range s.action {
+		if b > a && is(class(i)) {
+			a, c = b, class(i)
 		}
 	}
-	return r, nil
-}
-
-// id returns the name of a rule.
-func (r *rules) id(rule int) string {
-	p := r.placeholders[rule]
-	return string(p[len(placeholder) : len(p)-1])
+	return a, c
 }

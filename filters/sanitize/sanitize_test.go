@@ -46,21 +46,58 @@ func host(t *testing.T, config string, f *filter.Fake) *filter.Fake {
 	return f
 }
 
+func configured(t *testing.T, text string) (settings, error) {
+	t.Helper()
+	v, err := filter.Parse([]byte(text))
+	if err != nil {
+		return settings{}, err
+	}
+	return parse(v)
+}
+
 func TestConfig(t *testing.T) {
-	for config, want := range map[string]settings{
-		`{}`: {redact, deny, deny, true, true},
-		`{"secrets":"deny","xss":"off","sqli":"annotate"}`:                     {deny, off, annotate, true, true},
-		`{"secrets":"annotate","xss":"off","sqli":"off"}`:                      {annotate, off, off, false, true},
-		`{"secrets":"off","xss":"off","sqli":"off","unseen":"deny"}`:           {off, off, off, true, true},
-		`{"unseen":"allow","tool_arguments":false,"sqli":"redact","xss":null}`: {redact, deny, redact, false, false},
+	standard := map[class]action{
+		secret: redact, email: redact, ip: redact, custom: off, prompt: annotate, hidden: redact, control: annotate, html: annotate, ansi: annotate,
+		canary: off, sqli: deny, markup: deny, validation: deny, unseen: deny,
+	}
+	for text, differs := range map[string]map[class]action{
+		`{}`: {},
+		`{"secrets":"deny","xss":"off","sqli":"annotate"}`:            {secret: deny, xss: off, sqli: annotate},
+		`{"pii":"off","phone":"deny","output":"redact","html":"off"}`: {email: off, ip: off, phone: deny, html: off, ansi: redact, links: redact},
+		`{"structured":"annotate","path":"deny"}`:                     {sqli: annotate, path: deny, markup: annotate},
+		`{"canaries":["a canary that sings"],"rule":{"a":{}}}`:        {canary: redact, custom: redact},
+		`{"unseen":"allow","tool_arguments":false,"xss":null}`:        {unseen: off},
+		`{"secrets":"annotate","pii":"off","structured":"annotate","hidden":"annotate","validation":"off"}`: {
+			secret: annotate, email: off, ip: off, sqli: annotate, markup: annotate, hidden: annotate, validation: off, unseen: off,
+		},
 	} {
-		if got, err := parse([]byte(config)); err != nil || got != want {
-			t.Errorf("%s: %+v %v, want %+v", config, got, err, want)
+		got, err := configured(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		for c, want := range standard {
+			if a, ok := differs[c]; ok {
+				want = a
+			}
+			if got.action[c] != want {
+				t.Errorf("%s: %s is %s, want %s", text, c, actions[got.action[c]], actions[want])
+			}
+		}
+		for c, want := range differs {
+			if got.action[c] != want {
+				t.Errorf("%s: %s is %s, want %s", text, c, actions[got.action[c]], actions[want])
+			}
 		}
 	}
-	for _, config := range []string{`{"secrets":"yes"}`, `{"unseen":"no"}`, `{`} {
-		if _, err := parse([]byte(config)); err == nil {
-			t.Errorf("%s was taken", config)
+	for _, text := range []string{`{"secrets":"yes"}`, `{"pii":"maybe"}`, `{"unseen":"no"}`, `{"prompt_roles":["king"]}`, `{`} {
+		if _, err := configured(t, text); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+	filter.Use(&filter.Fake{})
+	for _, text := range []string{`{"canaries":["short"]}`, `{"rule":{"a":{"class":"moon","pattern":"x"}}}`, `{"rule":{"a":{"pattern":"x\ny"}}}`, `{"rules":"rule a\n class moon\n"}`} {
+		if filter.Configure(text) == nil {
+			t.Errorf("%s was taken", text)
 		}
 	}
 }
@@ -78,7 +115,7 @@ func TestRequestTexts(t *testing.T) {
 			[]string{"a [REDACTED:openai_key] b [REDACTED:anthropic_key]", "[REDACTED:openai_key]"}, ""},
 		{"annotate", `{"secrets":"annotate"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, ""},
 		{"deny", `{"secrets":"deny"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, "secrets"},
-		{"off", `{"secrets":"off"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, ""},
+		{"off", `{"secrets":"off","pii":"off"}`, []string{"a SECRET b"}, nil, []string{"a SECRET b"}, ""},
 		{"an attack in a message is talk", `{}`, []string{"ATTACK"}, nil, []string{"ATTACK"}, ""},
 		{"an attack in arguments", `{}`, []string{"ATTACK"}, []int32{arguments}, []string{"ATTACK"}, "sqli"},
 		{"arguments left alone", `{"tool_arguments":false}`, []string{"ATTACK"}, []int32{arguments}, []string{"ATTACK"}, ""},
@@ -86,7 +123,7 @@ func TestRequestTexts(t *testing.T) {
 		{"redacted arguments", `{"sqli":"redact"}`, []string{"ATTACK"}, []int32{arguments}, []string{`{"redacted":"sqli"}`}, ""},
 		{"redacted metadata", `{"sqli":"redact"}`, []string{"ATTACK"}, []int32{structText}, []string{"[REDACTED:sqli]"}, ""},
 		{"annotated metadata", `{"sqli":"annotate"}`, []string{"ATTACK"}, []int32{structText}, []string{"ATTACK"}, ""},
-		{"sqli off", `{"sqli":"off"}`, []string{"ATTACK"}, []int32{structText}, []string{"ATTACK"}, ""},
+		{"structured off", `{"structured":"off","validation":"off"}`, []string{"ATTACK"}, []int32{structText}, []string{"ATTACK"}, ""},
 	} {
 		f := host(t, c.config, &filter.Fake{Texts: c.texts, Infos: c.infos})
 		a := filter.Call(abi.RequestText, nil)
@@ -130,7 +167,7 @@ func TestHeaders(t *testing.T) {
 
 func TestWhatCannotBeSeen(t *testing.T) {
 	for config, denied := range map[string]bool{
-		`{}`: true, `{"unseen":"allow"}`: false, `{"secrets":"annotate","xss":"off","sqli":"off"}`: false,
+		`{}`: true, `{"unseen":"allow"}`: false, `{"secrets":"annotate","pii":"off","structured":"off","hidden":"off","validation":"off"}`: false,
 	} {
 		f := host(t, config, &filter.Fake{Fields: map[filter.Field]string{filter.Unseen: "previous_response_id"}})
 		filter.Call(abi.RequestText, nil)
@@ -186,8 +223,8 @@ func TestDeltas(t *testing.T) {
 		{"grown", `{}`, "more b", 0, []filter.Match{match(0, 4, abi.ContinuedFlag)}, " b", filter.Continue},
 		{"grown into the open end", `{}`, "moresk-", 3, []filter.Match{match(0, 7, abi.ContinuedFlag|abi.GrowingFlag)}, "", filter.Continue},
 		{"two that overlap", `{}`, "a SECRETLATER b", 0, []filter.Match{match(2, 9, 0), {Rule: 1, Start: 8, End: 13}}, "a [REDACTED:openai_key] b", filter.Continue},
-		{"annotated", `{"secrets":"annotate"}`, "a SECRET sk-", 3, []filter.Match{match(2, 8, 0)}, "a SECRET sk-", filter.Continue},
-		{"off", `{"secrets":"off"}`, "a SECRET", 3, []filter.Match{match(2, 8, 0)}, "a SECRET", filter.Continue},
+		{"annotated", `{"secrets":"annotate","pii":"annotate"}`, "a SECRET sk-", 3, []filter.Match{match(2, 8, 0)}, "a SECRET sk-", filter.Continue},
+		{"off", `{"secrets":"off","pii":"off","output":"off"}`, "a SECRET", 3, []filter.Match{match(2, 8, 0)}, "a SECRET", filter.Continue},
 	} {
 		f, a := window(t, c.config, c.text, c.open, c.ms...)
 		if f.Texts[0] != c.want || a != c.action {
@@ -201,14 +238,17 @@ func TestDeltas(t *testing.T) {
 }
 
 func TestEveryRuleHasItsPlaceholderAndClass(t *testing.T) {
-	host(t, `{}`, &filter.Fake{})
-	for _, r := range []*rules{&secrets, &answers, &structured} {
-		if len(r.placeholders) == 0 || len(r.placeholders) != len(r.classes) {
-			t.Fatalf("%d placeholders, %d classes", len(r.placeholders), len(r.classes))
+	host(t, `{"canaries":["a canary that sings"]}`, &filter.Fake{})
+	for _, set := range []*rules{&texts, &answers, &whole, &fields} {
+		if len(set.all) < 15 {
+			t.Fatalf("%d rules", len(set.all))
 		}
-		for i, c := range r.classes {
-			if !slices.Contains(classes[:], c) || r.id(i) == "" {
-				t.Errorf("rule %q has the class %q", r.id(i), c)
+		for _, r := range set.all {
+			if r.class == none || r.id == "" || r.weight < 1 || (len(r.placeholder) == 0) != r.class.stripped() {
+				t.Errorf("rule %+v", r)
+			}
+			if set != &fields == r.class.structured() || set != &texts && r.class.spoken() || set == &texts && r.class.shown() {
+				t.Errorf("rule %s of class %s is in the wrong set", r.id, r.class)
 			}
 		}
 	}

@@ -262,7 +262,7 @@ func (b *builder) finish() {
 			}
 		}
 		for i, s := range a.start {
-			if s != dead && a.table[int(s)*a.width+k]&^accepts != dead {
+			if s != dead && a.table[int(s)*a.width+k] != dead { // a match of nothing may end there
 				a.heads[i].Add(byte(c))
 			}
 		}
