@@ -22,31 +22,29 @@ var (
 
 // Compile reads a rules file and builds the set. The error joins a LineError for every mistake;
 // patterns that cannot be bounded are mistakes, and so are examples that do not do what they shall.
-func Compile(rules []byte) (*Set, error) {
-	parsed, err := Parse(rules)
-	if err != nil {
-		return nil, err
-	}
+func Compile(rules []byte) (*Set, error) { return new(Compiler).Compile(rules) }
+
+// build makes the set of rules that are compiled already.
+func build(parsed []Rule, compiled []*compiled) (*Set, error) {
 	s := &Set{}
-	var (
-		errs                 []error
-		text, folding, field = newBuilder(), newBuilder(), newBuilder()
-	)
-	for i, r := range parsed {
+	text, folding, field := newBuilder(), newBuilder(), newBuilder()
+	for i := range parsed {
+		r := &parsed[i]
 		s.infos = append(s.infos, Info{r.ID, r.Class, r.Context})
 		b := text
 		if r.Context == ContextStructured {
 			b = field
 		}
-		if err := b.add(int32(i), &r); err != nil {
-			errs = append(errs, &LineError{r.Line, fmt.Errorf("rule %s: %w", r.ID, err)})
-		} else if r.Fold != "" {
-			err = folding.add(int32(i), &r)
+		if r.Detect != "" {
+			b.detector(int32(i), r.Detect)
+			continue
+		}
+		b.add(int32(i), compiled[i])
+		if r.Fold != "" {
+			folding.add(int32(i), compiled[i])
 		}
 	}
-	if errs != nil {
-		return nil, errors.Join(errs...)
-	}
+	var err error
 	if s.text, err = text.engine(); err != nil {
 		return nil, err
 	}
@@ -94,48 +92,12 @@ func upper(c byte) byte {
 	return c
 }
 
-func (b *builder) add(index int32, r *Rule) error {
-	if r.Detect != "" {
-		return b.detector(index, r.Detect)
-	}
-	c := rule{index: index, backMax: r.BackMax}
-	re, err := automaton.Parse(r.Pattern)
-	if err != nil {
-		return err
-	}
-	if lo, _ := automaton.Width(re); lo == 0 {
-		return ErrEmpty
-	}
-	whole := re
-	if r.After != "" {
-		after, err := automaton.Parse(r.After)
-		if err != nil {
-			return fmt.Errorf("after: %w", err)
-		}
-		if c.parts, err = split(after); err != nil {
-			return fmt.Errorf("after: %w", err)
-		}
-		c.before = len(c.parts)
-		whole = &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{after, re}}
-	}
-	if _, hi := automaton.Width(whole); hi > MaxWindow {
-		return fmt.Errorf("%w: %d bytes, more than %d", ErrLong, hi, MaxWindow)
-	}
-	if err := c.extras(r); err != nil {
-		return err
-	}
-	wakers, err := wakers(r, whole)
-	if err != nil {
-		return err
-	}
-	parts, err := split(re)
-	if err != nil {
-		return err
-	}
-	c.parts = append(c.parts, parts...)
-	b.wake(&c, r.Trigger, wakers)
+// add registers a rule under its index in the file.
+func (b *builder) add(index int32, from *compiled) {
+	c := from.rule
+	c.index = index
+	b.wake(&c, from.trigger, from.wakers)
 	b.e.rules = append(b.e.rules, c)
-	return nil
 }
 
 // extras compiles what surrounds the pattern of a rule.
@@ -202,12 +164,6 @@ func wakers(r *Rule, re *syntax.Regexp) (keys []literal.Key, err error) {
 // wake registers what wakes a rule and works out how far before its waker a match may begin.
 func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
 	id := uint16(len(b.e.rules))
-	for _, p := range c.parts {
-		c.alphabet.Merge(p.a.Alphabet())
-		if p.gap > 0 {
-			c.alphabet.Merge(p.set)
-		}
-	}
 	if kind := kindOf(trigger); kind != 0 {
 		b.e.kinds |= kind
 		b.fires(kind, id, c)

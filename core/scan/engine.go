@@ -9,11 +9,11 @@ import (
 type engine struct {
 	rules  []rule
 	keys   *keyword.Set
-	byKey  [][]ref       // rules that a keyword wakes
-	byHead [256][]uint16 // rules of no reach, by the first bytes of their keywords
-	kinds  kind          // triggers that some rule uses
+	byKey  [][]ref                // rules that a keyword wakes
+	byHead [256][]uint16          // rules of no reach, by the first bytes of their keywords
+	kinds  kind                   // triggers that some rule uses
 	byKind [kindCount]*[256][]ref // rules that a trigger wakes, by the byte that fires it; nil = none
-	headed []uint16 // rules whose matches may begin before what wakes them
+	headed []uint16               // rules whose matches may begin before what wakes them
 	detect []detector
 }
 

@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"unsafe"
 
@@ -19,18 +18,11 @@ type detector struct {
 	detect func(string) bool
 }
 
-func (b *builder) detector(index int32, name string) error {
-	d := detector{index: index}
-	switch name {
-	case "sqli":
-		d.detect = sqli
-	case "xss":
-		d.detect = xss
-	default:
-		return fmt.Errorf("unknown detector %q", name)
-	}
-	b.e.detect = append(b.e.detect, d)
-	return nil
+// detectors are the native detectors that a rule may name.
+var detectors = map[string]func(string) bool{"sqli": sqli, "xss": xss}
+
+func (b *builder) detector(index int32, name string) {
+	b.e.detect = append(b.e.detect, detector{index, detectors[name]})
 }
 
 // sqli asks libinjection, whose fingerprints also fit prose with quotes and capitals: what holds no

@@ -16,11 +16,7 @@ func (b *builder) sets() {
 		in := &b.prog.Inst[pc]
 		switch in.Op {
 		case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
-			for c := range 256 {
-				if in.MatchRune(rune(c)) {
-					b.reads[pc].Add(byte(c))
-				}
-			}
+			b.read(pc, in)
 		}
 	}
 	// A boundary is met from where an empty path leads to it.
@@ -39,6 +35,24 @@ func (b *builder) sets() {
 			}
 			changed = changed || h != b.heeds[pc]
 			b.heeds[pc] = h
+		}
+	}
+}
+
+// read collects the bytes that an instruction consumes; every rune of a pattern is a byte.
+func (b *builder) read(pc int, in *syntax.Inst) {
+	if len(in.Rune) > 1 || len(in.Rune) == 1 && syntax.Flags(in.Arg)&syntax.FoldCase == 0 {
+		for i := 0; i < len(in.Rune); i += 2 {
+			hi := in.Rune[min(i+1, len(in.Rune)-1)]
+			for c := in.Rune[i]; c <= min(hi, 0xff); c++ {
+				b.reads[pc].Add(byte(c))
+			}
+		}
+		return
+	}
+	for c := range 256 {
+		if in.MatchRune(rune(c)) {
+			b.reads[pc].Add(byte(c))
 		}
 	}
 }

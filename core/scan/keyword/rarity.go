@@ -33,7 +33,7 @@ func Rarity(l string) int {
 // rarest returns the offset of the four bytes of a lower-case literal that are rarest.
 func rarest(l string) (at, bits int) {
 	for i := 0; i+MinLen <= len(l); i++ {
-		n := weight(l[i]) + weight(l[i+1]) + weight(l[i+2]) + weight(l[i+3])
+		n := int(weights[l[i]]) + int(weights[l[i+1]]) + int(weights[l[i+2]]) + int(weights[l[i+3]])
 		if usualGrams[gram(l[i:])] {
 			n = 9
 		}
@@ -44,16 +44,19 @@ func rarest(l string) (at, bits int) {
 	return at, bits
 }
 
-// weight is about -log2 of a byte's share in prose and code.
-func weight(b byte) int {
-	if i := strings.IndexByte(prose, b); i >= 0 {
-		return 2 + i/3
+// weights is about -log2 of each byte's share in prose and code.
+var weights = func() (t [256]uint8) {
+	for b := range t {
+		t[b] = 10
+		if 'a' <= b && b <= 'z' {
+			t[b] = 11
+		}
 	}
-	if 'a' <= b && b <= 'z' {
-		return 11
+	for i, c := range []byte(prose) {
+		t[c] = uint8(2 + i/3)
 	}
-	return 10
-}
+	return t
+}()
 
 func gram(s string) uint32 {
 	return (uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24) | foldShort
