@@ -19,6 +19,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
+	"github.com/ginnel/ginnel/core/scan"
 	"github.com/ginnel/ginnel/core/wasmhost/meter"
 )
 
@@ -36,11 +37,12 @@ type Host struct {
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 
-	mu      sync.Mutex // protects what follows
-	sets    map[[sha256.Size]byte]*ruleSet
-	plain   wazero.Runtime // without a cache, for modules that it has no room for; nil until there is one
-	filters map[*Filter]struct{}
-	past    map[string]Stats // of filters that are closed, by name
+	mu       sync.Mutex // protects what follows
+	sets     map[[sha256.Size]byte]*ruleSet
+	compiler scan.Compiler  // of the sets
+	plain    wazero.Runtime // without a cache, for modules that it has no room for; nil until there is one
+	filters  map[*Filter]struct{}
+	past     map[string]Stats // of filters that are closed, by name
 }
 
 // New starts a sandbox.

@@ -36,7 +36,7 @@ func (h *Host) rules(text []byte) *ruleSet {
 	r.refs++
 	h.mu.Unlock()
 	if first {
-		r.set, r.err = scan.Compile(text)
+		r.set, r.err = h.compiler.Compile(text)
 		close(r.done)
 	}
 	<-r.done
