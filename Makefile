@@ -6,7 +6,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build dev test race test-clients test-proxywasm conformance bench filters proto generate lint ci clean
+.PHONY: help build dev test race test-clients test-proxywasm conformance score bench filters proto generate lint ci clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro b
 
 conformance: build ## every recorded exchange, called in every dialect: what is kept
 	$(GO) run ./cmd/conformance -ginnel $(BIN)/ginnel
+
+score: build ## what sanitize finds of the security corpus, through a running daemon
+	$(GO) run ./cmd/score -ginnel $(BIN)/ginnel
 
 filters: ## the built-in filters' modules
 	$(GO) run ./cmd/internal/buildfilters

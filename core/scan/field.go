@@ -9,7 +9,8 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
-// rounds is how many layers of escapes are taken off a field.
+// rounds is how many layers of escapes are taken off a field, and one more of a URL's query, which is
+// escaped by nature.
 const rounds = 2
 
 // detector is a rule that a native detector decides.
@@ -111,7 +112,7 @@ func (s *Set) lines(w *work, text []byte) error {
 	for len(text) > 0 {
 		var line []byte
 		line, text, _ = bytes.Cut(text, []byte("\n"))
-		if err := s.value(w, line); err != nil {
+		if err := s.value(w, line, rounds); err != nil {
 			return err
 		}
 	}
@@ -135,7 +136,7 @@ func (s *Set) query(w *work, query []byte) error {
 			}
 			w.field = append(w.field, c)
 		}
-		if err := s.value(w, w.field); err != nil {
+		if err := s.value(w, w.field, rounds+1); err != nil {
 			return err
 		}
 	}
@@ -145,7 +146,7 @@ func (s *Set) query(w *work, query []byte) error {
 // strings reads every string of a JSON text, or the text itself.
 func (s *Set) strings(w *work, text []byte) error {
 	if !isJSON(text) {
-		return s.value(w, text)
+		return s.value(w, text, rounds)
 	}
 	for at := 0; ; {
 		var raw []byte
@@ -156,16 +157,16 @@ func (s *Set) strings(w *work, text []byte) error {
 			w.field = dialect.AppendUnquoted(w.field[:0], raw)
 			raw = w.field
 		}
-		if err := s.value(w, raw); err != nil {
+		if err := s.value(w, raw, rounds); err != nil {
 			return err
 		}
 	}
 }
 
 // value marks the rules that match a value in one of its readings: as it stands and unescaped.
-func (s *Set) value(w *work, v []byte) error {
+func (s *Set) value(w *work, v []byte, layers int) error {
 	for n := 0; ; n++ {
-		if err := s.reading(w, v); err != nil || n == rounds || !bytes.ContainsAny(v, `%&\`) {
+		if err := s.reading(w, v); err != nil || n == layers || !bytes.ContainsAny(v, `%&\`) {
 			return err
 		}
 		// v may lie in spare already: decoding never writes beyond what it has read.
