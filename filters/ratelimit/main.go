@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/ginnel/ginnel/sdk/filter"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
@@ -11,32 +12,118 @@ var config settings
 
 func init() {
 	filter.Register(filter.Filter{
-		Init: func(raw []byte) (err error) {
-			if config, err = parse(raw); err != nil {
-				return err
-			}
-			// outside of an exchange nothing is counted, but the host says whether the block is there
-			if _, err := filter.Take(config.rate, "", 0); err == filter.Error(abi.NotFound) {
-				return errors.New(`there is no block rate "` + config.rate + `"`)
-			}
-			return nil
-		},
-		RequestHead: requestHead,
+		Init:         setup,
+		RequestHead:  requestHead,
+		ResponseHead: responseHead,
+		End:          end,
 	})
 }
 
 func main() {}
 
+func setup(raw []byte) (err error) {
+	if config, err = parse(raw); err != nil {
+		return err
+	}
+	for _, l := range config.limits {
+		// outside of an exchange nothing is counted, but the host says whether the block is there
+		if _, err := filter.Take(l.rate, "", 0); err == filter.Error(abi.NotFound) {
+			return errors.New(`there is no block rate "` + l.rate + `"`)
+		}
+	}
+	return nil
+}
+
+// requestHead takes one of every limit: a request, or a token, so that who has none left is refused.
 func requestHead(x filter.Exchange) filter.Action {
-	d, err := filter.Take(config.rate, config.subject(x), 1)
-	switch {
-	case err != nil:
-		filter.Log(filter.LevelError, "rate "+config.rate+": "+err.Error())
-		return filter.Failed
-	case !d.OK:
-		return x.Respond(refusal(d))
-	case d.Delay > 0 && x.Delay(d.Delay) != nil:
-		return filter.Failed
+	delay := 0
+	var subjects []string
+	for i := range config.limits {
+		l := &config.limits[i]
+		subject := l.subject(x)
+		if config.kept {
+			subjects = append(subjects, subject)
+		}
+		d, err := filter.Take(l.rate, subject, 1)
+		switch {
+		case err != nil:
+			filter.Log(filter.LevelError, "rate "+l.rate+": "+err.Error())
+			return filter.Failed
+		case !d.OK:
+			_ = filter.Count("refused", 1)
+			return x.Respond(refusal(l, d))
+		}
+		delay = max(delay, d.Delay)
+	}
+	if config.kept && (config.tell || config.tokens) {
+		if x.PutState([]byte(strings.Join(subjects, "\n"))) != nil {
+			return filter.Failed
+		}
+	}
+	if delay > 0 {
+		_ = filter.Count("slowed_down", 1)
+		if x.Delay(delay) != nil {
+			return filter.Failed
+		}
+	}
+	return filter.Continue
+}
+
+// counted returns what limit i counts, as requestHead saw it.
+func counted(x filter.Exchange, i int) string {
+	if !config.kept {
+		return config.limits[i].subject(x)
+	}
+	subjects := strings.Split(string(x.State()), "\n")
+	if i < len(subjects) {
+		return subjects[i]
+	}
+	return ""
+}
+
+// responseHead tells the client about the limit of which least is left.
+func responseHead(x filter.Exchange) filter.Action {
+	if !config.tell {
+		return filter.Continue
+	}
+	var least filter.Decision
+	for i := range config.limits {
+		if _, err := filter.Take(config.limits[i].rate, counted(x, i), 0); err != nil {
+			continue
+		}
+		d, err := filter.Last()
+		if err == nil && (least.Limit == 0 || d.Remaining*least.Limit < least.Remaining*d.Limit) {
+			least = d
+		}
+	}
+	if least.Limit == 0 {
+		return filter.Continue
+	}
+	for _, f := range fields(least) {
+		if err := x.SetResponseHeader(f[0], f[1]); err != nil {
+			filter.Log(filter.LevelError, "header "+f[0]+": "+err.Error())
+			return filter.Failed
+		}
+	}
+	return filter.Continue
+}
+
+// end takes the tokens that the answer cost. A limit that has fewer left is emptied.
+func end(x filter.Exchange) filter.Action {
+	if !config.tokens {
+		return filter.Continue
+	}
+	input, output := x.Tokens()
+	for i := range config.limits {
+		l := &config.limits[i]
+		n := l.cost.spent(input, output) - 1 // one is taken
+		if n <= 0 {
+			continue
+		}
+		subject := counted(x, i)
+		if d, err := filter.Take(l.rate, subject, n); err == nil && !d.OK && d.Remaining > 0 {
+			_, _ = filter.Take(l.rate, subject, d.Remaining)
+		}
 	}
 	return filter.Continue
 }

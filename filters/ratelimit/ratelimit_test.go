@@ -1,25 +1,38 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/filter"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
-func TestRateLimit(t *testing.T) {
-	keys := map[string]int{}
-	f := &filter.Fake{
-		Fields: map[filter.Field]string{filter.KeyID: "k1", filter.Remote: "192.0.2.1"},
-		Rate: func(rate, key string, cost int) filter.Decision {
+// counter is a host whose rates allow ten, or what their names say: of 2 allows two.
+func counter(fields map[filter.Field]string) (*filter.Fake, map[string]int) {
+	used := map[string]int{}
+	f := &filter.Fake{Fields: fields, Rate: func(rate, key string, cost int) filter.Decision {
+		most := 10
+		if rate == "two" || rate == "default" {
+			most = 2
+		}
+		d := filter.Decision{OK: used[rate+" "+key]+cost <= most, Limit: most, Reset: 3500, RetryAfter: 1500}
+		if d.OK {
 			if cost > 0 {
-				keys[key]++
+				used[rate+" "+key] += cost
 			}
-			n := keys[key]
-			return filter.Decision{OK: n <= 2, Limit: 2, Remaining: max(0, 2-n), Reset: 3500, RetryAfter: 1500, Delay: 10 * (n - 1)}
-		},
-	}
+			d.RetryAfter, d.Delay = 0, 10*(used[rate+" "+key]-1)
+		}
+		d.Remaining = most - used[rate+" "+key]
+		return d
+	}}
 	filter.Use(f)
+	return f, used
+}
+
+func TestRateLimit(t *testing.T) {
+	f, used := counter(map[filter.Field]string{filter.KeyID: "k1", filter.Remote: "192.0.2.1"})
 	if err := filter.Configure(`{"by":"key"}`); err != nil {
 		t.Fatal(err)
 	}
@@ -33,24 +46,89 @@ func TestRateLimit(t *testing.T) {
 	}
 	a := f.Answer
 	want := [][2]string{{"Retry-After", "2"}, {"RateLimit-Limit", "2"}, {"RateLimit-Remaining", "0"}, {"RateLimit-Reset", "4"}}
-	for i := range want {
-		if a.Header[i] != want[i] {
-			t.Errorf("header %v, want %v", a.Header[i], want[i])
-		}
-	}
-	if a.Status != 429 || a.Code != "rate_limited" {
+	if !slices.Equal(a.Header, want) || a.Status != 429 || a.Code != "rate_limited" {
 		t.Errorf("%+v", a)
 	}
 	delete(f.Fields, filter.KeyID)
 	f.Answer = nil
-	if a := filter.Call(abi.RequestHead, nil); a != filter.Continue || len(keys) != 2 {
-		t.Errorf("a request without a key: action %d, keys %v", a, keys)
+	if a := filter.Call(abi.RequestHead, nil); a != filter.Continue || len(used) != 2 {
+		t.Errorf("a request without a key: action %d, counted %v", a, used)
+	}
+}
+
+func TestWhatIsCounted(t *testing.T) {
+	fields := map[filter.Field]string{filter.KeyID: "k", filter.Tenant: "t", filter.Remote: "r", filter.Route: "v1", filter.Model: "m"}
+	for config, want := range map[string]string{
+		`{"by":"team"}`:                            "default " + string(rune('a'+filter.Tenant)) + "t",
+		`{"by":"model"}`:                           "default " + string(rune('a'+filter.Model)) + "m",
+		`{"by":"header","header":"X-A"}`:           "default aone",
+		`{"by":"header","header":"X-B"}`:           "default " + string(rune('a'+filter.Remote)) + "r",
+		`{"limit":{"two":{"by":["key","model"]}}}`: "two " + string(rune('a'+filter.KeyID)) + "k\x00" + string(rune('a'+filter.Model)) + "m",
+		`{"limit":{"x":{"rate":"two"}}}`:           "two " + string(rune('a'+filter.KeyID)) + "k",
+	} {
+		f, used := counter(fields)
+		f.Header = [][2]string{{"x-a", "one"}}
+		if err := filter.Configure(config); err != nil {
+			t.Fatal(err)
+		}
+		filter.Call(abi.RequestHead, nil)
+		if used[want] != 1 || len(used) != 1 {
+			t.Errorf("%s: %v, want %q", config, used, want)
+		}
+	}
+}
+
+func TestSeveralLimits(t *testing.T) {
+	f, used := counter(map[filter.Field]string{filter.KeyID: "k", filter.Remote: "r"})
+	if err := filter.Configure(`{"limit":{"ten":{},"two":{"by":["address"]}}}`); err != nil {
+		t.Fatal(err)
+	}
+	filter.Call(abi.RequestHead, nil)
+	filter.Call(abi.ResponseHead, nil)
+	if want := [][2]string{{"RateLimit-Limit", "2"}, {"RateLimit-Remaining", "1"}, {"RateLimit-Reset", "4"}}; !slices.Equal(f.Response, want) {
+		t.Errorf("%v, want %v", f.Response, want)
+	}
+	filter.Call(abi.RequestHead, nil)
+	if filter.Call(abi.RequestHead, nil); f.Answer == nil || len(used) != 2 {
+		t.Errorf("%+v, %v", f.Answer, used)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	f, used := counter(map[filter.Field]string{filter.KeyID: "k", filter.Remote: "r"})
+	f.Numbers = map[filter.Field]int{abi.InputTokens: 3, abi.OutputTokens: 2}
+	f.Header = [][2]string{{"x-user", "ann"}}
+	if err := filter.Configure(`{"limit":{"ten":{"cost":"tokens","by":["header"],"header":"x-user"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{5, 10} {
+		filter.Call(abi.RequestHead, nil)
+		f.Header = nil // another filter took it away
+		if filter.Call(abi.End, nil); used["ten aann"] != want {
+			t.Errorf("answer %d: %v, want %d", i, used, want)
+		}
+		f.Header = [][2]string{{"x-user", "ann"}}
+		f.Numbers[abi.OutputTokens] = 200 // more than there are
+	}
+	if filter.Call(abi.RequestHead, nil); f.Answer == nil || !strings.Contains(f.Answer.Body, "tokens") {
+		t.Errorf("%+v", f.Answer)
+	}
+}
+
+func TestAnswersTellNothingWhereTheyShallNot(t *testing.T) {
+	f, _ := counter(map[filter.Field]string{filter.KeyID: "k", filter.Remote: "r"})
+	if err := filter.Configure(`{"headers":false}`); err != nil {
+		t.Fatal(err)
+	}
+	filter.Call(abi.RequestHead, nil)
+	if filter.Call(abi.ResponseHead, nil); len(f.Response) != 0 {
+		t.Errorf("%v", f.Response)
 	}
 }
 
 func TestConfig(t *testing.T) {
 	filter.Use(&filter.Fake{})
-	for _, bad := range []string{`{"by":"moon"}`, `{`, `{"rate":"none"}`} {
+	for _, bad := range []string{`{"by":"moon"}`, `{`, `{"rate":"none"}`, `{"by":"header"}`, `{"cost":"gold"}`, `{"limit":{"a":{"by":["moon"]}}}`, `{"limit":{"a":{}}}`} {
 		if filter.Configure(bad) == nil {
 			t.Errorf("%s passes", bad)
 		}
