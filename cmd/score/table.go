@@ -79,17 +79,29 @@ type row struct {
 // table is what is printed.
 type table struct{ rows []row }
 
-// add adds a tally's total, its categories beside it.
+// add adds a tally's total, and beside it the categories that are neither all hits nor, where few
+// shall be, none.
 func (t *table) add(name string, from *tally, g *goal, only ...string) {
 	hits, all := from.of(only...)
 	var detail []string
+	whole := 0
 	for _, c := range slices.Sorted(maps.Keys(from.by)) {
-		if v := from.by[c]; len(only) == 0 || slices.Contains(only, c) {
+		v := from.by[c]
+		switch few := g == nil || g.most; {
+		case len(only) > 0 && !slices.Contains(only, c):
+		case few && v[0] == 0, !few && v[0] == v[1]:
+			whole++
+		default:
 			detail = append(detail, fmt.Sprintf("%s %d/%d", c, v[0], v[1]))
 		}
 	}
-	if len(detail) == 1 {
+	switch {
+	case len(detail) == 0 || len(detail) == 1 && whole == 0:
 		detail = nil
+	case whole > 0 && (g == nil || g.most):
+		detail = append(detail, fmt.Sprintf("none in %d others", whole))
+	case whole > 0:
+		detail = append(detail, fmt.Sprintf("all in %d others", whole))
 	}
 	t.rows = append(t.rows, row{name, hits, all, g, strings.Join(detail, ", ")})
 }

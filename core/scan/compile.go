@@ -182,8 +182,15 @@ func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
 			c.reach = max(c.reach, back+len(k.Text)-1)
 		}
 	}
-	if c.reach > 0 {
-		b.e.headed = append(b.e.headed, id)
+	if c.reach == 0 {
+		return
+	}
+	b.e.reach = max(b.e.reach, c.reach)
+	heads := c.parts[0].a.Heads()
+	for i := range b.e.headed {
+		if heads.Has(byte(i)) {
+			b.e.headed[i] = append(b.e.headed[i], id)
+		}
 	}
 }
 

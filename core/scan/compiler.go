@@ -136,11 +136,5 @@ func compileRule(r *Rule) (*compiled, error) {
 		return nil, err
 	}
 	c.parts = append(c.parts, parts...)
-	for _, p := range c.parts {
-		c.alphabet.Merge(p.a.Alphabet())
-		if p.gap > 0 {
-			c.alphabet.Merge(p.set)
-		}
-	}
 	return &compiled{c, r.Trigger, wakers}, nil
 }

@@ -13,22 +13,22 @@ type engine struct {
 	byHead [256][]uint16          // rules of no reach, by the first bytes of their keywords
 	kinds  kind                   // triggers that some rule uses
 	byKind [kindCount]*[256][]ref // rules that a trigger wakes, by the byte that fires it; nil = none
-	headed []uint16               // rules whose matches may begin before what wakes them
+	headed [256][]uint16          // rules whose matches may begin before what wakes them, by their first byte
+	reach  int                    // the farthest of them
 	detect []detector
 }
 
 // rule is a compiled rule.
 type rule struct {
-	index    int32
-	parts    []part
-	before   int // so many parts stand before the match
-	back     *automaton.Bytes
-	backMax  int
-	tail     *automaton.Bytes
-	until    *automaton.Automaton // ends the tail, or nil
-	check    func([]byte) bool
-	alphabet automaton.Bytes // bytes of a match
-	reach    int             // how far before the end of the text a match may begin that nothing woke yet
+	index   int32
+	parts   []part
+	before  int // so many parts stand before the match
+	back    *automaton.Bytes
+	backMax int
+	tail    *automaton.Bytes
+	until   *automaton.Automaton // ends the tail, or nil
+	check   func([]byte) bool
+	reach   int // how far before the end of the text a match may begin that nothing woke yet
 }
 
 // part is a stretch of a pattern and the gap that may follow it.
@@ -170,7 +170,15 @@ func (e *engine) wake(w *work, t []byte, pos, end int, r ref, final bool) {
 			continue
 		}
 		w.tried[r.rule] = at + 1
-		w.steps += 4
+		first := ru.parts[0].a.Begin(t, lo)
+		decided := ru.parts[0].a.Go(&first, t, final)
+		w.steps += 4 + first.At - lo
+		if decided && first.End < 0 {
+			if w.steps > w.limit {
+				return
+			}
+			continue // the usual case
+		}
 		c := candidate{rule: r.rule, start: lo, from: lo, end: end, run: ru.parts[0].a.Begin(t, lo)}
 		if !e.step(w, &c, t, final) {
 			w.pend = append(w.pend, c)
@@ -303,14 +311,11 @@ func (e *engine) begun(w *work, t []byte) {
 			}
 		}
 	}
-	for _, id := range e.headed {
-		ru := &e.rules[id]
-		at, least := len(t), max(len(t)-ru.reach, floor)
-		for at > least && ru.alphabet.Has(t[at-1]) {
-			at--
-		}
-		for ; at < w.low; at++ {
-			e.lower(w, id, t, at)
+	for at := max(len(t)-e.reach, floor); at < w.low; at++ {
+		for _, id := range e.headed[t[at]] {
+			if len(t)-at <= e.rules[id].reach {
+				e.lower(w, id, t, at)
+			}
 		}
 	}
 }

@@ -29,8 +29,12 @@ func (b *builder) detector(index int32, name string) {
 // sqli asks libinjection, whose fingerprints also fit prose with quotes and capitals: what holds no
 // sign that SQL needs is left alone.
 func sqli(v string) bool {
-	if !strings.ContainsAny(v, "=<>()#;@|") && !strings.Contains(v, "--") && !strings.Contains(v, "/*") && !hasVerb(v) && !breaksOut(v) {
+	if !strings.ContainsAny(v, "=<>()#;@|") && !strings.Contains(v, "/*") && !hasVerb(v) && !breaksOut(v) &&
+		!(strings.Contains(v, "--") && strings.ContainsAny(v, "'\"`")) {
 		return false
+	}
+	if !strings.ContainsFunc(v, func(r rune) bool { return r == '\'' || r == '"' || r == '`' || r|0x20 >= 'a' && r|0x20 <= 'z' }) {
+		return false // sums of numbers
 	}
 	if isStatement(v) {
 		return false

@@ -3,10 +3,12 @@ package wasmhost
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/scan"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -125,6 +127,32 @@ func TestSanitizeRedactsARequest(t *testing.T) {
 	}
 }
 
+// What a request's placeholders stand for comes back in the answer, however it is cut, and to nobody
+// else.
+func TestSanitizeRestoresWhatItTookOut(t *testing.T) {
+	f := newBuiltin(t, "sanitize", Spec{Config: []byte(`{"restore":true}`)})
+	for seed := range uint64(20) {
+		rnd := rand.New(rand.NewPCG(seed, 25))
+		address, token := "ann.b@"+strings.ToLower(random(rnd, 9))+".io", "ghp_"+random(rnd, 36)
+		x := newExchange("")
+		x.Request.Body = bodyOf(`{"messages":[{"content":"«write to ` + address + ` about ` + token + `, ` + address + `»"}]}`)
+		if v := run(t, f, exchange.PhaseRequestText, x); v.Action != exchange.Continue {
+			t.Fatalf("%+v", v)
+		}
+		if got := string(x.Request.Body.Text(0).Value()); got != "write to [REDACTED:email:1] about [REDACTED:github_token:2], [REDACTED:email:1]" {
+			t.Fatalf("%q", got)
+		}
+		answer := "Dear [REDACTED:email:1], [REDACTED:github_token:2] and [REDACTED:email:7] or [REDACTED: so"
+		want := "Dear " + address + ", " + token + " and [REDACTED:email:7] or [REDACTED: so"
+		if got, _ := stream(t, f, x, cutRunes(rnd, answer, 1+int(seed))); got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+		if got, _ := stream(t, f, newExchange(""), cutRunes(rnd, answer, 9)); got != answer {
+			t.Fatalf("another exchange: %q", got)
+		}
+	}
+}
+
 func TestSanitizeDeniesAttacksInFieldsNotInMessages(t *testing.T) {
 	f := newBuiltin(t, "sanitize", Spec{})
 	attack := `x' OR '1'='1`
@@ -165,15 +193,42 @@ func typed(kind dialect.Kind, raw string) exchange.Body {
 	return exchange.NewBody([]byte(raw), []dialect.Text{{Span: dialect.Span{End: len(raw)}, Channel: dialect.Channel{Kind: kind}}})
 }
 
+// examples returns 2 KiB of what the rules of the filter find.
+func examples(b *testing.B) string {
+	b.Helper()
+	rnd := rand.New(rand.NewPCG(23, 24))
+	var all []scan.Rule
+	for _, file := range []string{"secrets", "pii", "prompt"} {
+		text, err := os.ReadFile("../../filters/sanitize/rules/" + file + ".rules")
+		if err != nil {
+			b.Fatal(err)
+		}
+		rules, err := scan.Parse(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, rules...)
+	}
+	var out strings.Builder
+	for out.Len() < 2048 {
+		out.WriteString(scan.Expand(rnd, all[rnd.IntN(len(all))].Yes[0]) + " ")
+	}
+	return out.String()[:2048]
+}
+
+// BenchmarkSanitizeRequest2KiB is a message with every class of messages on, and a request's head.
 func BenchmarkSanitizeRequest2KiB(b *testing.B) {
-	quiet := "Birds of many kinds live along our river. In winter few of them sing, but when snow melts, many return. "
-	talk := "Can you explain how to read a config with 12 keys? I set api_key from os.environ and call https://example.com/v1/chat, " +
-		"then token is None on line 42. func main() { fmt.Println(a secret: , x[0]) } "
-	for name, s := range map[string]string{"nothing": quiet, "chat": talk} {
+	fill := func(s string) string { return strings.Repeat(s, 2048/len(s)+1)[:2048] }
+	for name, text := range map[string]string{
+		"nothing": fill("Birds of many kinds live along our river. In winter few of them sing, but when snow melts, many return. "),
+		"chat": fill("Can you explain how to read a config with 12 keys? I set api_key from os.environ and call https://example.com/v1/chat, " +
+			"then token is None on line 42. func main() { fmt.Println(a secret: , x[0]) } "),
+		"everything": examples(b), "hostile": fill("curl -u a:"), "hostile-digits": fill("1 2 (3) +4 MTz."),
+	} {
 		b.Run(name, func(b *testing.B) {
-			f := newBuiltin(b, "sanitize", Spec{Config: []byte(`{"secrets":"annotate"}`)})
+			f := newBuiltin(b, "sanitize", Spec{Config: []byte(`{"secrets":"annotate","pii":"annotate","hidden":"annotate","unseen":"allow"}`)})
 			x := newExchange("")
-			x.Request.Body = bodyOf("«" + strings.Repeat(s, 2048/len(s)+1)[:2048] + "»")
+			x.Request.Body = bodyOf("«" + strings.NewReplacer("\\", "/", "\"", "'", "\n", " ", "\r", " ").Replace(text) + "»")
 			callbacks(b, f, exchange.PhaseRequestText, x)
 		})
 	}

@@ -23,7 +23,6 @@ type Automaton struct {
 	start  [3]uint16
 	maxLen int
 	heads  [3]Bytes // by what stands before
-	all    Bytes
 }
 
 // Run is an attempt at a match, kept while the text still grows.
@@ -46,9 +45,6 @@ func (a *Automaton) Heads() Bytes {
 
 // May reports whether the byte at t[at] and what stands before it let a match begin there.
 func (a *Automaton) May(t []byte, at int) bool { return a.heads[before(t, at)].Has(t[at]) }
-
-// Alphabet returns the bytes that a match may contain.
-func (a *Automaton) Alphabet() *Bytes { return &a.all }
 
 // Size returns the number of bytes of the tables.
 func (a *Automaton) Size() int { return 2*len(a.table) + 256 }

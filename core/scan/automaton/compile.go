@@ -238,7 +238,7 @@ func empties(before, next int) syntax.EmptyOp {
 	return flags | syntax.EmptyNoWordBoundary
 }
 
-// finish points the transitions into states that only accept at done, and collects the bytes.
+// finish points the transitions into states that only accept at done, and collects the first bytes.
 func (b *builder) finish() {
 	a := b.a
 	only := make([]bool, len(b.todo))
@@ -255,12 +255,6 @@ func (b *builder) finish() {
 	}
 	for c := range 256 {
 		k := int(a.class[c])
-		for s := first; s < len(only); s++ {
-			if a.table[s*a.width+k]&^accepts != dead {
-				a.all.Add(byte(c))
-				break
-			}
-		}
 		for i, s := range a.start {
 			if s != dead && a.table[int(s)*a.width+k] != dead { // a match of nothing may end there
 				a.heads[i].Add(byte(c))
