@@ -92,7 +92,9 @@ func (k *restorer) save(x filter.Exchange) error {
 	if k.values == 0 {
 		return nil
 	}
-	return x.PutState(k.state)
+	err := x.PutState(k.state)
+	clear(k.state) // the instance serves others next
+	return err
 }
 
 // original returns the value that a numbered placeholder stands for.
