@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"egress", "limit", "scan", "price", "audit"},
 	{"upstream", "access", "cache", "media", "wasmhost", "pluginhost", "telemetry", "identity"},
 	{"gateway"},
-	{"server", "admin"},
+	{"server", "admin", "filtertest"}, // filtertest plays client and provider to a whole gateway
 	{"daemon"},
 }
 
