@@ -7,15 +7,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"go/format"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/ginnel/ginnel/cmd/internal/filterdir"
 	"github.com/ginnel/ginnel/core/wasmhost"
 )
 
@@ -86,22 +87,12 @@ func built(names []string) []string {
 
 // compile builds one module and attaches its manifest.
 func compile(name string) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "buildfilters")
+	dir := filepath.Join("filters", name)
+	wasm, err := filterdir.Compile(context.Background(), filterdir.Options{Dir: dir, Output: os.Stderr})
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	out := filepath.Join(dir, name+".wasm")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w -buildid=", "-o", out, "./"+filepath.Join("filters", name))
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWASM=", "GOEXPERIMENT=")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, text)
-	}
-	wasm, err := os.ReadFile(out)
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := os.ReadFile(filepath.Join("filters", name, "manifest.json"))
+	manifest, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	if err != nil {
 		return nil, err
 	}
