@@ -17,7 +17,7 @@ import (
 )
 
 func filterCommand() *cobra.Command {
-	return group("filter", "Look at and finish WASM filters", inspectCommand(), attachCommand())
+	return group("filter", "Make, build, test, measure and look at WASM filters", filterNewCommand(), filterBuildCommand(), filterTestCommand(), filterBenchCommand(), inspectCommand(), attachCommand())
 }
 
 func attachCommand() *cobra.Command {
@@ -133,6 +133,13 @@ func writeInspected(cmd *cobra.Command, in inspected) error {
 			fmt.Fprintf(w, "%s\t%s\n", list.what, name)
 		}
 	}
+	if grants := needsGrant(m); len(grants) > 0 {
+		fmt.Fprintf(w, "needs a grant\t%s\n", strings.Join(grants, ", "))
+	}
+	fmt.Fprintf(w, "state\t%s\n", m.State)
+	if m.TickMS > 0 {
+		fmt.Fprintf(w, "ticks\tevery %d ms\n", m.TickMS)
+	}
 	if m.LookAhead > 0 {
 		fmt.Fprintf(w, "look-ahead\t%d bytes\n", m.LookAhead)
 	}
@@ -143,10 +150,27 @@ func writeInspected(cmd *cobra.Command, in inspected) error {
 		}
 		for i := range shape.Attrs {
 			a := &shape.Attrs[i]
-			fmt.Fprintf(w, "config %s\t%s, default %q: %s\n", a.Name, a.Kind, a.Default, a.Doc)
+			otherwise := fmt.Sprintf("default %q", a.Default)
+			if a.Default == "" {
+				otherwise = "optional"
+			}
+			if a.Required() {
+				otherwise = "required"
+			}
+			fmt.Fprintf(w, "config %s\t%s, %s: %s\n", a.Name, a.Kind, otherwise, a.Doc)
 		}
 	}
 	return w.Flush()
+}
+
+// needsGrant returns the capabilities that the operator has to grant too.
+func needsGrant(m *wasmhost.Manifest) (grants []string) {
+	for _, c := range []string{wasmhost.CapHTTP, wasmhost.CapKV, wasmhost.CapShared} {
+		if m.Has(c) {
+			grants = append(grants, c)
+		}
+	}
+	return grants
 }
 
 func pluginsCommand() *cobra.Command {

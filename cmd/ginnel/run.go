@@ -38,16 +38,23 @@ func runCommand() *cobra.Command {
 				r, _ := src.load() // the flags were right before
 				return r
 			}
-			return serve(cmd.Context(), cfg, load, nil, nil)
+			return serve(cmd.Context(), cfg, service{load: load})
 		},
 	}
 	src.flags(cmd)
 	return cmd
 }
 
-// serve runs a daemon until the context ends. ready is called when it answers; a nil master means
-// the configuration's own.
-func serve(ctx context.Context, cfg *config.Config, load func() config.Result, master *seal.Master, ready func(*daemon.Daemon) error) error {
+// service is what a daemon is run with besides its configuration.
+type service struct {
+	load   func() config.Result
+	master *seal.Master               // nil = the configuration's own
+	ready  func(*daemon.Daemon) error // called when it answers; nil = nothing
+	drain  time.Duration              // at the end; 0 = the configuration's own
+}
+
+// serve runs a daemon until the context ends.
+func serve(ctx context.Context, cfg *config.Config, s service) error {
 	out := telemetry.NewLogWriter(os.Stderr, 0)
 	defer out.Close()
 	logger, level, err := telemetry.NewLogger(out, cfg.Gateway.LogFormat)
@@ -60,7 +67,7 @@ func serve(ctx context.Context, cfg *config.Config, load func() config.Result, m
 	signal.Notify(hup, syscall.SIGHUP) // before the start, which takes a while: it would end the process
 	defer signal.Stop(hup)
 	d, err := daemon.Start(ctx, daemon.Needs{
-		Version: version, Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: master,
+		Version: version, Load: s.load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: s.master,
 		Codecs: codecs.All(),
 	}, cfg)
 	if err != nil {
@@ -69,9 +76,12 @@ func serve(ctx context.Context, cfg *config.Config, load func() config.Result, m
 	for name, address := range d.Addresses() {
 		logger.Info("listening", "listener", name, "address", address)
 	}
-	if ready != nil {
-		if err := ready(d); err != nil {
-			return errors.Join(err, stop(d, cfg, logger))
+	if s.drain == 0 {
+		s.drain = cfg.Gateway.Limits.Drain
+	}
+	if s.ready != nil {
+		if err := s.ready(d); err != nil {
+			return errors.Join(err, stop(d, s.drain, logger))
 		}
 	}
 	for {
@@ -79,18 +89,18 @@ func serve(ctx context.Context, cfg *config.Config, load func() config.Result, m
 		case <-hup:
 			d.Reload(context.WithoutCancel(ctx), "SIGHUP")
 		case <-ctx.Done():
-			return stop(d, cfg, logger)
+			return stop(d, s.drain, logger)
 		}
 	}
 }
 
 // stop drains the daemon; another signal ends the wait.
-func stop(d *daemon.Daemon, cfg *config.Config, logger *slog.Logger) error {
-	logger.Info("stopping: open requests may end", "drain", cfg.Gateway.Limits.Drain)
+func stop(d *daemon.Daemon, drain time.Duration, logger *slog.Logger) error {
+	logger.Info("stopping: open requests may end", "drain", drain)
 	begin := time.Now()
 	ctx, again := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer again()
-	ctx, cancel := context.WithTimeout(ctx, cfg.Gateway.Limits.Drain)
+	ctx, cancel := context.WithTimeout(ctx, drain)
 	defer cancel()
 	if err := d.Stop(ctx); err != nil {
 		logger.Warn("stopped", "took", time.Since(begin), "error", err)
