@@ -113,8 +113,8 @@ type provider struct {
 }
 
 // Plan implements upstream.Provider.
-func (p *provider) Plan(llm.Op, llm.Dialect, string) (*upstream.Plan, error) {
-	return &upstream.Plan{Origin: p.origin, Method: http.MethodPost, Path: p.path, StreamPath: p.path}, nil
+func (p *provider) Plan(_ llm.Op, d llm.Dialect, _ string) (*upstream.Plan, error) {
+	return &upstream.Plan{Origin: p.origin, Dialect: d, Method: http.MethodPost, Path: p.path, StreamPath: p.path}, nil
 }
 
 // Refresh implements upstream.Provider.
