@@ -128,8 +128,9 @@ func formed(m, d []byte, groups []int, sep byte, mixed bool) bool {
 	if northAmerican {
 		return true
 	}
-	if sep == '.' || mixed && sep != '-' && sep != ' ' {
-		return d[0] == '0' && len(groups) >= 4 && len(d) >= 9
+	dots := bytes.IndexByte(m, '.') >= 0
+	if dots && mixed { // the numbers of a drawing
+		return false
 	}
 	if bytes.HasPrefix(d, []byte("00")) && len(d) >= 10 {
 		return d[2] != '0'
@@ -138,6 +139,9 @@ func formed(m, d []byte, groups []int, sep byte, mixed bool) bool {
 		if g < 2 {
 			return false
 		}
+	}
+	if dots && len(groups) < 4 {
+		return false
 	}
 	// a trunk prefix and two groups or more, as in 0171 234567 or 04 12 34 56 78
 	return d[0] == '0' && d[1] != '0' && len(d) >= 9 && len(d) <= 12 && len(groups) <= 5 && first >= 2

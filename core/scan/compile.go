@@ -31,6 +31,7 @@ func build(parsed []Rule, compiled []*compiled) (*Set, error) {
 	for i := range parsed {
 		r := &parsed[i]
 		s.infos = append(s.infos, Info{r.ID, r.Class, r.Context})
+		s.unless = append(s.unless, r.Unless != "")
 		b := text
 		if r.Context == ContextStructured {
 			b = field

@@ -77,6 +77,7 @@ type work struct {
 	spare []byte  // a reading of it
 	out   []Match // of one reading
 	seen  []bool  // by index of the rule: it matched
+	whole bool    // the value is a whole command
 }
 
 // found is a match by the engine's own number of its rule.

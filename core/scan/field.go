@@ -150,7 +150,7 @@ func (s *Set) query(w *work, query []byte) error {
 // strings reads every string of a JSON text, or the text itself.
 func (s *Set) strings(w *work, text []byte) error {
 	if !isJSON(text) {
-		return s.value(w, text, rounds)
+		return s.program(w, text)
 	}
 	for at := 0; ; {
 		var raw []byte
@@ -161,10 +161,44 @@ func (s *Set) strings(w *work, text []byte) error {
 			w.field = dialect.AppendUnquoted(w.field[:0], raw)
 			raw = w.field
 		}
-		if err := s.value(w, raw, rounds); err != nil {
+		if err := s.program(w, raw); err != nil {
 			return err
 		}
 	}
+}
+
+// program is value for what may be a whole command.
+func (s *Set) program(w *work, v []byte) error {
+	w.whole = isCommand(v)
+	err := s.value(w, v, rounds)
+	w.whole = false
+	return err
+}
+
+// tools are what a whole command begins with, or a program that a tool is given to run. What attackers
+// look around with is not among them.
+var tools = [...]string{
+	"python", "python3", "pip", "pip3", "pytest", "uv", "node", "npm", "npx", "yarn", "pnpm", "deno", "go", "cargo", "rustc", "java", "javac", "mvn", "gradle", "make", "cmake", "gcc", "dotnet",
+	"git", "gh", "docker", "kubectl", "helm", "terraform", "aws", "gcloud", "az", "psql", "sqlite3", "jq", "rg", "grep", "find", "sed", "awk", "xargs", "sort", "diff", "patch", "tar", "unzip", "zip",
+	"ls", "cd", "cat", "head", "tail", "wc", "echo", "printf", "mkdir", "cp", "mv", "rm", "touch", "chmod", "tree", "export", "source", "bash", "sh", "curl", "wget", "apt", "apt-get", "brew",
+	"ruby", "bundle", "php", "composer", "perl", "import", "from", "def", "class", "async", "const", "let", "function", "#!/bin/bash", "#!/bin/sh", "#!/usr/bin/env", "apply_patch",
+}
+
+// isCommand reports whether v is a whole command or program, as a tool that runs one is given: it
+// begins with the name of a tool and goes on. Nothing is injected into one, as nothing is into a whole
+// SQL statement; the files and hosts that attacks ask for are seen by other rules all the same.
+func isCommand(v []byte) bool {
+	v = bytes.TrimLeft(v, " \t\r\n")
+	n := bytes.IndexAny(v, " \t\n")
+	if n < 0 {
+		return false
+	}
+	for _, t := range tools {
+		if string(v[:n]) == t {
+			return true
+		}
+	}
+	return false
 }
 
 // value marks the rules that match a value in one of its readings: as it stands and unescaped.
@@ -191,7 +225,9 @@ func (s *Set) reading(w *work, v []byte) error {
 			return err
 		}
 		for _, m := range w.out {
-			w.seen[m.Rule] = true
+			if !w.whole || !s.unless[m.Rule] {
+				w.seen[m.Rule] = true
+			}
 		}
 	}
 	str := unsafe.String(unsafe.SliceData(v), len(v))

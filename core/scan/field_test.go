@@ -125,10 +125,17 @@ func TestOrdinaryFieldsAreNoAttacks(t *testing.T) {
 		`{"city":"New York, NY","unit":"celsius"}`, `{"query":"best restaurants near me","limit":10,"filters":{"price":"$$","open":true}}`, `{"sql":"SELECT name FROM users WHERE age > 30"}`,
 		`{"path":"src/main.go","content":"package main\n\nfunc main() {}\n"}`, `{"text":"Dear team,\n\nplease find the notes attached.\nLocation: Leeds\n\nBest"}`,
 		`{"expression":"(3 + 4) * 2"}`, `{"to":"ann@corp.io","subject":"Re: update; please read","body":"Hi!\nSee you at 5."}`, `{"location":"San Francisco, CA","when":"2026-01-02T10:00:00Z"}`,
+		`{"command":"python3 -c \"\nimport os\nprint(os.environ['X'])\n\"\n"}`, `{"command":"cd src && ls -la | grep go; cat ../README.md"}`, "cd src && make; ls -la", `{"code":"import subprocess\nsubprocess.run(['ls'])"}`,
+		`{"command":"git log --oneline | head -5"}`, `{"command":"curl -s https://example.com/a.json | jq ."}`,
 		`{"url":"https://example.com/a?b=c&d=e"}`, `{"symbols":["AAPL","MSFT"],"range":"1d"}`, `{"language":"Python","question":"How do I exit vim?"}`,
 	} {
 		for _, m := range mustScan(t, s, v) {
 			t.Errorf("%s takes %q", s.Rules()[m.Rule].ID, v)
+		}
+	}
+	for _, v := range []string{`{"name":"x; cat /etc/issue"}`, `{"file":"a && curl https://example.com"}`, `{"q":"cat ../../etc/passwd"}`, "x && ls -la", `{"host":"; ls -la"}`} {
+		if len(mustScan(t, s, v)) == 0 {
+			t.Errorf("%q passes", v)
 		}
 	}
 	for _, query := range []string{"api-version=2024-06-01", "q=hello+world&limit=20&after=abc&order=desc", "key=AIzaSyA&alt=sse", "tags=a,b;c&x=%E2%82%AC+10"} {

@@ -32,6 +32,7 @@ type Rule struct {
 	BackMax            int
 	Tail, Until, Check string
 	Detect             string
+	Unless             string
 	Fold               string
 	Weight             int      // 0 = not said
 	Yes, No            []string // examples, with their placeholders
@@ -100,7 +101,7 @@ func Parse(text []byte) ([]Rule, error) {
 func (r *Rule) put(word, value string) error {
 	once := map[string]*string{
 		"class": &r.Class, "pattern": &r.Pattern, "after": &r.After, "trigger": &r.Trigger,
-		"tail": &r.Tail, "until": &r.Until, "check": &r.Check, "detect": &r.Detect, "fold": &r.Fold,
+		"tail": &r.Tail, "until": &r.Until, "check": &r.Check, "detect": &r.Detect, "fold": &r.Fold, "unless": &r.Unless,
 	}
 	switch word {
 	case "keyword":
@@ -158,6 +159,8 @@ func (r *Rule) validate() error {
 		return fmt.Errorf("trigger %s needs the context structured", r.Trigger)
 	case r.Fold != "" && (r.Fold != "ascii" || r.Context != ContextMessage):
 		return errors.New("fold is ascii, in the context message")
+	case r.Unless != "" && (r.Unless != "command" || !structured):
+		return errors.New("unless is command, in the context structured")
 	case r.Until != "" && r.Tail == "":
 		return errors.New("until without tail")
 	case r.Trigger != "" && len(r.Keywords) > 0:

@@ -21,6 +21,7 @@
 //	  tail [a-z0-9]                    bytes that lengthen a match, up to MaxTail
 //	  until -----END                   a pattern that ends the tail and belongs to it
 //	  check random                     a validator that may refuse a match
+//	  unless command                   structured rules: not in a field that is a whole command, a query's and a header's aside
 //	  fold ascii                       message rules: it also sees the text with look-alikes as ASCII
 //	  weight 40                        what a match adds to a score, for who reads the file; 100 where absent
 //	  detect sqli                      a native detector, instead of a pattern: sqli or xss
@@ -73,6 +74,7 @@ type Match struct {
 // Set is a compiled rules file. It is immutable and safe for concurrent use.
 type Set struct {
 	infos   []Info
+	unless  []bool  // by rule: not in a whole command
 	text    *engine // rules of the contexts message and output, or nil
 	folding *engine // those of them that fold, or nil
 	field   *engine // structured rules, or nil
