@@ -44,6 +44,39 @@ func TestChargeEndsTheCallback(t *testing.T) {
 	}
 }
 
+// TestABusyMachineIsNotTheGuests: a slice counts longestSlice at most, so a guest that was kept from running
+// is not stopped, and one that goes on and on is, however slow the machine.
+func TestABusyMachineIsNotTheGuests(t *testing.T) {
+	r := newRuntime(t)
+	m := &Meter{}
+	m.Begin(time.Minute)
+	_, mod, err := instantiate(r, compile(t, r, program{funcs: []function{{}}}.bytes()), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices := func(budget, each time.Duration) (n int) {
+		defer func() {
+			if p := recover(); p != nil && p != ErrTime {
+				panic(p)
+			}
+		}()
+		m.Arm(mod, budget)
+		for n = 0; n < 100; n++ {
+			m.last -= each // as though it had lasted so long
+			m.began -= each
+			m.end -= each
+			m.tick()
+		}
+		return n
+	}
+	if n := slices(time.Minute, 5*time.Second); n != 100 {
+		t.Errorf("a guest that was kept from running was stopped after %d slices", n)
+	}
+	if n := slices(10*longestSlice, 5*time.Second); n < 8 || n > 11 {
+		t.Errorf("an endless guest on a slow machine was stopped after %d slices", n)
+	}
+}
+
 func TestOnlyRecursionCountsTheStack(t *testing.T) {
 	chain := func(n int, locals []byte) program {
 		p := program{funcs: []function{{locals: locals}}}
