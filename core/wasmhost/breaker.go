@@ -28,7 +28,6 @@ type tripped struct {
 	failures int
 	backoff  time.Duration
 	until    time.Time
-	trying   bool // one callback tests whether it is over
 }
 
 // allow reports whether a callback for the tenant may run.
@@ -42,10 +41,11 @@ func (b *breaker) allow(tenant string, now func() time.Time) bool {
 	if t == nil || t.failures < tolerated {
 		return true
 	}
-	if t.trying || now().Before(t.until) {
+	at := now()
+	if at.Before(t.until) {
 		return false
 	}
-	t.trying = true
+	t.until = at.Add(t.backoff) // this callback tests whether it is over; should it not tell, another one does
 	return true
 }
 
@@ -79,7 +79,6 @@ func (b *breaker) failed(tenant string, now func() time.Time) (time.Duration, bo
 		b.all[tenant] = t
 	}
 	b.failing.Store(int64(len(b.all)))
-	t.trying = false
 	if t.failures++; t.failures < tolerated {
 		return 0, false
 	}

@@ -171,6 +171,11 @@ func TestBreakerClosesAfterATrial(t *testing.T) {
 	if !b.allow("t", clock) {
 		t.Fatal("no second trial")
 	}
+	// the trial's client left before it told anything: another one is made in its turn
+	now = now.Add(4 * minBackoff)
+	if !b.allow("t", clock) || b.allow("t", clock) {
+		t.Error("no trial after one that did not end")
+	}
 	b.succeeded("t")
 	for range 2 {
 		if !b.allow("t", clock) {
