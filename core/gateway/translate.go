@@ -122,6 +122,9 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 			return nil, e
 		}
 	}
+	if a.ID == "" {
+		a.ID = s.x.ID
+	}
 	return client.EncodeAnswer(a), nil
 }
 
@@ -141,6 +144,7 @@ type translation struct {
 	finish  string
 	ended   bool // the upstream's terminator came
 	over    bool
+	err     error // what ends it behind the events that came before
 }
 
 // translation returns the translation of the upstream's stream.
@@ -164,23 +168,22 @@ func (f failing) Linger(dst []byte) ([]byte, error) { return dst, f.err }
 // Next appends events of the client's dialect.
 func (t *translation) Next(dst []byte) ([]byte, error) {
 	before := len(dst)
-	for !t.over && len(dst) == before {
-		var err error
-		if t.buf, err = t.from.Next(t.buf[:0]); err != nil && len(t.buf) == 0 {
-			if !errors.Is(err, io.EOF) {
-				return dst, err
-			}
-			return t.end(dst)
-		}
-		t.framer.Feed(t.buf)
-		if dst, err = t.frames(dst); err != nil {
-			return dst, err
+	for !t.over && t.err == nil && len(dst) == before {
+		if t.buf, t.err = t.from.Next(t.buf[:0]); len(t.buf) > 0 {
+			t.err = nil // it comes again
+			t.framer.Feed(t.buf)
+			dst, t.err = t.frames(dst)
+		} else if errors.Is(t.err, io.EOF) {
+			dst, t.err = t.end(dst)
 		}
 	}
-	if len(dst) == before {
-		return dst, io.EOF
+	switch {
+	case len(dst) > before:
+		return dst, nil
+	case t.err != nil:
+		return dst, t.err
 	}
-	return dst, nil
+	return dst, io.EOF
 }
 
 // Linger has nothing: a translated stream ends with its terminator.
@@ -232,6 +235,8 @@ func (t *translation) write(dst []byte) []byte {
 	for i := range t.deltas {
 		d := &t.deltas[i]
 		switch {
+		case d.Kind == conversation.Begin && d.ID == "":
+			d.ID = t.s.x.ID
 		case d.Kind == conversation.Usage && t.s.x.Usage == nil: // the client may not have asked for it
 			u := *d.Usage
 			t.s.x.Usage = &u
