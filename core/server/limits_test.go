@@ -52,6 +52,9 @@ func TestLimits(t *testing.T) {
 			if r.StatusCode != c.status || !strings.Contains(body, `"code":"`+c.code+`"`) || !strings.HasPrefix(body, `{"error":{"message":"`) || !strings.Contains(body, `"param":null`) {
 				t.Errorf("%d %s", r.StatusCode, body)
 			}
+			if id := r.Header.Get("X-Request-Id"); !strings.Contains(body, `"request_id":"`+id+`"`) {
+				t.Errorf("the body does not name request %s: %s", id, body)
+			}
 			if !r.Close || len(r.Header.Get("X-Request-Id")) != 30 || r.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("header %v, close %v", r.Header, r.Close)
 			}

@@ -50,13 +50,13 @@ func errorAnswer(rc *fasthttp.RequestCtx, status int, code, message string) stri
 	resp.SetStatusCode(status)
 	resp.Header.SetContentType("application/json")
 	resp.Header.Set("X-Request-Id", id)
-	resp.SetBodyRaw(appendError(nil, status, code, message))
+	resp.SetBodyRaw(appendError(nil, status, code, message, id))
 	return id
 }
 
-// appendError appends an error object in OpenAI's shape. The texts are constants without anything
-// that needs escaping.
-func appendError(dst []byte, status int, code, message string) []byte {
+// appendError appends an error object in OpenAI's shape, with the request's id as the gateway's other
+// errors have it. The texts are constants without anything that needs escaping.
+func appendError(dst []byte, status int, code, message, id string) []byte {
 	kind := "invalid_request_error"
 	if status >= 500 {
 		kind = "server_error"
@@ -67,5 +67,7 @@ func appendError(dst []byte, status int, code, message string) []byte {
 	dst = append(dst, kind...)
 	dst = append(dst, `","param":null,"code":"`...)
 	dst = append(dst, code...)
+	dst = append(dst, `","request_id":"`...)
+	dst = append(dst, id...)
 	return append(dst, `"}}`...)
 }

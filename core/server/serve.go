@@ -88,7 +88,7 @@ func (s *Server) call(h exchange.Handler, x *exchange.Exchange) (reply *exchange
 		if reply == nil {
 			reply = &exchange.Reply{
 				Status: 500, Header: llm.Header{{Name: "Content-Type", Value: "application/json"}},
-				Body: appendError(nil, 500, "internal", "an internal error"),
+				Body: appendError(nil, 500, "internal", "an internal error", x.ID),
 			}
 		}
 	}()
