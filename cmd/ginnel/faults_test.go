@@ -20,7 +20,7 @@ var faults = []struct {
 }{
 	{"mock+fault=500", false, 500, "", "upstream_error"},
 	{"mock+fault=503", false, 503, "", "upstream_error"},
-	{"mock+fault=400", false, 400, "", "upstream_error"},
+	{"mock+fault=400", false, 400, "", "client_error"},
 	{"mock+fault=401", false, 502, "upstream_error", "upstream_error"},
 	{"mock+fault=429", false, 429, "", "upstream_error"},
 	{"mock+fault=html500", false, 500, "upstream_error", "upstream_error"},

@@ -83,7 +83,7 @@ var geminiFaults = []struct {
 }{
 	{"500", false, 500, "", "upstream_error"},
 	{"503", false, 503, "", "upstream_error"},
-	{"400", false, 400, "", "upstream_error"},
+	{"400", false, 400, "", "client_error"},
 	{"401", false, 502, "UPSTREAM_ERROR", "upstream_error"},
 	{"429", false, 429, "", "upstream_error"},
 	{"html500", false, 500, "UPSTREAM_ERROR", "upstream_error"},

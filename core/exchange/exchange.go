@@ -22,7 +22,7 @@ type Terminal string
 const (
 	Completed       Terminal = "completed"
 	Denied          Terminal = "denied"           // a filter, a limit or access control said no
-	ClientError     Terminal = "client_error"     // the request was wrong
+	ClientError     Terminal = "client_error"     // the request was wrong: the gateway says so, or the upstream
 	ClientCancelled Terminal = "client_cancelled" // the client left
 	UpstreamError   Terminal = "upstream_error"   // the upstream refused or failed before its first byte
 	UpstreamCut     Terminal = "upstream_cut"     // the answer broke off

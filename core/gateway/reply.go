@@ -134,10 +134,14 @@ func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 }
 
 // upstreamRefused gives the upstream's own error on where it is one in the client's dialect, and
-// says it in that dialect where it is not: a page of HTML is nobody's error.
+// says it in that dialect where it is not: a page of HTML is nobody's error. What the client itself
+// asked for wrongly is its own error, not the upstream's.
 func (s *serving) upstreamRefused() *exchange.Reply {
 	a := s.answer
 	s.end = exchange.UpstreamError
+	if !a.Refused && clientsOwn(a.Status) {
+		s.end = exchange.ClientError
+	}
 	s.err = errors.New("upstream answered " + strconv.Itoa(a.Status))
 	refused := a.Refused || a.Status == 401 || a.Status == 403
 	message := "the upstream refused the request"
@@ -152,9 +156,18 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}
-	cause := s.err
-	reply := s.fail(exchange.UpstreamError, e, cause)
-	return reply
+	return s.fail(s.end, e, s.err)
+}
+
+// clientsOwn reports whether an upstream's status blames the request. It does not where the matter is
+// the gateway's account (401 to 403), the model's name, which is the operator's (404), its proxy (407),
+// time (408, 425) or a limit (429).
+func clientsOwn(status int) bool {
+	switch status {
+	case 401, 402, 403, 404, 407, 408, 425, 429:
+		return false
+	}
+	return status >= 400 && status < 500
 }
 
 func codeOf(status int) llm.Code {
@@ -217,15 +230,16 @@ func visible(h llm.Header) llm.Header {
 	return out
 }
 
-// hidden are the fields of an answer that say something about the upstream's connection, or that
-// the gateway writes itself.
+// hidden are the fields of an answer that say something about the upstream's connection or about the
+// gateway's account there, or that the gateway writes itself.
 var hidden = map[string]bool{
 	"content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
 	"trailer": true, "upgrade": true, "proxy-authenticate": true, "set-cookie": true, "server": true,
 	"date": true, "alt-svc": true, "strict-transport-security": true, "via": true, "x-request-id": true,
 	"cache-control": true, "server-timing": true, "content-encoding": true, "location": true, "cf-ray": true,
 	"cf-cache-status": true, "nel": true, "report-to": true, "access-control-expose-headers": true,
-	"access-control-allow-origin": true, "vary": true,
+	"access-control-allow-origin": true, "vary": true, "anthropic-organization-id": true, "openai-organization": true,
+	"openai-project": true, "x-goog-user-project": true,
 }
 
 func isEventStream(h llm.Header) bool {

@@ -235,6 +235,9 @@ func (s *serving) call() *exchange.Reply {
 	if answer.Status >= 400 {
 		return s.upstreamRefused()
 	}
+	if answer.Status >= 300 {
+		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream redirects, and no redirect is followed"})
+	}
 	if encoding := answer.Header.Get("content-encoding"); encoding != "" && encoding != "identity" {
 		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer is encoded although none was asked for"})
 	}

@@ -83,7 +83,18 @@ func ask(t *testing.T, path, body string, pieces []string, filters ...exchange.F
 		close(written)
 	}))
 	t.Cleanup(s.Close)
-	origin, err := egress.New(egress.Needs{}).Origin(egress.Config{Name: "up", URL: s.URL})
+	reply := serveFrom(t, egress.New(egress.Needs{}), s.URL, path, body, filters...)
+	if reply.Stream == nil || reply.Status != 200 {
+		t.Fatalf("status %d: %s", reply.Status, reply.Body)
+	}
+	<-written // so that what follows a terminator is there when it is read
+	return reply
+}
+
+// serveFrom serves one request from an upstream.
+func serveFrom(t *testing.T, transport *egress.Transport, url, path, body string, filters ...exchange.Filter) *exchange.Reply {
+	t.Helper()
+	origin, err := transport.Origin(egress.Config{Name: "up", URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +107,7 @@ func ask(t *testing.T, path, body string, pieces []string, filters ...exchange.F
 	x := exchange.New(t.Context())
 	x.ID, x.Method, x.Path = "req-1", "POST", path
 	x.Request.Body = exchange.NewBody([]byte(body), nil)
-	reply := g.Serve(t.Context(), x)
-	if reply.Stream == nil || reply.Status != 200 {
-		t.Fatalf("status %d: %s", reply.Status, reply.Body)
-	}
-	<-written // so that what follows a terminator is there when it is read
-	return reply
+	return g.Serve(t.Context(), x)
 }
 
 const stay = "stay"

@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/core/exchange"
+)
+
+const chatBody = `{"model":"m","messages":[{"role":"user","content":"hello"}]}`
+
+// TestWhoseErrorARefusalIs: what the upstream blames on the request ends as the client's error, what it
+// blames on the gateway's account, the operator's model name or a limit does not.
+func TestWhoseErrorARefusalIs(t *testing.T) {
+	status := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		io.WriteString(w, `{"error":{"message":"no","type":"t","param":null,"code":"c"}}`)
+	}))
+	defer s.Close()
+	for _, c := range []struct {
+		status int
+		want   exchange.Terminal
+	}{
+		{400, exchange.ClientError}, {409, exchange.ClientError}, {413, exchange.ClientError}, {415, exchange.ClientError}, {422, exchange.ClientError},
+		{401, exchange.UpstreamError}, {402, exchange.UpstreamError}, {403, exchange.UpstreamError}, {404, exchange.UpstreamError},
+		{407, exchange.UpstreamError}, {408, exchange.UpstreamError}, {425, exchange.UpstreamError}, {429, exchange.UpstreamError},
+		{500, exchange.UpstreamError}, {503, exchange.UpstreamError}, {529, exchange.UpstreamError},
+	} {
+		status = c.status
+		var got exchange.Terminal
+		reply := serveFrom(t, egress.New(egress.Needs{}), s.URL, "/v1/chat/completions", chatBody, ended(&got))
+		reply.Done(exchange.Completed)
+		if got != c.want {
+			t.Errorf("%d: %q, want %q: %s", c.status, got, c.want, reply.Body)
+		}
+	}
+}
+
+// ended keeps how the exchange ended.
+func ended(end *exchange.Terminal) filter {
+	return filter{exchange.PhaseDone, func(_ exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
+		*end = x.End
+		return exchange.Verdict{}, nil
+	}}
+}
+
+func TestTheAccountIsNotTheClientsBusiness(t *testing.T) {
+	names := []string{"Anthropic-Organization-Id", "Openai-Organization", "Openai-Project", "X-Goog-User-Project", "Set-Cookie"}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range names {
+			w.Header().Set(name, "ours")
+		}
+		w.Header().Set("Openai-Processing-Ms", "7")
+		io.WriteString(w, `{"id":"1","object":"chat.completion","choices":[]}`)
+	}))
+	defer s.Close()
+	reply := serveFrom(t, egress.New(egress.Needs{}), s.URL, "/v1/chat/completions", chatBody)
+	if reply.Status != 200 || reply.Header.Get("openai-processing-ms") != "7" {
+		t.Errorf("%d, %v", reply.Status, reply.Header)
+	}
+	for _, name := range names {
+		if v := reply.Header.Get(name); v != "" {
+			t.Errorf("%s: %s", name, v)
+		}
+	}
+	reply.Done(exchange.Completed)
+}
+
+// TestRedirectsEndInAnError: nothing is connected to but the origin, and a redirect with a body that
+// looks like an answer is none.
+func TestRedirectsEndInAnError(t *testing.T) {
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	defer other.Close()
+	status := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Location", other.URL)
+		w.WriteHeader(status)
+		io.WriteString(w, `{"id":"1","object":"chat.completion","choices":[]}`)
+	}))
+	defer s.Close()
+	var dialled []string
+	transport := egress.New(egress.Needs{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled = append(dialled, address)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}})
+	for _, status = range []int{301, 302, 303, 307, 308} {
+		dialled = nil
+		reply := serveFrom(t, transport, s.URL, "/v1/chat/completions", chatBody)
+		if reply.Status != 502 || !strings.Contains(string(reply.Body), "redirect") || reply.Header.Get("location") != "" {
+			t.Errorf("%d: %d, %v: %s", status, reply.Status, reply.Header, reply.Body)
+		}
+		if len(dialled) != 1 || dialled[0] != strings.TrimPrefix(s.URL, "http://") || elsewhere.Load() != 0 {
+			t.Errorf("%d: connections to %v", status, dialled)
+		}
+		reply.Done(exchange.Completed)
+	}
+}
