@@ -123,8 +123,8 @@ func baseOf(p *config.Provider, info *sdkprovider.Info) (origin, prefix string, 
 }
 
 // Plan returns how to reach an operation. Plans are made once for each lease.
-func (v *provided) Plan(op llm.Op, d llm.Dialect, model string) (*upstream.Plan, error) {
-	lease, err := v.plugin.Lease()
+func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model string) (*upstream.Plan, error) {
+	lease, err := v.plugin.Valid(ctx)
 	if err != nil {
 		return nil, err
 	}

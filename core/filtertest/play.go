@@ -113,7 +113,7 @@ type provider struct {
 }
 
 // Plan implements upstream.Provider.
-func (p *provider) Plan(_ llm.Op, d llm.Dialect, _ string) (*upstream.Plan, error) {
+func (p *provider) Plan(_ context.Context, _ llm.Op, d llm.Dialect, _ string) (*upstream.Plan, error) {
 	return &upstream.Plan{Origin: p.origin, Dialect: d, Method: http.MethodPost, Path: p.path, StreamPath: p.path}, nil
 }
 

@@ -54,7 +54,7 @@ func redact(word string) filter {
 // provider plans every call to one origin.
 type provider struct{ origin *egress.Origin }
 
-func (p provider) Plan(_ llm.Op, d llm.Dialect, _ string) (*upstream.Plan, error) {
+func (p provider) Plan(_ context.Context, _ llm.Op, d llm.Dialect, _ string) (*upstream.Plan, error) {
 	return &upstream.Plan{Origin: p.origin, Dialect: d, Method: "POST", Path: "/", StreamPath: "/"}, nil
 }
 func (p provider) Refresh(context.Context, uint64) (bool, error) { return false, nil }

@@ -188,6 +188,11 @@ func (l *leases) Relay(context.Context) (*provider.Relay, error) {
 		r.Header.Add("count", fmt.Sprint(n))
 	case "expires":
 		r.Expires = time.Now().Add(time.Millisecond)
+	case "expires once":
+		if n == 1 {
+			r.Expires = time.Now().Add(time.Millisecond)
+		}
+		r.Header.Add("count", fmt.Sprint(n))
 	}
 	return r, nil
 }

@@ -165,6 +165,49 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// TestAnExpiredLeaseIsRenewedOnce, by a hundred calls that all find it expired.
+func TestAnExpiredLeaseIsRenewedOnce(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = time.Hour }) // or it is renewed before anybody asks
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "leases", Config: []byte(`{"mode":"expires once"}`)})
+	await(t, "expiry", func() bool { _, err := p.Lease(); return err != nil })
+	var calls sync.WaitGroup
+	begin := make(chan struct{})
+	leases := make([]string, 100)
+	for i := range leases {
+		calls.Go(func() {
+			<-begin
+			l, err := p.Valid(within(t))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			leases[i] = l.Header.Get("count")
+		})
+	}
+	close(begin)
+	calls.Wait()
+	for _, count := range leases {
+		if count != "2" {
+			t.Fatalf("leases %v: the plugin is asked once", leases)
+		}
+	}
+}
+
+// TestWhoAskedFirstMayLeave: the others get their lease all the same.
+func TestWhoAskedFirstMayLeave(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = time.Hour })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "leases", Config: []byte(`{"mode":"expires once"}`)})
+	await(t, "expiry", func() bool { _, err := p.Lease(); return err != nil })
+	gone, leave := context.WithCancel(within(t))
+	leave()
+	if _, err := p.Valid(gone); err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if l, err := p.Valid(within(t)); err != nil || l.Header.Get("count") != "2" {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 func TestSink(t *testing.T) {
 	h, _ := start(t, nil)
 	s, err := h.Sink(within(t), pluginhost.SinkSpec{Name: "s", Plugin: "memory"})

@@ -26,16 +26,22 @@ type Provider struct {
 	info  atomic.Pointer[provider.Info]
 	lease atomic.Pointer[provider.Relay]
 
-	turn     chan struct{} // held by whoever asks for a lease
-	asking   sync.Mutex    // protects what follows
-	asked    time.Time     // when the last lease was asked for
-	received time.Time     // when it came
+	asking   sync.Mutex // protects what follows
+	flight   *flight    // the asking that is under way, or nil
+	asked    time.Time  // when a new lease was last asked for
+	received time.Time  // when the last one came
+}
+
+// flight is one asking for a lease. All who want one meanwhile wait for it.
+type flight struct {
+	done chan struct{} // closed when it has ended
+	err  error         // set before done is closed
 }
 
 // Provider launches a provider plugin, describes and configures it and takes its first lease. It
 // returns when the plugin is ready; the caller closes it. The context bounds that and nothing else.
 func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, error) {
-	p := &Provider{config: orEmpty(spec.Config), turn: make(chan struct{}, 1)}
+	p := &Provider{config: orEmpty(spec.Config)}
 	p.supervised = supervised{
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket()},
@@ -85,52 +91,73 @@ func (p *Provider) Socket() string { return p.socket }
 // until it expires. Without one the error is an *llm.Error, CodeUnavailable.
 func (p *Provider) Lease() (*provider.Relay, error) {
 	lease := p.lease.Load()
-	if !lease.Expires.IsZero() && time.Now().After(lease.Expires) {
+	if expired(lease) {
 		return nil, &llm.Error{Code: llm.CodeUnavailable, Message: "the provider's credentials have expired"}
 	}
 	return lease, nil
+}
+
+func expired(lease *provider.Relay) bool {
+	return !lease.Expires.IsZero() && time.Now().After(lease.Expires)
+}
+
+// Valid returns the lease, and waits for a new one only where it has expired.
+func (p *Provider) Valid(ctx context.Context) (*provider.Relay, error) {
+	if lease := p.lease.Load(); !expired(lease) {
+		return lease, nil
+	}
+	return p.renewed(ctx, func() bool { return expired(p.lease.Load()) })
 }
 
 // Refresh asks for a new lease unless the current one is not of that version any more, and returns
 // the current one: its version differs from the given one exactly if its content does. Callers that
 // come while the plugin is asked share the answer.
 func (p *Provider) Refresh(ctx context.Context, version uint64) (*provider.Relay, error) {
-	arrived := time.Now()
+	return p.renewed(ctx, func() bool { return p.lease.Load().Version == version })
+}
+
+// renewed returns the lease after the plugin was asked for another, where the one that is there is not
+// good enough. One asking is under way at a time; it goes on when a caller leaves, for the others.
+func (p *Provider) renewed(ctx context.Context, wanted func() bool) (*provider.Relay, error) {
+	p.asking.Lock()
+	f := p.flight
+	if !wanted() || p.Invoked() || f == nil && time.Since(p.asked) < refreshEvery {
+		p.asking.Unlock()
+		return p.Lease()
+	}
+	if f == nil {
+		f = &flight{done: make(chan struct{})}
+		p.flight, p.asked = f, time.Now()
+		go p.ask(f)
+	}
+	p.asking.Unlock()
 	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
+	case <-f.done:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	p.asking.Lock()
-	fresh := p.received.After(arrived) || time.Since(p.asked) < refreshEvery
-	p.asking.Unlock()
-	if p.lease.Load().Version != version || fresh || p.Invoked() {
-		return p.Lease()
-	}
-	proc := p.process()
-	if proc == nil {
-		return nil, &llm.Error{Code: llm.CodeUnavailable, Message: "the provider's plugin is restarting"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, p.host.CallTimeout)
-	defer cancel()
-	if err := p.ask(ctx, proc); err != nil {
-		return nil, err
+	if f.err != nil {
+		return nil, f.err
 	}
 	return p.Lease()
 }
 
-// ask takes a new lease from the plugin. The caller holds the turn.
-func (p *Provider) ask(ctx context.Context, proc *process) error {
-	p.asking.Lock()
-	p.asked = time.Now()
-	p.asking.Unlock()
-	lease, err := proc.provider.Relay(ctx)
-	if err != nil {
-		return err
+// ask takes a new lease from the plugin.
+func (p *Provider) ask(f *flight) {
+	ctx, cancel := context.WithTimeout(context.Background(), p.host.CallTimeout)
+	defer cancel()
+	lease, err := (*provider.Relay)(nil), error(&llm.Error{Code: llm.CodeUnavailable, Message: "the provider's plugin is restarting"})
+	if proc := p.process(); proc != nil {
+		lease, err = proc.provider.Relay(ctx)
 	}
-	p.take(lease)
-	return nil
+	if err == nil {
+		p.take(lease)
+	}
+	p.asking.Lock()
+	p.flight = nil
+	p.asking.Unlock()
+	f.err = err
+	close(f.done)
 }
 
 // take makes a lease the current one. A new version is a new content.
@@ -149,25 +176,13 @@ func (p *Provider) take(lease *provider.Relay) {
 }
 
 // renew asks for a new lease when the current one is about to expire.
-func (p *Provider) renew(ctx context.Context, proc *process) {
-	expires := p.lease.Load().Expires
-	if expires.IsZero() {
-		return
+func (p *Provider) renew(ctx context.Context, _ *process) {
+	due := func() bool {
+		expires := p.lease.Load().Expires
+		return !expires.IsZero() && time.Until(expires) <= min(renewBefore, expires.Sub(p.received)/5)
 	}
-	p.asking.Lock()
-	life := expires.Sub(p.received)
-	p.asking.Unlock()
-	if time.Until(expires) > min(renewBefore, life/5) {
-		return
-	}
-	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
-	default:
-		return // somebody asks already
-	}
-	if err := p.ask(ctx, proc); err != nil {
-		p.log.Warn("lease was not renewed", "expires", expires, "error", err)
+	if _, err := p.renewed(ctx, due); err != nil {
+		p.log.Warn("lease was not renewed", "expires", p.lease.Load().Expires, "error", err)
 	}
 }
 

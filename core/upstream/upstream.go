@@ -41,8 +41,9 @@ type Plan struct {
 // Provider plans calls. It is safe for concurrent use.
 type Provider interface {
 	// Plan returns how to reach op for a model in a dialect or, where the provider does not have it in
-	// that one, in another that it can be translated to. Errors are *llm.Error. It does not wait.
-	Plan(op llm.Op, d llm.Dialect, model string) (*Plan, error)
+	// that one, in another that it can be translated to. Errors are *llm.Error. It waits only where the provider's
+	// credentials have expired.
+	Plan(ctx context.Context, op llm.Op, d llm.Dialect, model string) (*Plan, error)
 	// Refresh renews the lease unless it is newer than version already, and reports whether it
 	// changed. Concurrent calls are made once.
 	Refresh(ctx context.Context, version uint64) (changed bool, err error)
@@ -143,7 +144,7 @@ func (m *Model) attempt(ctx context.Context, t *Target, c *Call) (*Answer, error
 }
 
 func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
-	plan, err := t.Provider.Plan(c.Op, c.Dialect, t.Model)
+	plan, err := t.Provider.Plan(ctx, c.Op, c.Dialect, t.Model)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,7 +22,7 @@ type provider struct {
 	err     error
 }
 
-func (p *provider) Plan(llm.Op, llm.Dialect, string) (*Plan, error) {
+func (p *provider) Plan(context.Context, llm.Op, llm.Dialect, string) (*Plan, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
