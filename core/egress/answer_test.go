@@ -264,7 +264,7 @@ func FuzzAnswer(f *testing.F) {
 // decode reads an answer that arrives in pieces.
 func decode(t *testing.T, text []byte, step int) (string, error) {
 	near := &scripted{text: text, step: step}
-	o, err := New(Needs{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}).Origin(Config{URL: "http://x"})
+	o, err := New(Needs{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}).Origin(Config{URL: "http://192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

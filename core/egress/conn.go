@@ -118,7 +118,7 @@ func (o *Origin) connect(ctx context.Context, by time.Time) (*conn, error) {
 	closed := o.closed
 	o.mu.Unlock()
 	if closed {
-		return nil, &Error{Kind: Connect, Err: fmt.Errorf("origin %s: %w", o.name, ErrClosed)}
+		return nil, &Error{Kind: Connect, Err: fmt.Errorf("origin %s: %w", o.label, ErrClosed)}
 	}
 	dialCtx, cancel := ctx, context.CancelFunc(func() {})
 	if limit := o.timeouts.Connect; limit > 0 {
@@ -132,13 +132,13 @@ func (o *Origin) connect(ctx context.Context, by time.Time) (*conn, error) {
 		if ctx.Err() != nil {
 			return nil, cancelled(ctx)
 		}
-		return nil, &Error{Kind: Connect, Err: fmt.Errorf("origin %s: %w", o.name, err)}
+		return nil, &Error{Kind: Connect, Err: fmt.Errorf("origin %s: %w", o.label, err)}
 	}
 	return c, nil
 }
 
 func (o *Origin) open(ctx context.Context) (*conn, error) {
-	raw, err := o.t.dial(ctx, o.network, o.address)
+	raw, err := o.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +150,14 @@ func (o *Origin) open(ctx context.Context) (*conn, error) {
 			return nil, err
 		}
 	}
-	if o.network == "unix" && o.peerPID != nil {
+	if o.socket != "" && o.peerPID != nil {
 		if err := checkPeer(c.sys, o.peerPID()); err != nil {
+			raw.Close()
+			return nil, err
+		}
+	}
+	if o.proxy != nil && o.tls != nil {
+		if err := o.tunnel(ctx, c); err != nil {
 			raw.Close()
 			return nil, err
 		}
@@ -188,8 +194,8 @@ func tlsConfig(c *tls.Config, host string) *tls.Config {
 // close is safe to call more than once, and beside a read or a write.
 func (c *conn) close() {
 	if c.closed.CompareAndSwap(false, true) {
+		c.open.Add(-1) // first: who sees the close sees the number
 		c.raw.Close()
-		c.open.Add(-1)
 	}
 }
 
@@ -209,7 +215,7 @@ func (c *conn) alive() bool {
 // write sends the request. Its head is built in the buffer, which is empty between two calls.
 func (c *conn) write(o *Origin, r *Request) error {
 	c.r, c.w = 0, 0
-	head := r.append(c.buf[:0], o.host)
+	head := r.append(c.buf[:0], o)
 	rest := r.Body
 	if len(head)+len(rest) <= keepSize { // one packet where it can be one
 		head, rest = append(head, rest...), nil

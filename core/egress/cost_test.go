@@ -44,7 +44,7 @@ func (*scripted) SetWriteDeadline(time.Time) error { return nil }
 
 func local(t testing.TB, text string) *Origin {
 	near := &scripted{text: []byte(text), step: 1 << 20, loop: true}
-	o, err := New(Needs{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}).Origin(Config{URL: "http://x"})
+	o, err := New(Needs{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }}).Origin(Config{URL: "http://192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,8 @@
 // with separate timeouts, cancellation that closes the connection at once, and strict framing.
 //
 // It connects to the origins it was given and to nothing else: no proxy from the environment, no
-// redirect, no address out of an answer. It knows no provider, retries nothing that may have been
+// redirect, no address out of an answer. It resolves names itself, and before each connection judges
+// where they lead to (Reach). It knows no provider, retries nothing that may have been
 // answered (package upstream decides about that) and does not speak HTTP/2.
 package egress
 
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"sync"
@@ -49,8 +51,11 @@ var (
 // Needs is what a Transport is made of.
 type Needs struct {
 	Logger *slog.Logger // nil discards
-	// Dial opens a connection; nil is a net.Dialer. network is "tcp" or "unix".
+	// Dial opens a connection; nil is a net.Dialer. network is "tcp", with an IP address and a port, or
+	// "unix".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup resolves a name; nil is the system's resolver. An absolute name ends with a dot.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // Config declares an origin.
@@ -62,6 +67,8 @@ type Config struct {
 	// called listen(2), so a process that was handed a listening socket has to call it again.
 	PeerPID  func() int
 	TLS      *tls.Config // for https; nil = the system's roots. It is cloned
+	Proxy    string      // http://[user:password@]host[:port]; "" = none
+	Reach    Reach       // which addresses the URL's host may have
 	Timeouts Timeouts
 	MaxIdle  int  // pooled connections; 0 = DefaultMaxIdle, negative = none
 	NoReplay bool // never send a request a second time
@@ -81,15 +88,18 @@ type Timeouts struct {
 type Transport struct {
 	log  *slog.Logger
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	look func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // Origin is one place calls go to, with its pool of connections. It is safe for concurrent use.
 type Origin struct {
-	name     string
+	label    string // what the declaration calls it
 	host     string // the default Host
-	network  string
-	address  string
+	socket   string // "" = TCP
+	name     *name  // of the origin, or of the proxy in front of it
+	port     uint16
 	tls      *tls.Config // nil = plain
+	proxy    *proxy      // nil = none
 	peerPID  func() int
 	timeouts Timeouts
 	maxIdle  int
@@ -115,19 +125,24 @@ type Stats struct {
 
 // New returns a transport.
 func New(n Needs) *Transport {
-	t := &Transport{log: n.Logger, dial: n.Dial}
+	t := &Transport{log: n.Logger, dial: n.Dial, look: n.Lookup}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	if t.dial == nil {
 		t.dial = new(net.Dialer).DialContext
 	}
+	if t.look == nil {
+		t.look = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
 	return t
 }
 
 // Origin makes an origin; it opens no connection. The caller closes it.
 func (t *Transport) Origin(c Config) (*Origin, error) {
-	o := &Origin{name: c.Name, peerPID: c.PeerPID, timeouts: c.Timeouts.withDefaults(), maxIdle: c.MaxIdle, replay: !c.NoReplay, t: t}
+	o := &Origin{label: c.Name, peerPID: c.PeerPID, timeouts: c.Timeouts.withDefaults(), maxIdle: c.MaxIdle, replay: !c.NoReplay, t: t}
 	if o.maxIdle == 0 {
 		o.maxIdle = DefaultMaxIdle
 	}
@@ -140,7 +155,7 @@ func (t *Transport) Origin(c Config) (*Origin, error) {
 // locate derives from the declaration where to connect to.
 func (o *Origin) locate(c Config) error {
 	if c.Socket != "" {
-		o.network, o.address, o.host = "unix", c.Socket, "localhost"
+		o.socket, o.host = c.Socket, "localhost"
 		if c.URL == "" {
 			return nil
 		}
@@ -161,22 +176,24 @@ func (o *Origin) locate(c Config) error {
 	if c.Socket != "" {
 		return nil
 	}
-	port := u.Port()
+	usual := uint16(80)
 	switch u.Scheme {
 	case "http":
-		if port == "" || port == "80" {
-			port, o.host = "80", hostOnly(u)
-		}
 	case "https":
-		if port == "" || port == "443" {
-			port, o.host = "443", hostOnly(u)
-		}
-		o.tls = tlsConfig(c.TLS, u.Hostname())
+		usual, o.tls = 443, tlsConfig(c.TLS, u.Hostname())
 	default:
 		return fmt.Errorf("scheme %q is neither http nor https", u.Scheme)
 	}
-	o.network, o.address = "tcp", net.JoinHostPort(u.Hostname(), port)
-	return nil
+	if o.port, err = portOf(u, usual); err != nil {
+		return err
+	}
+	if o.port == usual {
+		o.host = hostOnly(u)
+	}
+	if o.name, err = o.t.newName(u.Hostname(), c.Reach); err != nil || c.Proxy == "" {
+		return err
+	}
+	return o.via(c.Proxy)
 }
 
 // Do sends a request and reads the head of its answer. Errors are *Error, except for ErrRequest. The
@@ -186,7 +203,7 @@ func (o *Origin) locate(c Config) error {
 // before died without one byte of an answer: its other side had closed it while it was idle.
 func (o *Origin) Do(ctx context.Context, r *Request) (*Response, error) {
 	if err := r.Check(); err != nil {
-		return nil, fmt.Errorf("origin %s: %w", o.name, err)
+		return nil, fmt.Errorf("origin %s: %w", o.label, err)
 	}
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)

@@ -76,7 +76,8 @@ func TestRequestsThatAreNoneAreRefused(t *testing.T) {
 }
 
 func TestOriginsThatAreNoneAreRefused(t *testing.T) {
-	for _, url := range []string{"", "api.example", "ftp://api.example", "http://", "http://u:p@api.example", "http://api.example/v1", "http://api.example?x", "http://a b", "https://[::1", "http://api.example#x"} {
+	for _, url := range []string{"", "api.example", "ftp://api.example", "http://", "http://u:p@api.example", "http://api.example/v1", "http://api.example?x", "http://a b", "https://[::1", "http://api.example#x",
+		"http://127.1", "http://2130706433", "http://0x7f000001", "http://10.0.0.0x1", "http://a:0", "http://a:70000", "http://."} {
 		_, err := New(Needs{}).Origin(Config{Name: "x", URL: url})
 		if err == nil {
 			t.Errorf("%q was taken", url)
@@ -87,20 +88,24 @@ func TestOriginsThatAreNoneAreRefused(t *testing.T) {
 }
 
 func TestHostIsTheOriginsOwn(t *testing.T) {
-	for url, want := range map[string]struct{ host, address string }{
-		"http://api.example":      {"api.example", "api.example:80"},
-		"http://api.example:80/":  {"api.example", "api.example:80"},
-		"https://api.example:443": {"api.example", "api.example:443"},
-		"https://api.example:80":  {"api.example:80", "api.example:80"},
-		"https://[::1]":           {"[::1]", "[::1]:443"},
-		"http://[::1]:8000":       {"[::1]:8000", "[::1]:8000"},
+	for url, want := range map[string]struct {
+		host, name string
+		port       uint16
+	}{
+		"http://api.example":      {"api.example", "api.example", 80},
+		"http://api.example:80/":  {"api.example", "api.example", 80},
+		"https://api.example:443": {"api.example", "api.example", 443},
+		"https://api.example:80":  {"api.example:80", "api.example", 80},
+		"https://[::1]":           {"[::1]", "::1", 443},
+		"http://[::1]:8000":       {"[::1]:8000", "::1", 8000},
+		"http://API.example.":     {"API.example.", "api.example", 80},
 	} {
 		o, err := New(Needs{}).Origin(Config{URL: url})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.host != want.host || o.address != want.address {
-			t.Errorf("%s: host %q, address %q", url, o.host, o.address)
+		if o.host != want.host || o.name.host != want.name || o.port != want.port {
+			t.Errorf("%s: host %q, name %q, port %d", url, o.host, o.name.host, o.port)
 		}
 	}
 }

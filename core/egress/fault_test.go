@@ -88,7 +88,7 @@ func TestConnectTimeoutAndRefusal(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	o, err := New(Needs{Dial: never}).Origin(Config{URL: "http://x", Timeouts: Timeouts{Connect: 10 * time.Millisecond}})
+	o, err := New(Needs{Dial: never}).Origin(Config{URL: "http://192.0.2.1", Timeouts: Timeouts{Connect: 10 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestCancelledBeforeAndDuringConnect(t *testing.T) {
 		cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}}).Origin(Config{URL: "http://x"})
+	}}).Origin(Config{URL: "http://192.0.2.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

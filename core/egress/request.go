@@ -32,14 +32,22 @@ func (r *Request) Check() error {
 	return nil
 }
 
-// append writes the head.
-func (r *Request) append(b []byte, host string) []byte {
+// append writes the head. A proxy is told where a plain request goes by the origin, never by the
+// request (RFC 9112, section 3.2.2).
+func (r *Request) append(b []byte, o *Origin) []byte {
+	host, proxied := o.host, o.proxy != nil && o.tls == nil
 	if r.Host != "" {
 		host = r.Host
 	}
 	b = append(append(b, r.Method...), ' ')
+	if proxied {
+		b = append(b, o.proxy.target...)
+	}
 	b = append(append(b, r.Path...), " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, host...), "\r\n"...)
+	if proxied && o.proxy.credentials != "" {
+		b = append(append(append(b, "Proxy-Authorization: "...), o.proxy.credentials...), "\r\n"...)
+	}
 	connection := r.Header.Get("connection")
 	for i := range r.Header {
 		f := &r.Header[i]
