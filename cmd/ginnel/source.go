@@ -14,6 +14,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/daemon"
+	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/filters"
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -171,7 +172,7 @@ func filterSchema(f *config.Filter) (*schema.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	grant := wasmhost.Grant{HTTP: f.GrantHTTP, KV: f.GrantKV, Shared: f.GrantShared}
+	grant := wasmhost.Grant{HTTP: f.GrantHTTP, Reach: egress.ReachOf(f.GrantPrivate), KV: f.GrantKV, Shared: f.GrantShared}
 	if err := m.Granted(grant, strings.HasPrefix(f.Wasm, config.BuiltinPrefix)); err != nil {
 		return nil, err
 	}

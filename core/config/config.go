@@ -236,6 +236,7 @@ func hashOf(c *Config) string {
 	all := map[string]any{"root": plainAll(c.root)}
 	for _, p := range c.Providers {
 		all["provider."+p.Name] = p.Config.content()
+		all["tls."+p.Name] = p.TLS
 	}
 	for _, f := range c.Filters {
 		all["filter."+f.Name] = f.Config.content()

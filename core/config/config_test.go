@@ -2,8 +2,10 @@ package config
 
 import (
 	"crypto/rand"
+	"encoding/pem"
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,6 +127,45 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestEgressOfAProvider(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	up := httptest.NewTLSServer(nil)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: up.Certificate().Raw})
+	up.Close()
+	if err := os.WriteFile(path, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(base, `provider "up" {`, "provider \"up\" {\n  base_url = \"https://gpu.company.com\"\n  private = true\n  proxy = \"http://u:${secret.up}@proxy:3128\"\n  tls = { ca_file = \""+path+"\", server_name = \"gpu\" }\n", 1)
+	c := must(t, load(t, text, nil))
+	p := c.Providers[0]
+	if p.Private == nil || !*p.Private || p.Proxy != "http://u:key@proxy:3128" {
+		t.Errorf("%+v", p)
+	}
+	if string(p.TLS.CA) != string(ca) || p.TLS.ServerName != "gpu" {
+		t.Errorf("%+v", p.TLS)
+	}
+	before := c.Hash
+	if err := os.WriteFile(path, append(ca, '\n'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again := must(t, load(t, text, nil)); again.Hash == before {
+		t.Error("the hash does not cover a file's content")
+	}
+	if err := os.WriteFile(path, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := said(load(t, text, nil)); !strings.Contains(out, "no certificate in PEM") {
+		t.Error(out)
+	}
+	var shown strings.Builder
+	if err := c.Show(&shown); err != nil || strings.Contains(shown.String(), "u:key") {
+		t.Errorf("%v: the proxy's password is shown:\n%s", err, &shown)
+	}
+	if p := must(t, load(t, base, nil)).Providers[0]; p.Private != nil || p.TLS.CA != nil {
+		t.Errorf("by default: %+v", p)
+	}
+}
+
 // TestMistakes: each is found, at its line, with what the operator needs to mend it.
 func TestMistakes(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -159,6 +200,11 @@ func TestMistakes(t *testing.T) {
 		"two secrets' sources": {`env = "UP_KEY"`, "env = \"UP_KEY\"\n  file = \"x\"\n", `file = "x"`, []string{"both env and file"}},
 		"bad rate":             {`wasm = "builtin:f"`, "wasm = \"builtin:f\"\n  rate \"default\" {\n    limit = \"many\"\n  }\n", "many", []string{`"many" is not a rate`}},
 		"foreign without sum":  {`"builtin:f"`, `"./f.wasm"`, `filter "f"`, []string{"sha256"}},
+		"half a certificate":   {`provider "up" {`, "provider \"up\" {\n  tls = { cert_file = \"c.pem\" }\n", "cert_file", []string{"cert_file and key_file belong together"}},
+		"no ca file":           {`provider "up" {`, "provider \"up\" {\n  tls = { ca_file = \"none.pem\" }\n", "ca_file", []string{"none.pem"}},
+		"tls without https":    {`provider "up" {`, "provider \"up\" {\n  base_url = \"http://a.test\"\n  tls = { ca_file = \"c.pem\" }\n", "ca_file", []string{"for an https base_url"}},
+		"a proxy of https":     {`provider "up" {`, "provider \"up\" {\n  proxy = \"https://u:p4ssw0rd@proxy\"\n", "", []string{"proxy: http://host:port is needed"}},
+		"private as a word":    {`provider "up" {`, "provider \"up\" {\n  private = \"yes\"\n", `"yes"`, []string{"true or false"}},
 		"not UTF-8":            {`"./data"`, "\"\xff\"", "", nil},
 	} {
 		text := base + c.new

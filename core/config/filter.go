@@ -12,18 +12,19 @@ const BuiltinPrefix = "builtin:"
 
 // Filter is a filter block.
 type Filter struct {
-	Name        string
-	Wasm        string // "builtin:NAME" or a path
-	SHA256      string
-	Limits      FilterLimits
-	OnError     string // closed or open
-	GrantHTTP   []string
-	GrantKV     bool
-	GrantShared bool
-	Clusters    map[string]string // names of origins of GrantHTTP, for proxy-wasm
-	Rates       []*Rate
-	Config      *Opaque
-	ConfigText  string // instead of Config, for proxy-wasm
+	Name         string
+	Wasm         string // "builtin:NAME" or a path
+	SHA256       string
+	Limits       FilterLimits
+	OnError      string // closed or open
+	GrantHTTP    []string
+	GrantPrivate *bool // whether they may be at private addresses; nil = by their names
+	GrantKV      bool
+	GrantShared  bool
+	Clusters     map[string]string // names of origins of GrantHTTP, for proxy-wasm
+	Rates        []*Rate
+	Config       *Opaque
+	ConfigText   string // instead of Config, for proxy-wasm
 }
 
 // FilterLimits is what one instance may use.
@@ -58,7 +59,8 @@ func filterShape() *schema.Block {
 			{Name: "on_error", Kind: schema.String, Default: "closed", Enum: []string{"closed", "open"}, Doc: "What happens to a request when the filter fails: `closed` refuses it, `open` lets it pass unfiltered."},
 			{Name: "config_text", Kind: schema.String, Optional: true, Doc: "Instead of a `config` block, for a proxy-wasm module: its configuration as it expects it, such as `file(\"rules.yaml\")`."},
 			{Name: "grant", Kind: schema.Object, Optional: true, Doc: "What the filter may reach beyond the exchange; it must also ask for it in its manifest.", Fields: []schema.Attr{
-				{Name: "http", Kind: schema.Strings, Optional: true, Doc: "Origins it may call."},
+				{Name: "http", Kind: schema.Strings, Optional: true, Doc: "Origins it may call: `https://host[:port]`."},
+				{Name: "private", Kind: schema.Bool, Optional: true, Doc: "Whether the names in `http` may lead to private addresses, as in a provider block."},
 				{Name: "kv", Kind: schema.Bool, Optional: true, Doc: "Whether it may keep values in the store."},
 				{Name: "shared", Kind: schema.Bool, Optional: true, Doc: "Whether one instance may serve several tenants."},
 				{Name: "clusters", Kind: schema.Map, Optional: true, Doc: "For a proxy-wasm module: the names by which it calls origins of `http`. An origin, its host, its host and port and `outbound|PORT||HOST` need none."},
@@ -85,7 +87,7 @@ func (b *builder) filter(n *node) {
 			Time: get[time.Duration](n, "limits.time"), Pause: get[time.Duration](n, "limits.pause"),
 		},
 		OnError:   get[string](n, "on_error"),
-		GrantHTTP: get[[]string](n, "grant.http"), GrantKV: get[bool](n, "grant.kv"), GrantShared: get[bool](n, "grant.shared"),
+		GrantHTTP: get[[]string](n, "grant.http"), GrantPrivate: optional[bool](n, "grant.private"), GrantKV: get[bool](n, "grant.kv"), GrantShared: get[bool](n, "grant.shared"),
 		Clusters: get[map[string]string](n, "grant.clusters"),
 		Config:   b.opaque(n), ConfigText: get[string](n, "config_text"),
 	}

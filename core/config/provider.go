@@ -19,6 +19,9 @@ type Provider struct {
 	SHA256   string   // of the executable, hex; "" for a built-in plugin
 	BaseURL  string   // "" = the plugin's own
 	Origins  []string // further base URLs
+	Private  *bool    // whether its name may lead to private addresses; nil = by the name
+	Proxy    string   // http://[user:password@]host[:port]
+	TLS      ProviderTLS
 	Timeouts Timeouts
 	Config   *Opaque
 }
@@ -34,6 +37,14 @@ func providerShape() *schema.Block {
 			{Name: "sha256", Kind: schema.String, Optional: true, Doc: "The executable's digest, in hex; required for one that is not built in."},
 			{Name: "base_url", Kind: schema.String, Optional: true, Doc: "Where the API is, path included. The default is the plugin's own. The gateway connects to nothing else, whatever the plugin says."},
 			{Name: "origins", Kind: schema.Strings, Optional: true, Doc: "Further base URLs that the plugin may use."},
+			{Name: "private", Kind: schema.Bool, Optional: true, Doc: "Whether the host's name may lead to private addresses (of a private network, or of this machine). Without it an address, `localhost`, a name of one label and names below `.internal`, `.local`, `.lan`, `.home`, `.home.arpa`, `.corp`, `.intranet`, `.private`, `.localdomain`, `.svc` and `.test` may, and any other name may not. It is judged before each connection. No name may lead to link-local addresses, where clouds have their metadata, nor to multicast, reserved, 6to4 or Teredo addresses."},
+			{Name: "proxy", Kind: schema.String, Optional: true, Sensitive: true, Doc: "An HTTP proxy in front of the provider, `http://host:port`, with `user:password@` where it asks for one. It resolves the provider's name. No proxy is taken from the environment."},
+			{Name: "tls", Kind: schema.Object, Optional: true, Doc: "For an https base_url.", Fields: []schema.Attr{
+				{Name: "ca_file", Kind: schema.String, Optional: true, Doc: "The authorities that may vouch for it, in PEM, instead of the system's."},
+				{Name: "cert_file", Kind: schema.String, Optional: true, Doc: "The gateway's own certificate, in PEM, for a server that asks for one."},
+				{Name: "key_file", Kind: schema.String, Optional: true, Doc: "Its private key, in PEM."},
+				{Name: "server_name", Kind: schema.String, Optional: true, Doc: "The name in its certificate, where it is not the host of base_url."},
+			}},
 			{Name: "timeouts", Kind: schema.Object, Optional: true, Doc: "How long the parts of a call may take.", Fields: []schema.Attr{
 				{Name: "connect", Kind: schema.Duration, Default: "5s", Doc: "To connect, TLS included."},
 				{Name: "first_token", Kind: schema.Duration, Default: "120s", Doc: "From the request until the answer begins."},
@@ -53,6 +64,7 @@ func (b *builder) provider(n *node) {
 	p := &Provider{
 		Name: n.label(), Plugin: get[string](n, "plugin"), SHA256: get[string](n, "sha256"),
 		BaseURL: strings.TrimSuffix(get[string](n, "base_url"), "/"), Origins: get[[]string](n, "origins"),
+		Private: optional[bool](n, "private"), Proxy: get[string](n, "proxy"),
 		Timeouts: Timeouts{
 			Connect: get[time.Duration](n, "timeouts.connect"), FirstToken: get[time.Duration](n, "timeouts.first_token"),
 			Idle: get[time.Duration](n, "timeouts.idle"), Total: get[time.Duration](n, "timeouts.total"),
@@ -65,6 +77,10 @@ func (b *builder) provider(n *node) {
 	}
 	for _, o := range p.Origins {
 		b.baseURL(n.attrs["origins"], o)
+	}
+	b.providerTLS(n, p)
+	if p.Proxy != "" {
+		b.proxy(n.attrs["proxy"], p.Proxy)
 	}
 	if p.Plugin != "" {
 		b.checkConfig(n, p.Config, func() (*schema.Block, error) { return b.pluginSchema(p.Plugin) })
@@ -108,6 +124,14 @@ func (b *builder) baseURL(at *value, s string) {
 		b.errorf(at.rng, "Invalid value", "%s: an http or https URL is needed, such as https://api.example.com/v1.", at.shape.Name)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		b.errorf(at.rng, "Invalid value", "%s: a URL without user, query and fragment is needed.", at.shape.Name)
+	}
+}
+
+// proxy checks a proxy's URL without a word of it: it may hold a password.
+func (b *builder) proxy(at *value, s string) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		b.errorf(at.rng, "Invalid value", "proxy: http://host:port is needed.")
 	}
 }
 

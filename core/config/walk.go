@@ -234,6 +234,16 @@ func get[T any](n *node, path string) (v T) {
 	return v
 }
 
+// optional returns an attribute's value, or nil where it is not set.
+func optional[T any](n *node, path string) *T {
+	if at := n.at(path); at != nil {
+		if v, ok := at.v.(T); ok {
+			return &v
+		}
+	}
+	return nil
+}
+
 func (n *node) at(path string) *value {
 	name, rest, nested := strings.Cut(path, ".")
 	at := n.attrs[name]

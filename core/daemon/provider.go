@@ -2,10 +2,9 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -54,8 +53,12 @@ func (b *builder) openProvider(p *config.Provider) error {
 	if err != nil {
 		return err
 	}
-	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts)
-	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, raw) })
+	secure, err := p.TLS.Client()
+	if err != nil {
+		return fmt.Errorf("provider %s: tls: %w", p.Name, err)
+	}
+	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts, p.Private, p.Proxy, p.TLS)
+	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, raw, secure) })
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
@@ -85,41 +88,31 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 	return errors.Join(errs...)
 }
 
-func (b *builder) provide(ctx context.Context, p *config.Provider, raw []byte) (*provided, error) {
+func (b *builder) provide(ctx context.Context, p *config.Provider, raw []byte, secure *tls.Config) (*provided, error) {
 	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw})
 	if err != nil {
 		return nil, err
 	}
 	v := &provided{plugin: plugin, plans: make(map[planKey]*upstream.Plan)}
-	c := egress.Config{Name: p.Name, Timeouts: egress.Timeouts{Connect: p.Timeouts.Connect, FirstByte: p.Timeouts.FirstToken, Idle: p.Timeouts.Idle, Total: p.Timeouts.Total}}
+	var c egress.Config
 	if plugin.Invoked() {
-		c.URL, c.Socket, c.PeerPID = "http://"+p.Name, plugin.Socket(), plugin.PID
-	} else if c.URL, v.prefix, err = baseOf(p, plugin.Info()); err != nil {
+		c = egress.Config{Name: p.Name, URL: "http://" + p.Name, Socket: plugin.Socket(), PeerPID: plugin.PID}
+		if p.Private != nil || p.Proxy != "" || secure != nil {
+			err = errors.New("private, proxy and tls are for a provider that the gateway connects to; this plugin makes its calls itself")
+		}
+	} else {
+		c, v.prefix, err = originOf(p, plugin.Info(), secure)
+	}
+	if err != nil {
 		plugin.Close(ctx)
 		return nil, err
 	}
+	c.Timeouts = egress.Timeouts{Connect: p.Timeouts.Connect, FirstByte: p.Timeouts.FirstToken, Idle: p.Timeouts.Idle, Total: p.Timeouts.Total}
 	if v.origin, err = b.egress.Origin(c); err != nil {
 		plugin.Close(ctx)
 		return nil, err
 	}
 	return v, nil
-}
-
-// baseOf returns the origin and the path of a provider's base URL: the operator's, or the plugin's
-// own.
-func baseOf(p *config.Provider, info *sdkprovider.Info) (origin, prefix string, err error) {
-	base := p.BaseURL
-	if base == "" && len(info.Origins) > 0 {
-		base = info.Origins[0]
-	}
-	if base == "" {
-		return "", "", errors.New("it needs a base_url: the plugin has none of its own")
-	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return "", "", fmt.Errorf("base_url: %w", err)
-	}
-	return u.Scheme + "://" + u.Host, strings.TrimSuffix(u.EscapedPath(), "/"), nil
 }
 
 // Plan returns how to reach an operation. Plans are made once for each lease.

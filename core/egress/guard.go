@@ -23,6 +23,17 @@ const (
 	Private       // also private ones: of a private network, or of this machine
 )
 
+// ReachOf returns the reach that an operator's word means, nil being none.
+func ReachOf(private *bool) Reach {
+	switch {
+	case private == nil:
+		return ByName
+	case *private:
+		return Private
+	}
+	return Public
+}
+
 // class says what kind of address one is.
 type class uint8
 

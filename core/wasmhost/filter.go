@@ -54,7 +54,8 @@ type Spec struct {
 // Grant is what the operator lets a filter reach. What a filter may do is in both the manifest and
 // the grant.
 type Grant struct {
-	HTTP   []string // origins
+	HTTP   []string     // origins
+	Reach  egress.Reach // which addresses their names may lead to
 	KV     bool
 	Shared bool // one instance may serve several tenants
 	// Clusters are the names by which a proxy-wasm module calls origins of HTTP.
@@ -140,7 +141,7 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 	}
 	if s.Module.Manifest.Has(CapHTTP) || s.Module.Manifest.Proxy != "" && len(s.Grant.HTTP) > 0 {
 		var err error
-		if f.origins, err = outcall.Open(s.Egress, s.Grant.HTTP); err != nil {
+		if f.origins, err = outcall.Open(s.Egress, s.Grant.HTTP, s.Grant.Reach); err != nil {
 			return nil, fmt.Errorf("filter %s: grant: %w", s.Name, err)
 		}
 	}
@@ -176,7 +177,7 @@ func (m *Manifest) Granted(g Grant, builtin bool) error {
 	case m.Has(CapShared) && !builtin && !g.Shared:
 		return fmt.Errorf("its manifest asks to serve several tenants with one instance; grant = { shared = true } allows it: %w", ErrGrant)
 	}
-	o, err := outcall.Open(egress.New(egress.Needs{}), g.HTTP)
+	o, err := outcall.Open(egress.New(egress.Needs{}), g.HTTP, g.Reach)
 	if err != nil {
 		return fmt.Errorf("grant: %w", err)
 	}

@@ -1,5 +1,5 @@
 // Package outcall makes the HTTP calls of filters: to the origins that the operator granted and to
-// nothing else, with bounds on time, size and number. Every ABI of the sandbox calls through it.
+// nothing else, by the same guard as every other call (egress.Reach), with bounds on time, size and number. Every ABI of the sandbox calls through it.
 //
 // It knows no guest and no pause. What a call carries is the guest's own; the gateway adds no
 // credential to it and follows no redirect.
@@ -54,8 +54,9 @@ type Origins struct {
 // open is a call that is under way.
 type open struct{ _ byte }
 
-// Open returns the origins named by urls, scheme://host[:port] each. It connects to none.
-func Open(t *egress.Transport, urls []string) (*Origins, error) {
+// Open returns the origins named by urls, scheme://host[:port] each; reach says which addresses their
+// names may lead to. It connects to none.
+func Open(t *egress.Transport, urls []string, reach egress.Reach) (*Origins, error) {
 	o := &Origins{all: make(map[string]*egress.Origin, len(urls)), open: make(map[*open]context.CancelFunc)}
 	for _, raw := range urls {
 		u, err := url.Parse(raw)
@@ -63,7 +64,7 @@ func Open(t *egress.Transport, urls []string) (*Origins, error) {
 			return nil, fmt.Errorf("origin %q is no URL", raw)
 		}
 		origin, err := t.Origin(egress.Config{
-			Name: raw, URL: raw, MaxIdle: maxIdle, NoReplay: true,
+			Name: raw, URL: raw, Reach: reach, MaxIdle: maxIdle, NoReplay: true,
 			Timeouts: egress.Timeouts{FirstByte: MaxTime, Idle: MaxTime, Total: MaxTime},
 		})
 		if err != nil {

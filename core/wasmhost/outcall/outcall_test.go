@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func origin(t *testing.T) (*Origins, string) {
 			fmt.Fprintf(w, "%s %s %s %s", r.Method, r.Host, r.URL, body)
 		}
 	}))
-	o, err := Open(egress.New(egress.Needs{}), []string{s.URL})
+	o, err := Open(egress.New(egress.Needs{}), []string{s.URL}, egress.ByName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,9 +177,57 @@ func TestCloseEndsCalls(t *testing.T) {
 
 func TestOriginsThatAreNone(t *testing.T) {
 	for _, url := range []string{"", "ftp://a", "http://u:p@a", "http://a/path", "http://", ":"} {
-		if o, err := Open(egress.New(egress.Needs{}), []string{url}); err == nil {
+		if o, err := Open(egress.New(egress.Needs{}), []string{url}, egress.ByName); err == nil {
 			o.Close()
 			t.Errorf("%q passes", url)
+		}
+	}
+}
+
+// TestCallsPassTheGuard: nothing is connected to but what is granted, and not where a granted name leads
+// to if it is not the public address that such a name has.
+func TestCallsPassTheGuard(t *testing.T) {
+	leads, dials := "8.8.8.8", 0
+	transport := egress.New(egress.Needs{
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			dials++
+			return nil, errors.New("nobody is there")
+		},
+		Lookup: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr(leads)}, nil
+		},
+	})
+	for _, c := range []struct {
+		url, leads string
+		reach      egress.Reach
+		dials      int
+	}{
+		{"https://hooks.vendor.com/a", "8.8.8.8", egress.ByName, 1},
+		{"https://hooks.vendor.com/a", "10.0.0.1", egress.ByName, 0},
+		{"https://hooks.vendor.com/a", "127.0.0.1", egress.ByName, 0},
+		{"https://hooks.vendor.com/a", "169.254.169.254", egress.ByName, 0},
+		{"https://hooks.vendor.com/a", "64:ff9b::a00:1", egress.ByName, 0},
+		{"https://hooks.vendor.com/a", "10.0.0.1", egress.Private, 1},
+		{"https://hooks.vendor.com/a", "169.254.169.254", egress.Private, 0},
+		{"https://other.vendor.com/a", "8.8.8.8", egress.Private, 0},
+		{"https://8.8.8.8/a", "8.8.8.8", egress.Private, 0},
+	} {
+		o, err := Open(transport, []string{"https://hooks.vendor.com"}, c.reach)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leads, dials = c.leads, 0
+		calls := o.New()
+		if _, err := calls.Start(t.Context(), Request{URL: c.url}); err == nil {
+			if r, err := calls.Wait(t.Context()); err != nil || r.Reason() != "unavailable" {
+				t.Errorf("%s at %s: %+v, %v", c.url, c.leads, r, err)
+			}
+		} else if !errors.Is(err, ErrDenied) {
+			t.Errorf("%s: %v", c.url, err)
+		}
+		o.Close()
+		if dials != c.dials {
+			t.Errorf("%s at %s, reach %d: %d connections, want %d", c.url, c.leads, c.reach, dials, c.dials)
 		}
 	}
 }

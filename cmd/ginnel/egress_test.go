@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
+)
+
+// authority issues certificates.
+type authority struct {
+	t    testing.TB
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
+}
+
+func newAuthority(t testing.TB) *authority {
+	a := &authority{t: t}
+	a.cert, a.key, a.pem = a.make(&x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
+	return a
+}
+
+func (a *authority) make(c *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey, []byte) {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	c.SerialNumber, c.NotBefore, c.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	c.Subject = pkix.Name{CommonName: "test"}
+	parent, signer := c, key
+	if a.cert != nil {
+		parent, signer = a.cert, a.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return made, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// issue returns a certificate and its key in PEM.
+func (a *authority) issue(usage x509.ExtKeyUsage, names ...string) (cert, key []byte) {
+	a.t.Helper()
+	_, k, cert := a.make(&x509.Certificate{DNSNames: names, ExtKeyUsage: []x509.ExtKeyUsage{usage}, KeyUsage: x509.KeyUsageDigitalSignature})
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// connector is a proxy that carries every connection to one place.
+type connector struct {
+	to    string
+	mu    sync.Mutex // protects asked
+	asked []string   // the targets, with what was said of credentials
+}
+
+func (c *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	c.asked = append(c.asked, r.Method+" "+r.Host+" "+r.Header.Get("Proxy-Authorization"))
+	c.mu.Unlock()
+	out, err := net.Dial("tcp", c.to)
+	if err != nil {
+		w.WriteHeader(502)
+		return
+	}
+	defer out.Close()
+	in, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer in.Close()
+	io.WriteString(in, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() {
+		io.Copy(out, in)
+		out.Close()
+	}()
+	io.Copy(in, out)
+}
+
+// TestPrivateUpstreamBehindAProxy: a server of a company's own authority that asks for a certificate, by
+// a name that only the proxy can resolve. What the environment says of proxies is nobody's business.
+func TestPrivateUpstreamBehindAProxy(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	ours, theirs := newAuthority(t), newAuthority(t)
+	clients := x509.NewCertPool()
+	clients.AddCert(theirs.cert)
+	cert, key := ours.issue(x509.ExtKeyUsageServerAuth, "gpu-1")
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := httptest.NewUnstartedServer(mockllm.New(mockllm.Options{}))
+	up.Config.ErrorLog = log.New(io.Discard, "", 0)
+	up.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
+	up.StartTLS()
+	defer up.Close()
+	proxy := &connector{to: up.Listener.Addr().String()}
+	front := httptest.NewServer(proxy)
+	defer front.Close()
+
+	dir := t.TempDir()
+	cert, key = theirs.issue(x509.ExtKeyUsageClientAuth)
+	for name, content := range map[string][]byte{"ca.pem": ours.pem, "cert.pem": cert, "key.pem": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hcl := func(tls string) string {
+		more := "proxy = \"http://user:word@" + front.Listener.Addr().String() + "\"\n  tls = { " + strings.ReplaceAll(tls, "DIR", dir) + " }\n  base_url = "
+		return strings.Replace(relay("https://gpu.company.test", emptyPipeline, "m"), "base_url = ", more, 1)
+	}
+	whole := hcl(`ca_file = "DIR/ca.pem", cert_file = "DIR/cert.pem", key_file = "DIR/key.pem", server_name = "gpu-1"`)
+	gw := start(t, whole)
+	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, body)
+	}
+	proxy.mu.Lock()
+	if want := "CONNECT gpu.company.test:443 Basic dXNlcjp3b3Jk"; len(proxy.asked) != 1 || proxy.asked[0] != want {
+		t.Errorf("the proxy was asked %q", proxy.asked)
+	}
+	proxy.mu.Unlock()
+	for name, tls := range map[string]string{
+		"no certificate":   `ca_file = "DIR/ca.pem", server_name = "gpu-1"`,
+		"the wrong name":   `ca_file = "DIR/ca.pem", cert_file = "DIR/cert.pem", key_file = "DIR/key.pem"`,
+		"the system's own": `cert_file = "DIR/cert.pem", key_file = "DIR/key.pem", server_name = "gpu-1"`,
+	} {
+		gw.write(hcl(tls))
+		if r := gw.Reload(context.Background(), "test"); !r.Changed {
+			t.Fatalf("%s: %+v", name, r)
+		}
+		if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 503 || strings.Contains(body, "company") {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+	}
+	gw.write(whole)
+	if r := gw.Reload(context.Background(), "test"); !r.Changed {
+		t.Fatalf("%+v", r)
+	}
+	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), theirs.pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := gw.Reload(context.Background(), "test"); !r.Changed {
+		t.Fatalf("%+v", r)
+	}
+	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 503 {
+		t.Errorf("with another authority in the same file: %d %s", resp.StatusCode, body)
+	}
+	if strings.Contains(gw.logs.String(), "dXNlcjp3b3Jk") || strings.Contains(gw.logs.String(), "user:word") {
+		t.Error("the proxy's password is in the log")
+	}
+}
+
+// TestAnOriginThatMustBePublic is refused before anything serves from it.
+func TestAnOriginThatMustBePublic(t *testing.T) {
+	up := mockllm.Start(t, mockllm.Options{})
+	good := relay(up.URL, emptyPipeline, "m")
+	gw := start(t, good)
+	gw.write(strings.Replace(good, "base_url = ", "private = false\n  base_url = ", 1))
+	if r := gw.Reload(context.Background(), "test"); r.Changed || !strings.Contains(r.Error, "127.0.0.1 is a private address") {
+		t.Errorf("%+v", r)
+	}
+	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
