@@ -33,6 +33,7 @@ type conn struct {
 	eof  bool // the other side ended in good order
 
 	used    int
+	born    time.Time
 	since   time.Time // when it was pooled
 	by      time.Time // when the call's total time ends; zero = never
 	readBy  time.Time // the deadlines that are set
@@ -77,6 +78,10 @@ func (o *Origin) put(c *conn) {
 		c.buf = make([]byte, readSize)
 	}
 	c.since = time.Now()
+	if o.name != nil && o.name.fixed == nil && c.since.Sub(c.born) > longestUse {
+		c.close()
+		return
+	}
 	o.mu.Lock()
 	full := o.closed || len(o.idle) >= o.maxIdle
 	if !full {
@@ -142,7 +147,7 @@ func (o *Origin) open(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, raw: raw, buf: make([]byte, readSize), open: &o.stats.open}
+	c := &conn{Conn: raw, raw: raw, born: time.Now(), buf: make([]byte, readSize), open: &o.stats.open}
 	c.abort = c.close
 	if s, ok := raw.(syscall.Conn); ok {
 		if c.sys, err = s.SyscallConn(); err != nil {

@@ -37,6 +37,7 @@ const (
 	MaxFields = 256      // fields of an answer's head
 
 	idleExpiry = 30 * time.Second // a pooled connection unused for so long is closed
+	longestUse = 5 * time.Minute  // an older connection is not pooled: its name may lead elsewhere by now
 	checkAfter = time.Second      // a pooled connection unused for so long is looked at first
 	closeGrace = 5 * time.Millisecond
 )

@@ -395,3 +395,31 @@ func TestProxies(t *testing.T) {
 		t.Errorf("a proxy at a special address: %v", err)
 	}
 }
+
+// TestAConnectionDoesNotOutliveItsName: under steady load a pool would never see where a name leads now.
+func TestAConnectionDoesNotOutliveItsName(t *testing.T) {
+	w := newWorld(t)
+	w.leads("api.vendor.com", "8.8.8.8")
+	for url, dials := range map[string]int64{"http://api.vendor.com": 2, "http://8.8.8.8": 1} {
+		o, err := New(Needs{Dial: w.dial, Lookup: w.lookup}).Origin(Config{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.Close()
+		for range 4 {
+			if _, _, err := call(t.Context(), o, get()); err != nil {
+				t.Fatal(err)
+			}
+			o.mu.Lock()
+			for _, c := range o.idle {
+				if c.used == 1 {
+					c.born = time.Now().Add(-2 * longestUse)
+				}
+			}
+			o.mu.Unlock()
+		}
+		if s := o.Stats(); s.Dials != dials || s.Open > 1 {
+			t.Errorf("%s: %+v", url, s)
+		}
+	}
+}

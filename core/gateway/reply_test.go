@@ -12,6 +12,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 const chatBody = `{"model":"m","messages":[{"role":"user","content":"hello"}]}`
@@ -91,10 +92,7 @@ func TestRedirectsEndInAnError(t *testing.T) {
 	}))
 	defer s.Close()
 	var dialled []string
-	transport := egress.New(egress.Needs{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialled = append(dialled, address)
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}})
+	transport := recording(&dialled)
 	for _, status = range []int{301, 302, 303, 307, 308} {
 		dialled = nil
 		reply := serveFrom(t, transport, s.URL, "/v1/chat/completions", chatBody)
@@ -105,5 +103,39 @@ func TestRedirectsEndInAnError(t *testing.T) {
 			t.Errorf("%d: connections to %v", status, dialled)
 		}
 		reply.Done(exchange.Completed)
+	}
+}
+
+// recording returns a transport that remembers what it dialled.
+func recording(dialled *[]string) *egress.Transport {
+	return egress.New(egress.Needs{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		*dialled = append(*dialled, address)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}})
+}
+
+// TestHostsOfARequestLeadNowhere: wherever a client names another place, only the origin is connected to,
+// and under its own name.
+func TestHostsOfARequestLeadNowhere(t *testing.T) {
+	var hosts []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hosts = append(hosts, r.Host)
+		io.WriteString(w, `{"id":"1","object":"chat.completion","choices":[]}`)
+	}))
+	defer s.Close()
+	const other = "http://127.0.0.1:1"
+	var dialled []string
+	x := exchange.New(t.Context())
+	x.ID, x.Method, x.Path, x.Host, x.Query = "req-1", "POST", "/v1/chat/completions", "127.0.0.1:1", "base_url="+other
+	x.Request.Header = llm.Header{
+		{Name: "Host", Value: "127.0.0.1:1"}, {Name: "X-Forwarded-Host", Value: "127.0.0.1:1"}, {Name: "Forwarded", Value: "host=127.0.0.1:1"},
+		{Name: "X-Original-Url", Value: other}, {Name: "Destination", Value: other}, {Name: "Proxy", Value: other},
+	}
+	x.Request.Body = exchange.NewBody([]byte(`{"model":"m","base_url":"`+other+`","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"`+other+`/a.png"}}]}]}`), nil)
+	reply := gatewayTo(t, recording(&dialled), s.URL).Serve(t.Context(), x)
+	reply.Done(exchange.Completed)
+	want := strings.TrimPrefix(s.URL, "http://")
+	if reply.Status != 200 || len(dialled) != 1 || dialled[0] != want || len(hosts) != 1 || hosts[0] != want {
+		t.Errorf("%d: connections to %v, as %v: %s", reply.Status, dialled, hosts, reply.Body)
 	}
 }

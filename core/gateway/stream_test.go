@@ -94,6 +94,15 @@ func ask(t *testing.T, path, body string, pieces []string, filters ...exchange.F
 // serveFrom serves one request from an upstream.
 func serveFrom(t *testing.T, transport *egress.Transport, url, path, body string, filters ...exchange.Filter) *exchange.Reply {
 	t.Helper()
+	x := exchange.New(t.Context())
+	x.ID, x.Method, x.Path = "req-1", "POST", path
+	x.Request.Body = exchange.NewBody([]byte(body), nil)
+	return gatewayTo(t, transport, url, filters...).Serve(t.Context(), x)
+}
+
+// gatewayTo returns a gateway whose one model is at an upstream.
+func gatewayTo(t *testing.T, transport *egress.Transport, url string, filters ...exchange.Filter) *Gateway {
+	t.Helper()
 	origin, err := transport.Origin(egress.Config{Name: "up", URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -104,10 +113,7 @@ func serveFrom(t *testing.T, transport *egress.Transport, url, path, body string
 		Name: "r", Path: "/*", Open: true, Pipeline: exchange.NewPipeline("p", filters...),
 		Models: []Model{{Model: &upstream.Model{Name: "m", Attempts: 1, Targets: []*upstream.Target{{Name: "t", Provider: provider{origin}, Model: "m"}}}}},
 	}}, nil))
-	x := exchange.New(t.Context())
-	x.ID, x.Method, x.Path = "req-1", "POST", path
-	x.Request.Body = exchange.NewBody([]byte(body), nil)
-	return g.Serve(t.Context(), x)
+	return g
 }
 
 const stay = "stay"
