@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -102,11 +103,28 @@ func writeStatus(out io.Writer, s daemon.Status) {
 	for _, p := range s.Plugins {
 		fmt.Fprintf(w, "plugin %s\t%s, %s, pid %d, %d restarts, %s\n", p.Name, p.Plugin, p.Status, p.PID, p.Restarts, p.Contained)
 	}
+	for _, m := range s.Models {
+		writeModel(w, m)
+	}
 	for _, f := range s.Filters {
 		writeFilter(w, f)
 	}
 	for _, d := range s.Degraded {
 		fmt.Fprintf(w, "degraded\t%s\n", d)
+	}
+}
+
+// writeModel writes a line about each target of a model, and one about retries that were not made.
+func writeModel(w io.Writer, m daemon.ModelStatus) {
+	for _, t := range m.Targets {
+		fmt.Fprintf(w, "target %s/%s\t%s, %d calls, %d failures, %d limited, first byte in %s", m.Name, t.Name, strings.ReplaceAll(t.Breaker, "_", " "), t.Calls, t.Failures, t.Limited, t.Latency.Round(time.Millisecond))
+		if t.Cooling > 0 {
+			fmt.Fprintf(w, ", cools down for %s", t.Cooling.Round(time.Second/10))
+		}
+		fmt.Fprintln(w)
+	}
+	if m.RetriesRefused > 0 {
+		fmt.Fprintf(w, "model %s\t%d retries, %d not made for want of budget\n", m.Name, m.Retries, m.RetriesRefused)
 	}
 }
 

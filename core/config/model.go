@@ -1,6 +1,10 @@
 package config
 
 import (
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/ginnel/ginnel/sdk/schema"
 )
 
@@ -9,8 +13,28 @@ type Model struct {
 	Name     string
 	Aliases  []string
 	Targets  []*Target
-	Attempts int
+	Balance  string // weighted or least_latency
+	Fallback []*Model
+	Retry    Retry
+	Breaker  Breaker
 }
+
+// Retry is when a failed call is made again.
+type Retry struct {
+	Attempts int
+	On       []string // of RetryCauses
+	Budget   float64  // share of the calls
+}
+
+// Breaker is when a target is taken out of service.
+type Breaker struct {
+	Failures int // 0 = never
+	Window   time.Duration
+	Cooldown time.Duration
+}
+
+// RetryCauses are what a call may be made again on.
+var RetryCauses = []string{"429", "5xx", "timeout"}
 
 // Target is one place a model's calls may go to.
 type Target struct {
@@ -25,8 +49,17 @@ func modelShape() *schema.Block {
 		Doc: "What clients ask for by name, and where it may go.", Labels: []string{"name"},
 		Attrs: []schema.Attr{
 			{Name: "aliases", Kind: schema.Strings, Optional: true, Doc: "Further names that clients may use."},
-			{Name: "retry", Kind: schema.Object, Optional: true, Doc: "When a failed call is made again, before its first byte.", Fields: []schema.Attr{
-				{Name: "attempts", Kind: schema.Int, Default: "2", Doc: "Calls at most, the first included. Retry-After is honoured."},
+			{Name: "balance", Kind: schema.String, Default: "weighted", Enum: []string{"weighted", "least_latency"}, Doc: "How the targets share the calls: by chance and `weight`, or each call to the better of two, by the time to the first byte that is expected of them, the calls that wait for one, and `weight`."},
+			{Name: "fallback", Kind: schema.Refs, RefTo: "model", Optional: true, Doc: "The models that take a call, in turn, where this one fails for another reason than the request itself, before the first event of the answer: `[model.NAME]`. A key that may use this model may use them so; the route need not list them. Their own fallbacks do not count."},
+			{Name: "retry", Kind: schema.Object, Optional: true, Doc: "When a failed call is made again, before the first event of its answer: at another target, or at the same after a pause.", Fields: []schema.Attr{
+				{Name: "attempts", Kind: schema.Int, Default: "2", Doc: "Calls at most, the first included. A Retry-After of up to two seconds is waited for; a longer one goes to the client."},
+				{Name: "on", Kind: schema.Strings, Default: "429,5xx", Doc: "After which failures: `429`; `5xx`, or no connection, or an answer that breaks off; `timeout`."},
+				{Name: "budget", Kind: schema.Ratio, Default: "20%", Doc: "The share of the model's calls that may be made again, besides ten that are saved up. `0` is none."},
+			}},
+			{Name: "breaker", Kind: schema.Object, Optional: true, Doc: "When a target is taken out of service for this model. Where no other and no fallback is in service, a call fails at once.", Fields: []schema.Attr{
+				{Name: "failures", Kind: schema.Int, Default: "0", Doc: "After how many failures within `window`, if no fewer calls failed than succeeded. `0` is never."},
+				{Name: "window", Kind: schema.Duration, Default: "30s", Doc: "How far it looks back."},
+				{Name: "cooldown", Kind: schema.Duration, Default: "15s", Doc: "How long it waits before one call probes whether the target is well again."},
 			}},
 		},
 		Blocks: map[string]*schema.Block{"target": {
@@ -41,10 +74,12 @@ func modelShape() *schema.Block {
 }
 
 func (b *builder) model(n *node) {
-	m := &Model{Name: n.label(), Aliases: get[[]string](n, "aliases"), Attempts: int(get[int64](n, "retry.attempts"))}
-	if at := n.at("retry.attempts"); at != nil && at.v != nil && (m.Attempts < 1 || m.Attempts > 10) {
-		b.errorf(at.rng, "Invalid value", "attempts: from 1 to 10.")
+	m := &Model{
+		Name: n.label(), Aliases: get[[]string](n, "aliases"), Balance: get[string](n, "balance"),
+		Retry:   Retry{Attempts: int(get[int64](n, "retry.attempts")), On: get[[]string](n, "retry.on"), Budget: get[float64](n, "retry.budget")},
+		Breaker: Breaker{Failures: int(get[int64](n, "breaker.failures")), Window: get[time.Duration](n, "breaker.window"), Cooldown: get[time.Duration](n, "breaker.cooldown")},
 	}
+	b.routing(n, m)
 	for _, tn := range n.all("target") {
 		t := &Target{Name: tn.label(), Model: get[string](tn, "model"), Weight: int(get[int64](tn, "weight"))}
 		if t.Weight < 1 || t.Weight > 1000 {
@@ -55,6 +90,41 @@ func (b *builder) model(n *node) {
 		later(b, tn, "provider", func(p *Provider) { t.Provider = p })
 		m.Targets = append(m.Targets, t)
 	}
+	laterAll(b, n, "fallback", func(f *Model) {
+		if f == m {
+			b.errorf(n.attrs["fallback"].rng, "Invalid value", "fallback: model %q is no fallback of itself.", m.Name)
+			return
+		}
+		m.Fallback = append(m.Fallback, f)
+	})
 	b.define(n, m)
 	b.cfg.Models = append(b.cfg.Models, m)
+}
+
+// routing checks how a model's calls are made again and when its targets are out of service.
+func (b *builder) routing(n *node, m *Model) {
+	invalid := func(path, format string, args ...any) {
+		if at := n.at(path); at != nil && at.v != nil {
+			b.errorf(at.rng, "Invalid value", format, args...)
+		}
+	}
+	if m.Retry.Attempts < 1 || m.Retry.Attempts > 10 {
+		invalid("retry.attempts", "attempts: from 1 to 10.")
+	}
+	for i, on := range m.Retry.On {
+		switch {
+		case !slices.Contains(RetryCauses, on):
+			invalid("retry.on", "on: %q is none of %s.%s", on, strings.Join(RetryCauses, ", "), suggestion(on, RetryCauses))
+		case slices.Contains(m.Retry.On[:i], on):
+			invalid("retry.on", "on: %q stands twice.", on)
+		}
+	}
+	if m.Breaker.Failures < 0 || m.Breaker.Failures > 10_000 {
+		invalid("breaker.failures", "failures: from 0 to 10000.")
+	}
+	for path, d := range map[string]time.Duration{"window": m.Breaker.Window, "cooldown": m.Breaker.Cooldown} {
+		if d < 10*time.Millisecond || d > time.Hour {
+			invalid("breaker."+path, "%s: from \"10ms\" to \"1h\".", path)
+		}
+	}
 }

@@ -269,7 +269,7 @@ func (d *Daemon) swap(cfg *config.Config, b *built, scope *Scope) bool {
 		c.Commit()
 	}
 	oldServers, oldAdmins, oldScope := d.listeners, d.admins, d.current
-	d.config, d.current = cfg, scope
+	d.config, d.current, d.models = cfg, scope, b.models
 	d.listeners, d.admins = b.listening.servers, b.listening.admins
 	d.bound = make(map[string]*config.Listener)
 	for _, l := range cfg.Listeners {

@@ -30,6 +30,7 @@ type built struct {
 	sinks      []*telemetry.Sink
 	compiled   bool // modules were, which leaves garbage
 	listening  *listening
+	models     []*upstream.Model // that are called
 }
 
 // compileGC is the garbage collector's percentage while a module is compiled: the least that does not
@@ -60,9 +61,9 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
-	models := make(map[*config.Model]*upstream.Model)
-	for _, m := range cfg.Models {
-		models[m] = b.model(m)
+	models, err := b.models()
+	if err != nil {
+		return nil, err
 	}
 	var routes []*gateway.Route
 	for _, r := range cfg.Routes {
@@ -76,7 +77,7 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 		}
 		teams = append(teams, team)
 	}
-	return &built{generation: gateway.NewGeneration(routes, teams), sinks: b.sinks, compiled: b.compiled}, nil
+	return &built{generation: gateway.NewGeneration(routes, teams), sinks: b.sinks, compiled: b.compiled, models: called(cfg, models)}, nil
 }
 
 // openParts opens the providers and filters that a route leads to, and the sinks.
@@ -108,7 +109,7 @@ func (b *builder) openParts() {
 func used(cfg *config.Config) (providers []*config.Provider, filters []*config.Filter) {
 	seen := make(map[any]bool)
 	for _, r := range cfg.Routes {
-		for _, m := range r.Models {
+		for _, m := range reached(r) {
 			for _, t := range m.Targets {
 				if !seen[t.Provider] {
 					seen[t.Provider] = true
@@ -124,6 +125,14 @@ func used(cfg *config.Config) (providers []*config.Provider, filters []*config.F
 		}
 	}
 	return providers, filters
+}
+
+// reached returns the models that a route's calls may come to, as fallbacks too.
+func reached(r *config.Route) (models []*config.Model) {
+	for _, m := range r.Models {
+		models = append(append(models, m), m.Fallback...)
+	}
+	return models
 }
 
 // key names a pooled thing by everything it is made from.
@@ -210,18 +219,6 @@ func (d *Daemon) moduleOf(f *config.Filter) (wasm []byte, builtin bool, err erro
 		return nil, false, fmt.Errorf("%s is not the file that was meant: its sha256 is %x", f.Wasm, sum)
 	}
 	return wasm, false, nil
-}
-
-func (b *builder) model(m *config.Model) *upstream.Model {
-	out := &upstream.Model{Name: m.Name, Attempts: m.Attempts}
-	for _, t := range m.Targets {
-		target := &upstream.Target{Name: t.Name, ProviderName: t.Provider.Name, Model: t.Model, Weight: t.Weight}
-		if p := b.providers[t.Provider]; p != nil { // nil where no route leads to it
-			target.Provider = p
-		}
-		out.Targets = append(out.Targets, target)
-	}
-	return out
 }
 
 func (b *builder) route(r *config.Route, models map[*config.Model]*upstream.Model) *gateway.Route {

@@ -29,6 +29,7 @@ import (
 	"github.com/ginnel/ginnel/core/server/certstore"
 	"github.com/ginnel/ginnel/core/store"
 	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/hangup"
@@ -88,6 +89,8 @@ type Daemon struct {
 	filters   *pool[*wasmhost.Filter]
 	providers *pool[*provided]
 	sinks     *pool[*sinking]
+	states    *pool[*upstream.State]
+	budgets   *pool[*upstream.Budget]
 
 	reloading sync.Mutex // orders reloads, from reading the file on
 	applying  sync.Mutex // orders what is applied
@@ -99,7 +102,8 @@ type Daemon struct {
 	listeners map[string]*server.Server // by name, as the next two
 	admins    map[string]*server.Admin
 	bound     map[string]*config.Listener
-	master    string // where the master key comes from, for status
+	models    []*upstream.Model // of the running configuration, that are called
+	master    string            // where the master key comes from, for status
 	reloads   Reloads
 	draining  bool
 }
@@ -120,6 +124,7 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err err
 	}
 	d.telemetry = telemetry.New(telemetry.Config{Logger: n.Logger, Version: n.Version})
 	d.telemetry.SetListeners(d.listenerStats)
+	d.telemetry.SetModelStats(d.modelStats)
 	if err := d.openHosts(ctx); err != nil {
 		return nil, err
 	}
@@ -226,6 +231,8 @@ func (d *Daemon) openPools() {
 	d.filters = newPool(func(ctx context.Context, f *wasmhost.Filter) error { return f.Close(ctx) })
 	d.providers = newPool(func(ctx context.Context, p *provided) error { return p.Close(ctx) })
 	d.sinks = newPool(func(ctx context.Context, s *sinking) error { return s.Close(ctx) })
+	d.states = newPool(func(context.Context, *upstream.State) error { return nil })
+	d.budgets = newPool(func(context.Context, *upstream.Budget) error { return nil })
 }
 
 // Stop ends the daemon: it accepts nothing more, lets open exchanges end until ctx does, tells those

@@ -22,6 +22,7 @@ import (
 // provided is a provider plugin with the one place its calls go to: the vendor, or the plugin's own
 // socket. It implements upstream.Provider.
 type provided struct {
+	id     string // names all that it is made from
 	plugin *pluginhost.Provider
 	origin *egress.Origin
 	prefix string // the base URL's path
@@ -58,7 +59,7 @@ func (b *builder) openProvider(p *config.Provider) error {
 		return fmt.Errorf("provider %s: tls: %w", p.Name, err)
 	}
 	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts, p.Private, p.Proxy, p.TLS)
-	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, raw, secure) })
+	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, id, raw, secure) })
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
@@ -88,12 +89,12 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 	return errors.Join(errs...)
 }
 
-func (b *builder) provide(ctx context.Context, p *config.Provider, raw []byte, secure *tls.Config) (*provided, error) {
+func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte, secure *tls.Config) (*provided, error) {
 	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw})
 	if err != nil {
 		return nil, err
 	}
-	v := &provided{plugin: plugin, plans: make(map[planKey]*upstream.Plan)}
+	v := &provided{id: id, plugin: plugin, plans: make(map[planKey]*upstream.Plan)}
 	var c egress.Config
 	if plugin.Invoked() {
 		c = egress.Config{Name: p.Name, URL: "http://" + p.Name, Socket: plugin.Socket(), PeerPID: plugin.PID}

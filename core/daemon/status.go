@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/pluginhost"
@@ -22,6 +23,7 @@ type Status struct {
 	Listeners []ListenerStatus   `json:"listeners"`
 	Plugins   []pluginhost.State `json:"plugins"`
 	Filters   []FilterStatus     `json:"filters"`
+	Models    []ModelStatus      `json:"models"`
 	InFlight  int64              `json:"in_flight"`
 	Reloads   Reloads            `json:"reloads"`
 	MasterKey string             `json:"master_key"` // where it comes from
@@ -70,12 +72,19 @@ func (d *Daemon) Status() Status {
 			s.Degraded = append(s.Degraded, fmt.Sprintf("telemetry %s does not take events: %v", k.queue.Name, err))
 		}
 	})
-	s.Filters = d.filterStatus()
+	s.Filters, s.Models = d.filterStatus(), d.modelStatus()
 	sort.Slice(s.Listeners, func(i, j int) bool { return s.Listeners[i].Name < s.Listeners[j].Name })
 	sort.Slice(s.Plugins, func(i, j int) bool { return s.Plugins[i].Name < s.Plugins[j].Name })
 	sort.Slice(s.Filters, func(i, j int) bool { return s.Filters[i].Name < s.Filters[j].Name })
 	if err := d.store.Degraded(); err != nil {
 		s.Degraded = append(s.Degraded, err.Error())
+	}
+	for _, m := range s.Models {
+		for _, t := range m.Targets {
+			if t.Breaker != "closed" {
+				s.Degraded = append(s.Degraded, fmt.Sprintf("target %s of model %s fails: its breaker is %s", t.Name, m.Name, strings.ReplaceAll(t.Breaker, "_", " ")))
+			}
+		}
 	}
 	for _, p := range s.Plugins {
 		if p.Status != pluginhost.Running {

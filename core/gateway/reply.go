@@ -17,6 +17,10 @@ import (
 
 const contentJSON = "application/json"
 
+// HeaderRoute says, in an answer, where the call went last: the model (a fallback, where another than
+// the one asked for), its target, and the number of attempts in all.
+const HeaderRoute = "X-Ginnel-Route"
+
 // reply returns a whole answer.
 func (s *serving) reply(status int, header llm.Header, body []byte) *exchange.Reply {
 	s.status, s.out = status, int64(len(body))
@@ -29,6 +33,9 @@ func (s *serving) stamp(h llm.Header) llm.Header {
 	h.Add("Cache-Control", "private, no-store")
 	if field := s.codec.RequestID(); field != "x-request-id" { // which the server sets
 		h.Set(field, s.x.ID)
+	}
+	if a := s.answer; a != nil && a.Target != nil {
+		h.Set(HeaderRoute, headerSafe(a.Model.Name)+"/"+headerSafe(a.Target.Name)+"/"+strconv.Itoa(a.Attempts))
 	}
 	h.Add("Server-Timing", string(telemetry.AppendServerTiming(nil, &s.x.Timings)))
 	return h

@@ -224,7 +224,7 @@ func (s *serving) filterRequest() *exchange.Reply {
 // call makes the upstream call and turns its answer into a reply.
 func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
-	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor})
+	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor, Begun: s.begun})
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer
 	if err != nil {
@@ -246,10 +246,45 @@ func (s *serving) call() *exchange.Reply {
 	} else if v.Action == exchange.Respond {
 		return s.refuse(v.Reply)
 	}
-	if isEventStream(answer.Header) || s.x.Stream && s.endpoint.Framing == dialect.JSONArray && !s.foreign() {
+	if s.streams(answer) {
 		return s.stream()
 	}
 	return s.unary()
+}
+
+// streams reports whether an answer is a stream.
+func (s *serving) streams(a *upstream.Answer) bool {
+	return isEventStream(a.Header) || s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect
+}
+
+// begun looks at the first event of a stream, before anything of it goes to the client: where the upstream
+// says in it that it failed, another may take the call. A comment or a ping is an event too: a client
+// that waits is to hear of them.
+func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
+	if !s.streams(a) {
+		return false, nil
+	}
+	var f framer = new(dialect.Framer)
+	if !isEventStream(a.Header) {
+		f = new(dialect.ArrayFramer)
+	}
+	f.Feed(a.First)
+	var frame dialect.Frame
+	ok, err := f.Next(&frame)
+	if err != nil {
+		return false, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
+	}
+	if !ok || frame.Payload == nil {
+		return !ok, nil
+	}
+	var e dialect.Event
+	if err := s.codecOf(a.Dialect).Event(s.x.Op, frame.Payload, &e); err != nil {
+		return false, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
+	}
+	if e.Error != nil {
+		return false, e.Error
+	}
+	return false, nil
 }
 
 // requestFor returns what a target is sent: what the client sent, or what says the same in the dialect of

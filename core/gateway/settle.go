@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/upstream"
 )
 
 // done ends the exchange: the server has written the last byte, or could not. It settles on one
@@ -22,6 +24,9 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.answer != nil && s.answer.Body != nil {
 		s.answer.Body.Close()
 	}
+	if s.answer != nil && s.broke() {
+		s.answer.Broke()
+	}
 	if s.flow != nil {
 		s.flow.Done(context.WithoutCancel(s.ctx))
 	}
@@ -30,6 +35,27 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.generation != nil {
 		s.generation.leave(s)
 	}
+}
+
+// broke reports whether the upstream's answer failed behind its first event.
+func (s *serving) broke() bool {
+	return s.answer.Status < 400 && s.answer.Failure == nil && (s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError)
+}
+
+// tries says how the attempts of a call ended, in their order, where there was more than one.
+func tries(a *upstream.Answer) string {
+	if len(a.Tries) < 2 {
+		return ""
+	}
+	var b []byte
+	for i, t := range a.Tries {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(append(append(b, t.Model...), '/'), t.Target...), ' ')
+		b = append(b, cmp.Or(string(t.Cause), "answered")...)
+	}
+	return string(b)
 }
 
 // report tells telemetry what happened.
@@ -48,6 +74,10 @@ func (s *serving) report() {
 	if a := s.answer; a != nil && a.Target != nil {
 		e.Provider, e.Target, e.Upstream = a.Target.ProviderName, a.Target.Name, a.Target.Model
 		e.Retries = a.Attempts - 1
+		if a.Model != nil && s.model != nil && a.Model.Name != s.model.Name {
+			e.Fallback = a.Model.Name
+		}
+		e.Tries = tries(a)
 	}
 	s.Telemetry.Finish(s.ctx, &e)
 }

@@ -42,8 +42,11 @@ type Event struct {
 	Usage   *llm.Usage // nil where the provider did not tell
 	Timings exchange.Timings
 	Notes   []exchange.Note
-	Retries int   // calls after the first
-	In, Out int64 // bytes of the bodies, as the client sent and got them
+	Retries int // calls after the first
+	// Fallback is the model that took the call instead of Model, "" without one. Tries says how each
+	// attempt ended, where there was more than one.
+	Fallback, Tries string
+	In, Out         int64 // bytes of the bodies, as the client sent and got them
 }
 
 // NewEvent returns an event with what the exchange itself knows. The caller adds the rest.

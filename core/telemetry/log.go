@@ -108,6 +108,8 @@ func (t *Telemetry) log(ctx context.Context, e *Event) {
 	if e.Retries > 0 {
 		attrs = append(attrs, slog.Int("retries", e.Retries))
 	}
+	word("fallback", e.Fallback)
+	word("tries", e.Tries)
 	span("ms", e.Timings.Total)
 	span("first_ms", e.Timings.First)
 	span("upstream_ms", e.Timings.Upstream)

@@ -35,6 +35,7 @@ type metrics struct {
 	filters    *prometheus.HistogramVec
 	refusals   *prometheus.CounterVec
 	retries    *prometheus.CounterVec
+	fallbacks  *prometheus.CounterVec
 	restarts   *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	reloadTime prometheus.Histogram
@@ -42,6 +43,7 @@ type metrics struct {
 	inFlight   atomic.Int64
 
 	filterStats filterReader
+	modelStats  modelReader
 
 	lookup atomic.Pointer[lookup]
 	mu     sync.Mutex // serialises changes of lookup and protects sinks
@@ -68,6 +70,7 @@ type series struct {
 	first    prometheus.Observer
 	tokens   [len(tokenTypes)]prometheus.Counter
 	retries  prometheus.Counter
+	fallback prometheus.Counter
 }
 
 type filterSeries struct {
@@ -93,13 +96,14 @@ func newMetrics() *metrics {
 	m.first = histogram("ginnel_time_to_first_token_seconds", "Time from an exchange's arrival to the first content of its answer.", requestTime, served...)
 	m.tokens = counter("ginnel_tokens_total", "Tokens as the providers count them; cache reads and writes are part of the input, reasoning of the output.", append(slices.Clone(served), "type")...)
 	m.retries = counter("ginnel_upstream_retries_total", "Calls to an upstream after the first of an exchange.", served...)
+	m.fallbacks = counter("ginnel_upstream_fallbacks_total", "Exchanges that a fallback took instead of the model that was asked for.", served...)
 	m.filters = histogram("ginnel_filter_duration_seconds", "Time of one filter over all its callbacks of an exchange.", filterTime, "filter")
 	m.refusals = counter("ginnel_filter_refusals_total", "Exchanges that a filter ended.", "filter")
 	m.restarts = counter("ginnel_plugin_restarts_total", "Restarts of a plugin's process.", "plugin")
 	m.reloads = counter("ginnel_config_reloads_total", "Attempts to load a configuration.", "result")
 	m.reloadTime = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ginnel_config_reload_duration_seconds", Help: "Time of an attempt to load a configuration.",
 		Buckets: []float64{.005, .01, .05, .1, .5, 1, 5, 10, 30}})
-	m.registry.MustRegister(m.reloadTime, sinkCollector{m}, filterCollector{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	m.registry.MustRegister(m.reloadTime, sinkCollector{m}, filterCollector{m}, modelCollector{m}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ginnel_in_flight", Help: "Exchanges that have begun and not ended."},
 			func() float64 { return float64(m.inFlight.Load()) }))
 	m.reported = newReported(m.registry)
@@ -129,6 +133,7 @@ func (m *metrics) setNames(n Names) {
 				m.first.DeletePartialMatch(gone)
 				m.tokens.DeletePartialMatch(gone)
 				m.retries.DeletePartialMatch(gone)
+				m.fallbacks.DeletePartialMatch(gone)
 			}
 		}
 	}
@@ -175,6 +180,9 @@ func (m *metrics) count(e *Event) {
 	if e.Retries > 0 {
 		s.retries.Add(float64(e.Retries))
 	}
+	if e.Fallback != "" {
+		s.fallback.Inc()
+	}
 	for i := range e.Timings.Filters {
 		f := &e.Timings.Filters[i]
 		l.filter(f.Filter).time.Observe(f.Spent.Seconds())
@@ -198,6 +206,7 @@ func (m *metrics) add(e *Event) *series {
 		duration: m.duration.WithLabelValues(k.route, k.model, k.provider, string(k.end)),
 		first:    m.first.WithLabelValues(k.route, k.model, k.provider),
 		retries:  m.retries.WithLabelValues(k.route, k.model, k.provider),
+		fallback: m.fallbacks.WithLabelValues(k.route, k.model, k.provider),
 	}
 	for i, t := range tokenTypes {
 		s.tokens[i] = m.tokens.WithLabelValues(k.route, k.model, k.provider, t)

@@ -110,6 +110,8 @@ func appendExchange(dst []byte, e *Event) []byte {
 	dst = appendString(dst, "ginnel.dialect", string(e.Dialect))
 	dst = appendBool(dst, "ginnel.stream", e.Stream)
 	dst = appendInt(dst, "ginnel.retries", int64(e.Retries))
+	dst = appendString(dst, "ginnel.fallback", e.Fallback)
+	dst = appendString(dst, "ginnel.tries", e.Tries)
 	dst = appendInt(dst, "http.request.body.size", e.In)
 	dst = appendInt(dst, "http.response.body.size", e.Out)
 	for _, part := range []struct {

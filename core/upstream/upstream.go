@@ -1,16 +1,26 @@
-// Package upstream is where a model's calls may go: its targets, which of them a call takes, and
-// when a failed call is made again.
+// Package upstream is where a model's calls may go: its targets, which of them a call takes, when a
+// failed call is made again, and which model takes it where all of that fails.
 //
 // It makes no connection itself (package egress does), reads no dialect and knows no plugin: a
 // Provider plans a call, the caller supplies the body for each target.
+//
+// A call's way, in order:
+//
+//  1. Among the targets of the model that are in service, the balance chooses one. A target is out of
+//     service while its breaker is open, and is passed over while it cools down after a 429.
+//  2. Where the call fails before the first event of its answer, it is made again, as far as Attempts, On
+//     and the retry budget allow: at a target that was not tried yet, at once, or at the same one after a
+//     pause with jitter, and not before its Retry-After.
+//  3. Where that does not help, each model of Fallback takes the call in turn, with targets, attempts,
+//     budget and breakers of its own. The fallbacks of a fallback do not count: no cycle can arise.
+//  4. Where all that is left cools down, the call goes there anyway: a limit concerns some calls, and the
+//     upstream says it best itself. Where all that is left is out of service, it fails at once.
+//
+// What is remembered between calls is in States and Budgets, which outlive the Model.
 package upstream
 
 import (
 	"context"
-	"errors"
-	"io"
-	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/ginnel/ginnel/core/egress"
@@ -56,22 +66,60 @@ type Target struct {
 	Provider     Provider
 	Model        string // the model's name at the provider
 	Weight       int
+	State        *State // nil = nothing is remembered of it
 }
+
+// Balance is how a model's targets share its calls.
+type Balance string
+
+// The balances.
+const (
+	Weighted     Balance = "weighted"      // by chance, by weight
+	LeastLatency Balance = "least_latency" // the better of two, by their time to the first byte
+)
+
+// Cause is why a call failed, as far as another may fare better.
+type Cause string
+
+// The causes. An upstream that refuses the provider's credentials is no cause to call it again, but one to
+// go elsewhere, as is one that the call cannot be put to.
+const (
+	RateLimited Cause = "429"
+	Failing     Cause = "5xx" // or no connection, or an answer that breaks off before its first event
+	TimedOut    Cause = "timeout"
+	refused     Cause = "refused"
+	unfit       Cause = "unfit"
+)
+
+// DefaultOn are the causes for which a call is made again: what timed out has cost the client enough.
+var DefaultOn = []Cause{RateLimited, Failing}
 
 // Model is what clients ask for by name. It is immutable and safe for concurrent use.
 type Model struct {
 	Name     string
 	Targets  []*Target
-	Attempts int // 0 = DefaultAttempts
+	Balance  Balance // "" = Weighted
+	Attempts int     // 0 = DefaultAttempts
+	On       []Cause // nil = DefaultOn
+	Share    float64 // of the calls, that may be retries beyond the budget's reserve
+	Budget   *Budget // nil = retries are not bounded
+	Breaker  Breaker
+	Fallback []*Model
+
+	call func(context.Context, *Target, *Call) (*Answer, error) // of tests; nil = the upstream is called
 }
 
-// Call is one call to a model. The callback belongs to one goroutine.
+// Call is one call to a model. The callbacks belong to one goroutine.
 type Call struct {
 	Op      llm.Op
 	Dialect llm.Dialect // the client's
 	Stream  bool
 	// Request returns what a target is sent, in the dialect in which its provider is spoken to.
 	Request func(t *Target, d llm.Dialect) (*Request, error)
+	// Begun, which may be nil, looks at the beginning of an answer with a status below 400. It asks for
+	// more where the first event has not come whole, and returns what is wrong with that event: then the
+	// call may still be made elsewhere.
+	Begun func(a *Answer) (more bool, failure error)
 }
 
 // Request is what a target is sent, besides the provider's own header.
@@ -90,171 +138,23 @@ type Answer struct {
 	First    []byte // bytes of the body that were read already
 	Ended    bool   // First is the whole body
 	Body     *egress.Body
-	Refused  bool // the upstream does not accept the provider's credentials
+	Refused  bool   // the upstream does not accept the provider's credentials
+	Failure  error  // what the first event says where it says that the call failed
+	Model    *Model // that answered: the one asked, or a fallback
 	Target   *Target
 	Attempts int
+	Tries    []Try // one for each attempt
 }
 
-// Do makes the call, and makes it again where that may help, until the first byte of an answer. A
-// failed answer of the upstream (status 400 and above) is an Answer when it cannot be cured; an error
-// is an *llm.Error, with the number of attempts and the last target in the Answer beside it.
-func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
-	attempts := m.Attempts
-	if attempts == 0 {
-		attempts = DefaultAttempts
-	}
-	var tried []*Target
-	for n := 1; ; n++ {
-		t := m.pick(tried)
-		tried = append(tried, t)
-		a, err := m.attempt(ctx, t, c)
-		if a == nil {
-			a = &Answer{}
-		}
-		a.Target, a.Attempts = t, n
-		wait, again := retry(a, err)
-		if !again || n == attempts {
-			return a, err
-		}
-		if a.Body != nil {
-			a.Body.Close()
-		}
-		if werr := sleep(ctx, wait); werr != nil {
-			return &Answer{Target: t, Attempts: n}, werr
-		}
-	}
+// Try is one attempt of a call and how it ended.
+type Try struct {
+	Model, Target string
+	Cause         Cause // "" = nothing was wrong that another attempt could cure
 }
 
-// attempt calls one target, once more where its credentials were stale.
-func (m *Model) attempt(ctx context.Context, t *Target, c *Call) (*Answer, error) {
-	a, plan, err := once(ctx, t, c)
-	if err != nil || a.Status < 400 || plan.Stale == nil || !plan.Stale(a.Status, a.First) {
-		return a, err
-	}
-	changed, err := t.Provider.Refresh(ctx, plan.Version)
-	if err != nil || !changed {
-		a.Refused = true
-		return a, nil // the upstream's own answer says more
-	}
-	a.Body.Close()
-	if a, plan, err = once(ctx, t, c); err == nil && a.Status >= 400 {
-		a.Refused = plan.Stale != nil && plan.Stale(a.Status, a.First)
-	}
-	return a, err
-}
-
-func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
-	plan, err := t.Provider.Plan(ctx, c.Op, c.Dialect, t.Model)
-	if err != nil {
-		return nil, nil, err
-	}
-	request, err := c.Request(t, plan.Dialect)
-	if err != nil {
-		return nil, plan, err
-	}
-	header := make(llm.Header, 0, len(request.Header)+len(plan.Header))
-	header = append(header, plan.Header...)
-	for _, f := range request.Header {
-		if plan.Header.Count(f.Name) == 0 { // the client does not overrule the provider's own
-			header = append(header, f)
-		}
-	}
-	path := plan.Path
-	if c.Stream {
-		path = plan.StreamPath
-	}
-	path = withQuery(path, request.Query)
-	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body})
-	if err != nil {
-		return nil, plan, Error(err)
-	}
-	a := &Answer{Status: resp.Status, Header: resp.Header, Dialect: plan.Dialect, Body: resp.Body}
-	if resp.Status >= 400 {
-		a.First, err = resp.Body.All(nil, maxErrorBody)
-		a.Ended = true
-		if err != nil {
-			resp.Body.Close()
-			return nil, plan, Error(err)
-		}
-		return a, plan, nil
-	}
-	a.First, err = resp.Body.Next(nil)
-	if errors.Is(err, io.EOF) {
-		a.Ended, err = true, nil
-	}
-	if err != nil {
-		resp.Body.Close()
-		return nil, plan, Error(err)
-	}
-	return a, plan, nil
-}
-
-// withQuery appends a query to a path that may have one.
-func withQuery(path, query string) string {
-	switch {
-	case query == "":
-		return path
-	case strings.Contains(path, "?"):
-		return path + "&" + query
-	}
-	return path + "?" + query
-}
-
-// pick chooses a target by weight, among those not tried yet while there are any.
-func (m *Model) pick(tried []*Target) *Target {
-	if len(m.Targets) == 1 {
-		return m.Targets[0]
-	}
-	fresh := func(t *Target) bool {
-		for _, seen := range tried {
-			if seen == t && len(tried) < len(m.Targets) {
-				return false
-			}
-		}
-		return true
-	}
-	sum := 0
-	for _, t := range m.Targets {
-		if fresh(t) {
-			sum += max(t.Weight, 1)
-		}
-	}
-	at := rand.IntN(sum)
-	for _, t := range m.Targets {
-		if fresh(t) {
-			if at -= max(t.Weight, 1); at < 0 {
-				return t
-			}
-		}
-	}
-	return m.Targets[0]
-}
-
-// retry says whether another attempt may help and how long to wait before it.
-func retry(a *Answer, err error) (time.Duration, bool) {
-	jitter := time.Duration(20+rand.Int64N(80)) * time.Millisecond
-	if err != nil {
-		var e *llm.Error
-		if !errors.As(err, &e) || !e.Code.Retryable() || e.Code == llm.CodeTimeout {
-			return 0, false // what timed out once has cost the client enough
-		}
-		return max(jitter, e.RetryAfter), e.RetryAfter <= MaxRetryAfter
-	}
-	switch a.Status {
-	case 429, 500, 502, 503, 504, 529:
-		after := RetryAfter(a.Header)
-		return max(jitter, after), after <= MaxRetryAfter
-	}
-	return 0, false
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return Error(context.Cause(ctx))
+// Broke tells the target's breaker that the answer broke off behind its first event.
+func (a *Answer) Broke() {
+	if a.Target != nil && a.Model != nil {
+		a.Target.State.fail(time.Now(), a.Model.Breaker)
 	}
 }

@@ -1,0 +1,106 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// attempt calls one target, once more where its credentials were stale.
+func attempt(ctx context.Context, t *Target, c *Call) (*Answer, error) {
+	a, plan, err := once(ctx, t, c)
+	if err != nil || a.Status < 400 || plan.Stale == nil || !plan.Stale(a.Status, a.First) {
+		return a, err
+	}
+	changed, err := t.Provider.Refresh(ctx, plan.Version)
+	if err != nil || !changed {
+		a.Refused = true
+		return a, nil // the upstream's own answer says more
+	}
+	a.Body.Close()
+	if a, plan, err = once(ctx, t, c); err == nil && a.Status >= 400 {
+		a.Refused = plan.Stale != nil && plan.Stale(a.Status, a.First)
+	}
+	return a, err
+}
+
+func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
+	plan, err := t.Provider.Plan(ctx, c.Op, c.Dialect, t.Model)
+	if err != nil {
+		return nil, nil, err
+	}
+	request, err := c.Request(t, plan.Dialect)
+	if err != nil {
+		return nil, plan, err
+	}
+	header := make(llm.Header, 0, len(request.Header)+len(plan.Header))
+	header = append(header, plan.Header...)
+	for _, f := range request.Header {
+		if plan.Header.Count(f.Name) == 0 { // the client does not overrule the provider's own
+			header = append(header, f)
+		}
+	}
+	path := plan.Path
+	if c.Stream {
+		path = plan.StreamPath
+	}
+	path = withQuery(path, request.Query)
+	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body})
+	if err != nil {
+		return nil, plan, Error(err)
+	}
+	a := &Answer{Status: resp.Status, Header: resp.Header, Dialect: plan.Dialect, Body: resp.Body}
+	if resp.Status >= 400 {
+		a.First, err = resp.Body.All(nil, maxErrorBody)
+		a.Ended = true
+		if err != nil {
+			resp.Body.Close()
+			return nil, plan, Error(err)
+		}
+		return a, plan, nil
+	}
+	if err := begin(a, c); err != nil {
+		resp.Body.Close()
+		return nil, plan, err
+	}
+	return a, plan, nil
+}
+
+// maxFirst bounds what is read of an answer before its first event is there. A longer one passes unseen.
+const maxFirst = 64 << 10
+
+// begin reads the first bytes of an answer's body: of a stream, its first event.
+func begin(a *Answer, c *Call) error {
+	for more := true; more && !a.Ended && len(a.First) < maxFirst; {
+		var err error
+		a.First, err = a.Body.Next(a.First)
+		if errors.Is(err, io.EOF) {
+			a.Ended, err = true, nil
+		}
+		if err != nil {
+			return Error(err)
+		}
+		if more = false; c.Begun != nil {
+			more, a.Failure = c.Begun(a)
+		}
+	}
+	if a.Ended && len(a.First) == 0 {
+		return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
+	}
+	return nil
+}
+
+// withQuery appends a query to a path that may have one.
+func withQuery(path, query string) string {
+	switch {
+	case query == "":
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&" + query
+	}
+	return path + "?" + query
+}

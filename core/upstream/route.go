@@ -1,0 +1,228 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// Do makes the call, and makes it again where that may help, until the first event of an answer. A
+// failed answer of the upstream (status 400 and above) is an Answer when it cannot be cured; an error
+// is an *llm.Error, with the attempts and the last target in the Answer beside it.
+func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
+	r := routing{call: c}
+	r.through(ctx, m, false)
+	for _, f := range m.Fallback {
+		if ctx.Err() != nil || r.sent > 0 && r.cause == "" || r.sent == 0 && !r.skipped {
+			break
+		}
+		r.through(ctx, f, false)
+	}
+	if r.sent == 0 && r.skipped {
+		r.lastResort(ctx, m)
+	}
+	if r.answer == nil {
+		r.answer = new(Answer)
+	}
+	r.answer.Attempts, r.answer.Tries = len(r.tries), r.tries
+	return r.answer, r.err
+}
+
+// routing is one call on its way.
+type routing struct {
+	call    *Call
+	tries   []Try
+	sent    int       // tries that an upstream was asked in
+	skipped bool      // a model had no target in service
+	until   time.Time // the soonest that one is tried again
+	answer  *Answer   // of the last try that counts
+	err     error
+	cause   Cause // of its failure
+	after   time.Duration
+}
+
+// lastResort makes the call where targets only cool down, or says that nothing is in service.
+func (r *routing) lastResort(ctx context.Context, m *Model) {
+	for _, one := range append([]*Model{m}, m.Fallback...) {
+		if r.through(ctx, one, true); r.sent > 0 || ctx.Err() != nil {
+			return
+		}
+	}
+	wait := max(time.Until(r.until), time.Second)
+	r.answer, r.err = nil, &llm.Error{Code: llm.CodeUnavailable, Message: "the upstream fails and is not called for a while", RetryAfter: wait}
+}
+
+// through makes the call at a model's targets; with cooling, at those too that cool down.
+func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
+	var tried []*Target
+	var cause Cause
+	attempts := m.Attempts
+	if attempts == 0 {
+		attempts = DefaultAttempts
+	}
+	for n := 0; n < attempts; {
+		t, wait := m.pick(time.Now(), tried, cooling), time.Duration(0)
+		if t == nil && n > 0 && cause != unfit && cause != refused {
+			t, wait = tried[len(tried)-1], max(backoff(n), r.after)
+			if ready, _ := t.State.ready(time.Now(), m.Breaker); !ready || r.after > MaxRetryAfter {
+				return
+			}
+		}
+		if t == nil {
+			r.skip(m, n == 0 && cause == "")
+			return
+		}
+		paid := n > 0 && cause != unfit
+		if paid && (cause != refused && !m.on(cause) || !m.Budget.take(m.Share)) {
+			return
+		}
+		if wait > 0 {
+			if err := sleep(ctx, wait); err != nil {
+				r.settle(&Answer{Model: m, Target: t}, err, "", 0)
+				return
+			}
+		}
+		probe, ok := t.State.begin(time.Now(), m.Breaker)
+		if tried = append(tried, t); !ok { // another call probes it
+			if paid {
+				m.Budget.give()
+			}
+			if wait > 0 {
+				return
+			}
+			continue
+		}
+		cause = r.try(ctx, m, t, probe)
+		if cause != unfit && n == 0 {
+			m.Budget.call(m.Share)
+		}
+		if cause == "" {
+			return
+		}
+		if cause != unfit {
+			n++
+		}
+	}
+}
+
+// skip notes that a model has no target left and, where it had none at all, when it will.
+func (r *routing) skip(m *Model, none bool) {
+	if !none {
+		return
+	}
+	r.skipped = true
+	for _, t := range m.Targets {
+		if ready, at := t.State.ready(time.Now(), m.Breaker); !ready && (r.until.IsZero() || at.Before(r.until)) {
+			r.until = at
+		}
+	}
+}
+
+// try makes the call at one target and returns why it failed, where another may fare better.
+func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Cause {
+	do := m.call
+	if do == nil {
+		do = attempt
+	}
+	begin := time.Now()
+	a, err := do(ctx, t, r.call)
+	now := time.Now()
+	cause, after := diagnose(a, err)
+	result := result{took: now.Sub(begin), probe: probe, cause: cause, cool: after}
+	if err != nil && (ctx.Err() != nil || cause == "") {
+		result.void, cause = true, "" // it says nothing about the target
+	}
+	t.State.end(now, m.Breaker, result)
+	if a == nil {
+		a = new(Answer)
+	}
+	a.Model, a.Target = m, t
+	r.tries = append(r.tries, Try{m.Name, t.Name, cause})
+	if cause == unfit && r.sent > 0 {
+		return cause // the failure before says more
+	}
+	r.settle(a, err, cause, after)
+	if cause != unfit {
+		r.sent++
+	}
+	return cause
+}
+
+// settle makes an answer the one that the call has by now.
+func (r *routing) settle(a *Answer, err error, cause Cause, after time.Duration) {
+	if r.answer != nil && r.answer.Body != nil {
+		r.answer.Body.Close()
+	}
+	r.answer, r.err, r.cause, r.after = a, err, cause, after
+}
+
+// on reports whether a call that failed so is made again.
+func (m *Model) on(c Cause) bool {
+	if m.On == nil {
+		return slices.Contains(DefaultOn, c)
+	}
+	return slices.Contains(m.On, c)
+}
+
+// diagnose says why a call failed, if in a way that another may not, and what was said about the next.
+func diagnose(a *Answer, err error) (Cause, time.Duration) {
+	if err == nil && a.Failure != nil {
+		cause, after := causeOf(a.Failure)
+		if cause == unfit {
+			cause = "" // the upstream read it
+		}
+		return cause, after
+	}
+	switch {
+	case err != nil:
+		return causeOf(err)
+	case a.Refused:
+		return refused, 0
+	case a.Status == 429:
+		return RateLimited, RetryAfter(a.Header)
+	case a.Status == 408:
+		return TimedOut, RetryAfter(a.Header)
+	case a.Status >= 500 && a.Status != 501 && a.Status != 505:
+		return Failing, RetryAfter(a.Header)
+	}
+	return "", 0
+}
+
+func causeOf(err error) (Cause, time.Duration) {
+	var e *llm.Error
+	if !errors.As(err, &e) {
+		return "", 0
+	}
+	switch e.Code {
+	case llm.CodeRateLimited:
+		return RateLimited, e.RetryAfter
+	case llm.CodeOverloaded, llm.CodeUnavailable, llm.CodeUpstream, llm.CodeCut:
+		return Failing, e.RetryAfter
+	case llm.CodeTimeout:
+		return TimedOut, e.RetryAfter
+	case llm.CodeInvalid:
+		return unfit, 0
+	}
+	return "", 0
+}
+
+// backoff is the pause before the n-th repetition: up to twice as long as before, half of it by chance.
+func backoff(n int) time.Duration {
+	most := min(100*time.Millisecond<<min(n-1, 10), MaxRetryAfter)
+	return most/2 + rand.N(most/2)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return Error(context.Cause(ctx))
+	}
+}
