@@ -139,6 +139,8 @@ type logged struct {
 	Status    int    `json:"status"`
 	Provider  string `json:"provider"`
 	Retries   int    `json:"retries"`
+	Fallback  string `json:"fallback"`
+	Tries     string `json:"tries"`
 	Filter    string `json:"filter"`
 	Class     string `json:"class"`
 	Error     string `json:"error"`
