@@ -236,11 +236,12 @@ func TestNoFallbackBehindTheFirstEvent(t *testing.T) {
 		}
 	}))
 	t.Cleanup(first.Close)
-	gw := start(t, routed(up.URL, "none", "model.first, model.alone, model.later", "provider \"first\" {\n  plugin = \"openai\"\n  base_url = \""+first.URL+"\"\n}\n"+
+	gw := start(t, withTimeouts(routed(up.URL, "none", "model.first, model.alone, model.later, model.stalls", "provider \"first\" {\n  plugin = \"openai\"\n  base_url = \""+first.URL+"\"\n}\n"+
 		"model \"first\" {\n  fallback = [model.backup]\n  retry = { attempts = 1 }\n"+target("a", "first", "mock")+"}\n"+
 		"model \"alone\" {\n"+target("a", "first", "mock")+"}\n"+
 		"model \"later\" {\n  fallback = [model.backup]\n  breaker = { failures = 1 }\n"+target("a", "up", "mock+fault=sse-error")+"}\n"+
-		"model \"backup\" {\n"+target("b", "up", "mock")+"}\n"))
+		"model \"stalls\" {\n  fallback = [model.backup]\n  breaker = { failures = 1 }\n"+target("a", "up", "mock+fault=sse-stall")+"}\n"+
+		"model \"backup\" {\n"+target("b", "up", "mock")+"}\n")))
 	resp, body := gw.post(ask("first", "hello", true))
 	if failed, err := readChat(body); failed || err != nil || resp.Header.Get(gateway.HeaderRoute) != "backup/b/2" {
 		t.Errorf("route %s, %v: %.300s", resp.Header.Get(gateway.HeaderRoute), err, body)
@@ -250,12 +251,14 @@ func TestNoFallbackBehindTheFirstEvent(t *testing.T) {
 	if e := gw.event(resp.Header.Get("X-Request-Id")); resp.StatusCode != 200 || !strings.Contains(body, "overloaded") || asked.Load() != 2 || e.Terminal != "upstream_error" || e.Retries != 1 {
 		t.Errorf("status %d, %d calls, %+v: %s", resp.StatusCode, asked.Load(), e, body)
 	}
-	before := up.Stats().Requests
-	resp, body = gw.post(ask("later", "hello", true))
-	if e := gw.event(resp.Header.Get("X-Request-Id")); resp.StatusCode != 200 || up.Stats().Requests-before != 1 || e.Terminal != "upstream_error" || resp.Header.Get(gateway.HeaderRoute) != "later/a/1" {
-		t.Errorf("status %d, %d calls, %+v: %s", resp.StatusCode, up.Stats().Requests-before, e, body)
+	for model, terminal := range map[string]string{"later": "upstream_error", "stalls": "timeout"} {
+		before := up.Stats().Requests
+		resp, body = gw.post(ask(model, "hello", true))
+		if e := gw.event(resp.Header.Get("X-Request-Id")); resp.StatusCode != 200 || up.Stats().Requests-before != 1 || e.Terminal != terminal || resp.Header.Get(gateway.HeaderRoute) != model+"/a/1" {
+			t.Errorf("%s: status %d, %d calls, %+v: %s", model, resp.StatusCode, up.Stats().Requests-before, e, body)
+		}
+		gw.wait("the breaker", func() bool { return gw.target(model, "a").Breaker == "open" })
 	}
-	gw.wait("the breaker", func() bool { return gw.target("later", "a").Breaker == "open" })
 }
 
 // TestRetryBudget: however many calls fail, the upstream gets their share and the reserve more.

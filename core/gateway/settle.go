@@ -3,11 +3,13 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // done ends the exchange: the server has written the last byte, or could not. It settles on one
@@ -39,7 +41,12 @@ func (s *serving) done(server exchange.Terminal) {
 
 // broke reports whether the upstream's answer failed behind its first event.
 func (s *serving) broke() bool {
-	return s.answer.Status < 400 && s.answer.Failure == nil && (s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError)
+	if s.answer.Status >= 400 || s.answer.Failure != nil {
+		return false
+	}
+	var e *llm.Error
+	stalled := s.end == exchange.TimedOut && s.ctx.Err() == nil && errors.As(s.err, &e) && e.Code == llm.CodeTimeout
+	return stalled || s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError
 }
 
 // tries says how the attempts of a call ended, in their order, where there was more than one.

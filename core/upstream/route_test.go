@@ -350,3 +350,14 @@ func TestHammer(t *testing.T) {
 		t.Errorf("%d calls made, %d counted, %d told", made.Load(), calls, attempts.Load())
 	}
 }
+
+// TestRoutingAllocatesLittle: a call that needs no second attempt costs the note of its first.
+func TestRoutingAllocatesLittle(t *testing.T) {
+	m := new(script).model("m", "a", "b")
+	m.Balance, m.Breaker = LeastLatency, breaker
+	ok, c := &Answer{Status: 200}, new(Call)
+	m.call = func(context.Context, *Target, *Call) (*Answer, error) { return ok, nil }
+	if n := testing.AllocsPerRun(1000, func() { m.Do(context.Background(), c) }); n > 3 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/codecs"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// TestTheFirstEventIsAwaited: whole, and looked at in the upstream's dialect; behind it nothing is.
+func TestTheFirstEventIsAwaited(t *testing.T) {
+	const failed = `data: {"error":{"message":"m","type":"server_error"}}` + "\n\n"
+	const chunk = `data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"x"}}]}` + "\n\n"
+	for name, c := range map[string]struct {
+		dialect llm.Dialect
+		kind    string
+		first   string
+		more    bool
+		fails   bool
+	}{
+		"whole":                   {llm.OpenAI, "text/event-stream", chunk, false, false},
+		"half":                    {llm.OpenAI, "text/event-stream", chunk[:20], true, false},
+		"half an error":           {llm.OpenAI, "text/event-stream", failed[:len(failed)-1], true, false},
+		"an error":                {llm.OpenAI, "text/event-stream; charset=utf-8", failed, false, true},
+		"an error behind another": {llm.OpenAI, "text/event-stream", chunk + failed, false, false},
+		"a comment":               {llm.OpenAI, "text/event-stream", ": wait\n\n" + failed, false, false},
+		"no event":                {llm.OpenAI, "text/event-stream", "data: {\n\n", false, true},
+		"not a stream":            {llm.OpenAI, "application/json", `{"error":`, false, false},
+		"Anthropic's error":       {llm.Anthropic, "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n", false, true},
+		"an array":                {llm.Gemini, "application/json", `[{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}`, false, false},
+		"half an array":           {llm.Gemini, "application/json", `[{"candidates":`, true, false},
+		"an array of an error":    {llm.Gemini, "application/json", `[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}`, false, true},
+	} {
+		g := New(Needs{Codecs: codecs.All()})
+		s := &serving{Gateway: g, x: exchange.New(t.Context())}
+		s.x.Op, s.x.Dialect, s.x.Stream = llm.OpChat, llm.OpenAI, true
+		if c.dialect == llm.Gemini {
+			s.x.Dialect, s.endpoint.Framing = llm.Gemini, dialect.JSONArray
+		}
+		s.codec = s.codecOf(s.x.Dialect)
+		a := &upstream.Answer{Status: 200, Dialect: c.dialect, Header: llm.Header{{Name: "Content-Type", Value: c.kind}}, First: []byte(c.first)}
+		more, failure := s.begun(a)
+		if more != c.more || (failure != nil) != c.fails {
+			t.Errorf("%s: more %t, %v", name, more, failure)
+		}
+	}
+}
+
+func TestTriesAreToldWhereThereWereSeveral(t *testing.T) {
+	a := &upstream.Answer{Tries: []upstream.Try{{Model: "m", Target: "a", Cause: upstream.TimedOut}}}
+	if got := tries(a); got != "" {
+		t.Errorf("one: %q", got)
+	}
+	a.Tries = append(a.Tries, upstream.Try{Model: "f", Target: "b"})
+	if got := tries(a); !strings.Contains(got, "m/a timeout, f/b answered") {
+		t.Errorf("two: %q", got)
+	}
+}
