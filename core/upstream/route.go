@@ -17,13 +17,13 @@ func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
 	r := routing{call: c}
 	r.through(ctx, m, false)
 	for _, f := range m.Fallback {
-		if ctx.Err() != nil || r.sent > 0 && r.cause == "" || r.sent == 0 && !r.skipped {
+		if !r.open(ctx) {
 			break
 		}
 		r.through(ctx, f, false)
 	}
-	if r.sent == 0 && r.skipped {
-		r.lastResort(ctx, m)
+	if len(r.skipped) > 0 && r.open(ctx) {
+		r.lastResort(ctx)
 	}
 	if r.answer == nil {
 		r.answer = new(Answer)
@@ -37,7 +37,7 @@ type routing struct {
 	call    *Call
 	tries   []Try
 	sent    int       // tries that an upstream was asked in
-	skipped bool      // a model had no target in service
+	skipped []*Model  // that had no target to call
 	until   time.Time // the soonest that one is tried again
 	answer  *Answer   // of the last try that counts
 	err     error
@@ -45,15 +45,22 @@ type routing struct {
 	after   time.Duration
 }
 
+// open reports whether another model may still help.
+func (r *routing) open(ctx context.Context) bool {
+	return ctx.Err() == nil && (r.sent > 0 && r.cause != "" || r.sent == 0 && len(r.skipped) > 0)
+}
+
 // lastResort makes the call where targets only cool down, or says that nothing is in service.
-func (r *routing) lastResort(ctx context.Context, m *Model) {
-	for _, one := range append([]*Model{m}, m.Fallback...) {
-		if r.through(ctx, one, true); r.sent > 0 || ctx.Err() != nil {
+func (r *routing) lastResort(ctx context.Context) {
+	for _, m := range slices.Clone(r.skipped) {
+		if r.through(ctx, m, true); !r.open(ctx) {
 			return
 		}
 	}
-	wait := max(time.Until(r.until), time.Second)
-	r.answer, r.err = nil, &llm.Error{Code: llm.CodeUnavailable, Message: "the upstream fails and is not called for a while", RetryAfter: wait}
+	if r.sent == 0 {
+		wait := max(time.Until(r.until), time.Second)
+		r.answer, r.err = nil, &llm.Error{Code: llm.CodeUnavailable, Message: "the upstream fails and is not called for a while", RetryAfter: wait}
+	}
 }
 
 // through makes the call at a model's targets; with cooling, at those too that cool down.
@@ -73,7 +80,9 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 			}
 		}
 		if t == nil {
-			r.skip(m, n == 0 && cause == "")
+			if n == 0 && cause == "" {
+				r.skip(m)
+			}
 			return
 		}
 		paid := n > 0 && cause != unfit
@@ -109,12 +118,9 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 	}
 }
 
-// skip notes that a model has no target left and, where it had none at all, when it will.
-func (r *routing) skip(m *Model, none bool) {
-	if !none {
-		return
-	}
-	r.skipped = true
+// skip notes that a model has no target to call, and when it will.
+func (r *routing) skip(m *Model) {
+	r.skipped = append(r.skipped, m)
 	for _, t := range m.Targets {
 		if ready, at := t.State.ready(time.Now(), m.Breaker); !ready && (r.until.IsZero() || at.Before(r.until)) {
 			r.until = at

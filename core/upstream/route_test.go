@@ -201,14 +201,17 @@ func TestCoolingTargets(t *testing.T) {
 		if m.Do(t.Context(), new(Call)); s.made() != "f/x" {
 			t.Error("a cooling target is called")
 		}
+		s.plays["f/x"] = []string{"500"}
+		if a, err := m.Do(t.Context(), new(Call)); said(a, err) != "200" || s.made() != "f/x f/x m/a" {
+			t.Errorf("the other way fails: %v", err)
+		}
 		m.Fallback = nil
 		if a, err := m.Do(t.Context(), new(Call)); said(a, err) != "200" || s.made() != "m/a" {
 			t.Errorf("no other way: %v", err)
 		}
 		m.Fallback = []*Model{s.model("f", "x")}
-		if time.Sleep(30 * time.Second); true {
-			m.Do(t.Context(), new(Call))
-		}
+		time.Sleep(30 * time.Second)
+		m.Do(t.Context(), new(Call))
 		if calls := s.made(); calls != "m/a" {
 			t.Errorf("it is not called again: %s", calls)
 		}
