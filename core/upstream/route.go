@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -26,11 +27,15 @@ func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
 		r.lastResort(ctx)
 	}
 	if r.answer == nil {
-		r.answer = new(Answer)
+		if r.answer = new(Answer); r.err == nil { // the call ended before it was made
+			r.err = Error(cmp.Or(context.Cause(ctx), errNoTarget))
+		}
 	}
 	r.answer.Attempts, r.answer.Tries = len(r.tries), r.tries
 	return r.answer, r.err
 }
+
+var errNoTarget = errors.New("the model has no target")
 
 // routing is one call on its way.
 type routing struct {

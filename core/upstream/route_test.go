@@ -166,6 +166,13 @@ func TestATargetThatFailsIsLeftAlone(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != llm.CodeUnavailable || e.RetryAfter <= 0 || e.RetryAfter > breaker.Cooldown || s.made() != "" || a.Attempts != 0 {
 			t.Errorf("%v, %+v", err, a)
 		}
+		left, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, none := range []*Model{m, {Name: "no targets"}} {
+			if a, err := none.Do(left, new(Call)); err == nil || a == nil {
+				t.Errorf("%s: a call that nobody waits for: %+v", none.Name, a)
+			}
+		}
 		if a, err := other.Do(t.Context(), new(Call)); said(a, err) != "200" {
 			t.Errorf("another model's breaker is open: %v", err)
 		}
