@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -36,6 +38,7 @@ func validateCommand() *cobra.Command {
 			}
 			if err == nil && !asJSON {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid.\n", src.path)
+				err = writeReaches(cmd.OutOrStdout(), r.Config)
 			}
 			return err
 		},
@@ -43,6 +46,23 @@ func validateCommand() *cobra.Command {
 	src.flags(cmd)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// writeReaches says where the providers' calls go: the gateway connects to nothing else.
+func writeReaches(out io.Writer, cfg *config.Config) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, p := range cfg.Providers {
+		where := strings.Join(p.Reaches, ", ")
+		switch {
+		case where != "":
+		case config.IsPath(p.Plugin):
+			where = "what the plugin says when it is launched; `ginnel plugins lock` writes it down"
+		default:
+			where = "the plugin itself"
+		}
+		fmt.Fprintf(w, "provider %s\t%s\t%s\n", p.Name, p.Plugin, where)
+	}
+	return w.Flush()
 }
 
 func fmtCommand() *cobra.Command {

@@ -186,9 +186,13 @@ func pluginsCommand() *cobra.Command {
 				return printJSON(cmd, all)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tKIND\tVERSION\tREACHED BY\tOPERATIONS")
+			fmt.Fprintln(w, "NAME\tKIND\tVERSION\tREACHED BY\tOPERATIONS\tORIGINS")
 			for _, p := range all {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.Version, p.Reached, strings.Join(p.Ops, ", "))
+				more := ""
+				if len(p.Origins) > 1 {
+					more = fmt.Sprintf(" and %d more (--json)", len(p.Origins)-1)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.Version, p.Reached, strings.Join(p.Ops, ", "), strings.Join(p.Origins[:min(1, len(p.Origins))], "")+more)
 			}
 			return w.Flush()
 		},
@@ -204,6 +208,7 @@ type pluginInfo struct {
 	Version string        `json:"version"`
 	Reached string        `json:"reached_by,omitempty"` // relay or invoke
 	Ops     []string      `json:"operations,omitempty"`
+	Origins []string      `json:"origins,omitempty"` // one of which it reaches without a base_url
 	Config  *schema.Block `json:"config,omitempty"`
 }
 
@@ -215,7 +220,7 @@ func builtins(ctx context.Context) (all []pluginInfo, err error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, pluginInfo{name, "provider", info.Version, reached(p), opNames(info.Ops), info.Config})
+			all = append(all, pluginInfo{name, "provider", info.Version, reached(p), opNames(info.Ops), info.Origins, info.Config})
 			continue
 		}
 		info, err := builtinSinks()[name]().Describe(ctx)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -118,7 +119,47 @@ func printJSON(cmd *cobra.Command, v any) error {
 // options tells the configuration what this binary's own plugins and filters expect. It launches
 // nothing: a plugin of somebody else's is checked when the daemon launches it.
 func options() config.Options {
-	return config.Options{PluginSchema: pluginSchema, FilterSchema: filterSchema}
+	return config.Options{PluginSchema: pluginSchema, FilterSchema: filterSchema, ProviderOrigins: providerOrigins}
+}
+
+// providerOrigins returns where a provider's calls go, and what its plugin says against its config, for a
+// plugin of this binary that relays. It hands out no call and reaches nobody.
+func providerOrigins(p *config.Provider) ([]string, error) {
+	make, ok := builtinProviders()[p.Plugin]
+	if !ok {
+		return nil, nil
+	}
+	plugin := make()
+	relayer, ok := plugin.(provider.Relayer)
+	if !ok {
+		return nil, nil
+	}
+	raw, err := p.Config.JSON()
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	info, err := plugin.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := plugin.Configure(ctx, raw); err != nil {
+		return nil, err
+	}
+	lease, err := relayer.Relay(ctx)
+	if err != nil {
+		return nil, err
+	}
+	origin, err := info.Leads(lease)
+	switch {
+	case err != nil:
+		return nil, err
+	case origin != "":
+		return []string{origin}, nil
+	case p.BaseURL == "":
+		return nil, errors.New("it needs a base_url: the plugin has none of its own")
+	}
+	return nil, nil
 }
 
 func pluginSchema(name string) (*schema.Block, error) {

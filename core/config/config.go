@@ -39,6 +39,9 @@ type Options struct {
 	// module. A nil schema without an error means that it is not known before the launch.
 	PluginSchema func(plugin string) (*schema.Block, error)
 	FilterSchema func(f *Filter) (*schema.Block, error)
+	// ProviderOrigins returns the base URLs that a provider without base_url may reach, as far as they are
+	// known before the launch, and what its plugin has against its config. It may be nil.
+	ProviderOrigins func(p *Provider) ([]string, error)
 }
 
 // Config is a whole configuration, checked. It is immutable.

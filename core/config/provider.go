@@ -24,6 +24,10 @@ type Provider struct {
 	TLS      ProviderTLS
 	Timeouts Timeouts
 	Config   *Opaque
+
+	// Reaches are the base URLs that its calls may go to, as far as they are known before the launch: one
+	// of them. Empty for a plugin that answers itself.
+	Reaches []string
 }
 
 // Timeouts bound the parts of a call; 0 is the transport's default.
@@ -85,8 +89,26 @@ func (b *builder) provider(n *node) {
 	if p.Plugin != "" {
 		b.checkConfig(n, p.Config, func() (*schema.Block, error) { return b.pluginSchema(p.Plugin) })
 	}
+	b.reaches(n, p)
 	b.define(n, p)
 	b.cfg.Providers = append(b.cfg.Providers, p)
+}
+
+// reaches asks where a provider's calls go.
+func (b *builder) reaches(n *node, p *Provider) {
+	if p.BaseURL != "" {
+		p.Reaches = []string{p.BaseURL}
+	}
+	if b.options.ProviderOrigins == nil || p.Plugin == "" || !p.Config.Checked() {
+		return
+	}
+	origins, err := b.options.ProviderOrigins(p)
+	if err != nil {
+		b.errorf(n.rng, fmt.Sprintf("Cannot use %s", describe(n.kind, n.labels)), "%s", err)
+	}
+	if p.BaseURL == "" {
+		p.Reaches = origins
+	}
 }
 
 // IsPath reports whether a plugin or a module is named by a file's path.

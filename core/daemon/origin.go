@@ -9,18 +9,17 @@ import (
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/egress"
-	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 )
 
 // originOf declares the place a provider's calls go to, with the path of its base URL: the operator's, or
 // the plugin's own. An origin that a third party's plugin names is public unless the operator says
 // otherwise, even if it is written as an address.
-func originOf(p *config.Provider, info *sdkprovider.Info, secure *tls.Config) (c egress.Config, prefix string, err error) {
+func originOf(p *config.Provider, own string, secure *tls.Config) (c egress.Config, prefix string, err error) {
 	c = egress.Config{Name: p.Name, Proxy: p.Proxy, TLS: secure, Reach: egress.ReachOf(p.Private)}
 	if p.BaseURL == "" && config.IsPath(p.Plugin) && p.Private == nil {
 		c.Reach = egress.Public
 	}
-	if c.URL, prefix, err = baseOf(p, info); err != nil {
+	if c.URL, prefix, err = baseOf(p, own); err != nil {
 		return c, "", err
 	}
 	if secure != nil && strings.HasPrefix(c.URL, "http:") {
@@ -29,12 +28,12 @@ func originOf(p *config.Provider, info *sdkprovider.Info, secure *tls.Config) (c
 	return c, prefix, nil
 }
 
-// baseOf returns the origin and the path of a provider's base URL: the operator's, or the plugin's
-// own.
-func baseOf(p *config.Provider, info *sdkprovider.Info) (origin, prefix string, err error) {
+// baseOf returns the origin and the path of a provider's base URL: the operator's, or the one of the
+// plugin's own that its lease is for.
+func baseOf(p *config.Provider, own string) (origin, prefix string, err error) {
 	base := p.BaseURL
-	if base == "" && len(info.Origins) > 0 {
-		base = info.Origins[0]
+	if base == "" {
+		base = own
 	}
 	if base == "" {
 		return "", "", errors.New("it needs a base_url: the plugin has none of its own")

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/egress"
-	"github.com/ginnel/ginnel/sdk/provider"
 )
 
 // TestWhatAPluginNamesByItselfIsPublic, where it is a third party's and the operator said nothing.
@@ -23,7 +22,7 @@ func TestWhatAPluginNamesByItselfIsPublic(t *testing.T) {
 		"built in":                       {config.Provider{Plugin: "openai"}, egress.ByName, true},
 		"built in, public":               {config.Provider{Plugin: "openai", Private: &no}, egress.Public, false},
 	} {
-		got, prefix, err := originOf(&c.p, &provider.Info{Origins: []string{"http://127.0.0.1:1/v1"}}, nil)
+		got, prefix, err := originOf(&c.p, "http://127.0.0.1:1/v1", nil)
 		if err != nil || got.Reach != c.want || got.URL != "http://127.0.0.1:1" || prefix != "/v1" {
 			t.Errorf("%s: %+v, %q, %v", name, got, prefix, err)
 		}
@@ -43,7 +42,7 @@ func TestTLSIsNotForHTTP(t *testing.T) {
 	if err != nil || secure.ServerName != "gpu" {
 		t.Fatal(secure, err)
 	}
-	if _, _, err := originOf(&p, &provider.Info{Origins: []string{"http://gpu-1"}}, secure); err == nil || !strings.Contains(err.Error(), "base URL is http") {
+	if _, _, err := originOf(&p, "http://gpu-1", secure); err == nil || !strings.Contains(err.Error(), "base URL is http") {
 		t.Error(err)
 	}
 }

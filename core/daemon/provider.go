@@ -102,7 +102,7 @@ func (b *builder) provide(ctx context.Context, p *config.Provider, id string, ra
 			err = errors.New("private, proxy and tls are for a provider that the gateway connects to; this plugin makes its calls itself")
 		}
 	} else {
-		c, v.prefix, err = originOf(p, plugin.Info(), secure)
+		c, v.prefix, err = originOf(p, plugin.Origin(), secure)
 	}
 	if err != nil {
 		plugin.Close(ctx)
@@ -137,7 +137,7 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
 	plan := &upstream.Plan{
-		Origin: v.origin, Dialect: t.Dialect, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		Origin: v.origin, Dialect: t.Dialect, MaxTokensField: t.MaxTokensField, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
 		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
 		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),
 	}

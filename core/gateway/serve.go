@@ -289,12 +289,12 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 
 // requestFor returns what a target is sent: what the client sent, or what says the same in the dialect of
 // its provider.
-func (s *serving) requestFor(t *upstream.Target, d llm.Dialect) (r *upstream.Request, err error) {
-	if d == s.x.Dialect {
+func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.Request, err error) {
+	if p.Dialect == s.x.Dialect {
 		r = &upstream.Request{Header: s.forward(), Query: s.endpoint.Query}
 		r.Body, err = s.bodyFor(t)
 	} else {
-		r, err = s.translated(t, d)
+		r, err = s.translated(t, p)
 	}
 	if err != nil {
 		return nil, err

@@ -39,9 +39,9 @@ func (s *serving) translators(d llm.Dialect) (client, provider conversation.Code
 	return client, provider, nil
 }
 
-// translated returns what says the client's request, as the filters left it, in another dialect.
-func (s *serving) translated(t *upstream.Target, d llm.Dialect) (*upstream.Request, error) {
-	client, provider, err := s.translators(d)
+// translated returns what says the client's request, as the filters left it, in the plan's dialect.
+func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Request, error) {
+	client, provider, err := s.translators(p.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *serving) translated(t *upstream.Target, d llm.Dialect) (*upstream.Reque
 		return nil, err
 	}
 	q.Model, q.Stream = t.Model, s.x.Stream
-	body, lost, err := provider.EncodeRequest(q, conversation.Limits{})
+	body, lost, err := provider.EncodeRequest(q, conversation.Limits{MaxTokensField: p.MaxTokensField})
 	if err != nil {
 		return nil, err
 	}

@@ -156,8 +156,8 @@ func status(name string) string {
 	return ""
 }
 
-// leases hands out leases with a credential that changes when it is configured to, and that expire
-// soon where it is.
+// leases hands out leases with a credential that changes when it is configured to, that expire soon where
+// it is, or that are for another origin.
 type leases struct {
 	mode  string
 	count atomic.Int64
@@ -166,7 +166,8 @@ type leases struct {
 func (l *leases) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name: "leases", Version: "1", Ops: []llm.Op{llm.OpChat}, Dialects: []llm.Dialect{llm.OpenAI},
-		Config: &schema.Block{Attrs: []schema.Attr{{Name: "mode", Kind: schema.String, Optional: true}}},
+		Origins: []string{"https://a.test/v1", "https://b.test/v1"},
+		Config:  &schema.Block{Attrs: []schema.Attr{{Name: "mode", Kind: schema.String, Optional: true}}},
 	}, nil
 }
 
@@ -192,6 +193,13 @@ func (l *leases) Relay(context.Context) (*provider.Relay, error) {
 		if n == 1 {
 			r.Expires = time.Now().Add(time.Millisecond)
 		}
+		r.Header.Add("count", fmt.Sprint(n))
+	case "second":
+		r.Origin = "https://b.test/v1"
+	case "elsewhere":
+		r.Origin = "https://elsewhere.test/v1"
+	case "moves":
+		r.Origin = fmt.Sprintf("https://%c.test/v1", 'a'+byte(n-1))
 		r.Header.Add("count", fmt.Sprint(n))
 	}
 	return r, nil

@@ -165,6 +165,32 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// TestOrigins: a lease is for an origin that the plugin's description lists, and for one only.
+func TestOrigins(t *testing.T) {
+	h, _ := start(t, nil)
+	for mode, want := range map[string]string{"same": "https://a.test/v1", "second": "https://b.test/v1"} {
+		p := launched(t, h, pluginhost.ProviderSpec{Plugin: "leases", Config: []byte(`{"mode":"` + mode + `"}`)})
+		if p.Origin() != want {
+			t.Errorf("%s: %s", mode, p.Origin())
+		}
+	}
+	if p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "leases", Config: []byte(`{"mode":"elsewhere"}`)}); err == nil {
+		p.Close(within(t))
+		t.Error("a lease for an origin that is not described is taken")
+	}
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "leases", Config: []byte(`{"mode":"moves"}`)})
+	first, err := p.Lease()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Refresh(within(t), first.Version); err == nil {
+		t.Error("a lease for another origin than the first is taken")
+	}
+	if now, err := p.Lease(); err != nil || now.Version != first.Version || p.Origin() != "https://a.test/v1" {
+		t.Errorf("%+v at %s, %v", now, p.Origin(), err)
+	}
+}
+
 // TestAnExpiredLeaseIsRenewedOnce, by a hundred calls that all find it expired.
 func TestAnExpiredLeaseIsRenewedOnce(t *testing.T) {
 	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = time.Hour }) // or it is renewed before anybody asks

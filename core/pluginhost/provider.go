@@ -3,6 +3,7 @@ package pluginhost
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -23,8 +24,9 @@ type Provider struct {
 	supervised
 	config []byte
 
-	info  atomic.Pointer[provider.Info]
-	lease atomic.Pointer[provider.Relay]
+	info   atomic.Pointer[provider.Info]
+	lease  atomic.Pointer[provider.Relay]
+	origin string // that of every lease; written before the first is taken
 
 	asking   sync.Mutex // protects what follows
 	flight   *flight    // the asking that is under way, or nil
@@ -72,10 +74,31 @@ func (p *Provider) ready(ctx context.Context, proc *process) error {
 			return err
 		}
 	}
+	if p.lease.Load() == nil {
+		if p.origin, err = info.Leads(lease); err != nil {
+			return err
+		}
+	}
+	if err := p.leads(info, lease); err != nil {
+		return err
+	}
 	p.info.Store(info)
 	p.take(lease)
 	return nil
 }
+
+// leads holds a lease to the origin of the first one: nothing sends its credentials elsewhere.
+func (p *Provider) leads(info *provider.Info, lease *provider.Relay) error {
+	origin, err := info.Leads(lease)
+	if err == nil && origin != p.origin {
+		err = fmt.Errorf("its lease is for %q and was for %q: that takes another configuration", origin, p.origin)
+	}
+	return err
+}
+
+// Origin returns the base URL that a provider block without base_url reaches: one that the plugin's
+// description lists, or "". It stays the same for the Provider's life.
+func (p *Provider) Origin() string { return p.origin }
 
 // Info returns what the plugin says about itself.
 func (p *Provider) Info() *provider.Info { return p.info.Load() }
@@ -149,6 +172,9 @@ func (p *Provider) ask(f *flight) {
 	lease, err := (*provider.Relay)(nil), error(&llm.Error{Code: llm.CodeUnavailable, Message: "the provider's plugin is restarting"})
 	if proc := p.process(); proc != nil {
 		lease, err = proc.provider.Relay(ctx)
+	}
+	if err == nil {
+		err = p.leads(p.Info(), lease)
 	}
 	if err == nil {
 		p.take(lease)

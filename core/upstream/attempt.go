@@ -33,7 +33,7 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	request, err := c.Request(t, plan.Dialect)
+	request, err := c.Request(t, plan)
 	if err != nil {
 		return nil, plan, err
 	}

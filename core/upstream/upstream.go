@@ -38,8 +38,10 @@ const (
 type Plan struct {
 	Origin  *egress.Origin
 	Dialect llm.Dialect // in which the provider is spoken to
-	Method  string
-	Path    string
+	// MaxTokensField is what the provider calls the limit of OpenAI's dialect; "" = the dialect's own.
+	MaxTokensField string
+	Method         string
+	Path           string
 	// StreamPath is Path for a call that streams.
 	StreamPath string
 	Header     llm.Header // the provider's own, credentials included
@@ -114,8 +116,8 @@ type Call struct {
 	Op      llm.Op
 	Dialect llm.Dialect // the client's
 	Stream  bool
-	// Request returns what a target is sent, in the dialect in which its provider is spoken to.
-	Request func(t *Target, d llm.Dialect) (*Request, error)
+	// Request returns what a target is sent, in the dialect of the plan.
+	Request func(t *Target, p *Plan) (*Request, error)
 	// Begun, which may be nil, looks at the beginning of an answer with a status below 400. It asks for
 	// more where the first event has not come whole, and returns what is wrong with that event: then the
 	// call may still be made elsewhere.

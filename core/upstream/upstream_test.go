@@ -53,7 +53,7 @@ func serve(t *testing.T, name string, handler http.HandlerFunc) (*Target, *provi
 }
 
 func call(header ...llm.Field) *Call {
-	return &Call{Op: llm.OpChat, Request: func(t *Target, _ llm.Dialect) (*Request, error) {
+	return &Call{Op: llm.OpChat, Request: func(t *Target, _ *Plan) (*Request, error) {
 		return &Request{Header: header, Body: []byte(t.Model)}, nil
 	}}
 }

@@ -1,9 +1,9 @@
-// Package openai is the provider plugin for OpenAI and for every server that speaks its dialects:
-// vLLM, llama.cpp, Ollama, Groq, DeepSeek and others, by the provider block's base_url. It relays: it
-// hands the gateway the paths and the credentials, and sees no request.
+// Package openai is the provider plugin for OpenAI and for every server that speaks its dialects: those
+// of presets.json by their names, others by the provider block's base_url. It relays: it hands the
+// gateway the paths and the credentials, and sees no request.
 //
-// It has no client of its own and knows no vendor's peculiarities; the dialect's deviations are
-// package sdk/dialect/openai's.
+// It has no client of its own; what a vendor does otherwise is a line of presets.json, and the dialect's
+// deviations are package sdk/dialect/openai's.
 package openai
 
 import (
@@ -19,8 +19,7 @@ import (
 
 const (
 	name    = "openai"
-	version = "0.1.0"
-	origin  = "https://api.openai.com/v1"
+	version = "0.2.0"
 )
 
 // templates are the operations of both dialects.
@@ -34,14 +33,18 @@ var templates = []provider.Template{
 
 // config is the plugin's config block.
 type config struct {
-	APIKey       string            `json:"api_key"`
-	Organization string            `json:"organization"`
-	Project      string            `json:"project"`
-	Headers      map[string]string `json:"headers"`
-	Dialects     []llm.Dialect     `json:"dialects"`
+	Preset         string            `json:"preset"`
+	APIKey         string            `json:"api_key"`
+	Organization   string            `json:"organization"`
+	Project        string            `json:"project"`
+	Headers        map[string]string `json:"headers"`
+	Dialects       []llm.Dialect     `json:"dialects"`
+	MaxTokensField string            `json:"max_tokens_field"`
 }
 
 type plugin struct {
+	presets []preset
+
 	mu    sync.Mutex // protects lease
 	lease *provider.Relay
 }
@@ -49,7 +52,7 @@ type plugin struct {
 var _ provider.Relayer = (*plugin)(nil)
 
 // New returns the plugin.
-func New() provider.Provider { return &plugin{} }
+func New() provider.Provider { return &plugin{presets: presets()} }
 
 // Describe says what the plugin is.
 func (p *plugin) Describe(context.Context) (*provider.Info, error) {
@@ -58,15 +61,17 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 		Version:  version,
 		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
-		Origins:  []string{origin},
+		Origins:  origins(p.presets),
 		Config: &schema.Block{
-			Doc: "Credentials for OpenAI or a server that speaks its dialects, Chat Completions and Responses; base_url stands in the provider block.",
+			Doc: "Credentials for OpenAI or a server that speaks its dialects, Chat Completions and Responses; a base_url in the provider block takes the place of the preset's.",
 			Attrs: []schema.Attr{
+				{Name: "preset", Kind: schema.String, Default: name, Enum: names(p.presets), Doc: "the vendor or the kind of server: where it is, what it has, and what it calls things"},
 				{Name: "api_key", Kind: schema.String, Optional: true, Sensitive: true, Doc: "sent as a bearer token; without it, none is sent"},
 				{Name: "organization", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Organization"},
 				{Name: "project", Kind: schema.String, Optional: true, Doc: "sent as OpenAI-Project"},
 				{Name: "headers", Kind: schema.Map, Optional: true, Sensitive: true, Doc: "further header fields of every request"},
-				{Name: "dialects", Kind: schema.Strings, Optional: true, Doc: "what the server has: `openai` (Chat Completions, Embeddings), `responses`; both, where it is left out. Clients of other dialects are translated to the first"},
+				{Name: "dialects", Kind: schema.Strings, Optional: true, Doc: "what the server has: `openai` (Chat Completions, Embeddings), `responses`; those of the preset, where it is left out. Clients of other dialects are translated to the first"},
+				{Name: "max_tokens_field", Kind: schema.String, Optional: true, Enum: []string{"max_completion_tokens", "max_tokens"}, Doc: "what the server calls the limit of an answer, for requests that are translated; the preset's, where it is left out"},
 			},
 		},
 	}, nil
@@ -84,21 +89,51 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	lease := &provider.Relay{Header: header, RefreshOn: []provider.Match{{Status: 401}}}
 	for _, d := range c.Dialects {
 		if d != llm.OpenAI && d != llm.Responses {
 			return &llm.Error{Code: llm.CodeInvalid, Message: "config: dialects: " + string(d) + " is neither openai nor responses"}
 		}
 	}
-	for _, t := range templates {
-		if len(c.Dialects) == 0 || slices.Contains(c.Dialects, t.Dialect) {
-			lease.Ops = append(lease.Ops, t)
-		}
+	lease, err := p.leaseOf(&c)
+	if err != nil {
+		return err
 	}
+	lease.Header = header
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lease = lease
 	return nil
+}
+
+// leaseOf returns the lease that the config asks for, without a header.
+func (p *plugin) leaseOf(c *config) (*provider.Relay, error) {
+	if c.Preset == "" {
+		c.Preset = name
+	}
+	at := slices.IndexFunc(p.presets, func(o preset) bool { return o.Name == c.Preset })
+	if at < 0 {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "config: preset: there is none of that name"}
+	}
+	from := &p.presets[at]
+	field := from.MaxTokensField
+	if c.MaxTokensField != "" {
+		field = c.MaxTokensField
+	}
+	lease := &provider.Relay{Origin: from.BaseURL, RefreshOn: append([]provider.Match{{Status: 401}}, from.RefreshOn...)}
+	for _, t := range templates {
+		has := slices.Contains(from.Ops[t.Dialect], t.Op)
+		if len(c.Dialects) > 0 { // the operator knows the server better
+			has = slices.Contains(c.Dialects, t.Dialect) && (has || from.Ops[t.Dialect] == nil)
+		}
+		if !has {
+			continue
+		}
+		if t.Op == llm.OpChat && t.Dialect == llm.OpenAI {
+			t.MaxTokensField = field
+		}
+		lease.Ops = append(lease.Ops, t)
+	}
+	return lease, nil
 }
 
 // Relay returns the lease. An API key does not expire; where the vendor calls it stale, the operator

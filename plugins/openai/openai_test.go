@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -81,5 +82,73 @@ func TestRefusesWhatWouldBreakARequest(t *testing.T) {
 		if _, err := lease(t, config); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestPresets holds every preset to what a lease may be: it leads to an origin of the description, has
+// the operations that it lists, and calls the limit of an answer what the vendor does.
+func TestPresets(t *testing.T) {
+	info, err := openai.New().Describe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := info.Config.Attr("preset").Enum
+	if len(names) < 15 || len(names) != len(info.Origins) || info.Origins[0] != "https://api.openai.com/v1" {
+		t.Fatalf("%d presets, %d origins", len(names), len(info.Origins))
+	}
+	for i, name := range names {
+		r, err := lease(t, map[string]any{"preset": name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(info.Origins[i])
+		if err != nil || r.Origin != info.Origins[i] || strings.HasSuffix(r.Origin, "/") {
+			t.Errorf("%s: %s, %v", name, r.Origin, err)
+		}
+		if local := u.Hostname() == "127.0.0.1"; u.Scheme != map[bool]string{false: "https", true: "http"}[local] {
+			t.Errorf("%s: a vendor is reached by https, a server of this machine by http: %s", name, r.Origin)
+		}
+		if len(r.Ops) == 0 || !r.Stale(401, nil) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestWhatPresetsDiffer(t *testing.T) {
+	field := func(r *provider.Relay) string {
+		if tmpl := r.Find(llm.OpChat, llm.OpenAI); tmpl != nil {
+			return tmpl.MaxTokensField
+		}
+		return "no chat"
+	}
+	for _, c := range []struct {
+		config    map[string]any
+		field     string
+		responses bool
+	}{
+		{nil, "", true},
+		{map[string]any{"preset": "mistral"}, "max_tokens", false},
+		{map[string]any{"preset": "mistral", "dialects": []string{"openai", "responses"}}, "max_tokens", true},
+		{map[string]any{"preset": "groq", "dialects": []string{"openai"}}, "", false},
+		{map[string]any{"preset": "vllm", "max_tokens_field": "max_tokens"}, "max_tokens", true},
+		{map[string]any{"preset": "voyage"}, "no chat", false},
+	} {
+		r, err := lease(t, c.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := field(r); got != c.field || (r.Find(llm.OpChat, llm.Responses) != nil) != c.responses {
+			t.Errorf("%v: %q, %+v", c.config, got, r.Ops)
+		}
+	}
+	xai, err := lease(t, map[string]any{"preset": "xai"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !xai.Stale(400, []byte(`{"code":"Client specified an invalid argument","error":"Incorrect API key provided: x***y."}`)) || xai.Stale(400, []byte(`{"error":"bad"}`)) {
+		t.Error("xAI says with a 400 that it does not accept a key")
+	}
+	if _, err := lease(t, map[string]any{"preset": "nobody"}); err == nil {
+		t.Error("a preset that there is not is taken")
 	}
 }

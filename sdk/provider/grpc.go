@@ -86,11 +86,11 @@ func (c *Client) Relay(ctx context.Context) (*Relay, error) {
 	if err != nil {
 		return nil, plugin.FromStatus(err)
 	}
-	r := &Relay{}
+	r := &Relay{Origin: m.GetOrigin()}
 	for _, t := range m.GetOps() {
 		r.Ops = append(r.Ops, Template{
 			Op: llm.Op(t.GetOp()), Dialect: llm.Dialect(t.GetDialect()), Method: t.GetMethod(),
-			Path: t.GetPath(), StreamPath: t.GetStreamPath(),
+			Path: t.GetPath(), StreamPath: t.GetStreamPath(), MaxTokensField: t.GetMaxTokensField(),
 		})
 	}
 	for _, f := range m.GetHeader() {
@@ -173,10 +173,10 @@ func (s *grpcServer) Relay(ctx context.Context, _ *pluginv1.RelayRequest) (*plug
 	if err != nil {
 		return nil, plugin.Status(err)
 	}
-	m := &pluginv1.RelayResponse{}
+	m := &pluginv1.RelayResponse{Origin: r.Origin}
 	for _, t := range r.Ops {
 		m.Ops = append(m.Ops, &pluginv1.Template{
-			Op: string(t.Op), Dialect: string(t.Dialect), Method: t.Method, Path: t.Path, StreamPath: t.StreamPath,
+			Op: string(t.Op), Dialect: string(t.Dialect), Method: t.Method, Path: t.Path, StreamPath: t.StreamPath, MaxTokensField: t.MaxTokensField,
 		})
 	}
 	for _, f := range r.Header {

@@ -20,6 +20,8 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/schema"
@@ -64,9 +66,21 @@ type Info struct {
 	Dialects []llm.Dialect
 	Config   *schema.Block // the shape of its config block; nil = it takes none
 	// Origins are the base URLs that a provider block without base_url reaches, path included
-	// ("https://api.openai.com/v1"). The host connects to no other, whatever a lease says.
+	// ("https://api.openai.com/v1"): one of them, the lease says which. The host connects to no other.
 	Origins []string
 
 	// The abilities, which Serve fills in.
 	Relays, Invokes, Probes bool
+}
+
+// Leads returns the base URL that a lease is for: one of those that the description lists, and "" where
+// it lists none. A lease for another is an error.
+func (i *Info) Leads(r *Relay) (string, error) {
+	switch {
+	case r.Origin != "" && !slices.Contains(i.Origins, r.Origin):
+		return "", fmt.Errorf("its lease is for %q, which is not among the origins that it describes", r.Origin)
+	case r.Origin == "" && len(i.Origins) > 0:
+		return i.Origins[0], nil
+	}
+	return r.Origin, nil
 }

@@ -15,6 +15,9 @@ type Relay struct {
 	Header    llm.Header // credentials and the like: secret, and sent to the provider's origin only
 	Expires   time.Time  // zero = never
 	RefreshOn []Match    // the answers that mean that the lease is stale
+	// Origin is the one of Info.Origins that the lease is for; empty = the first. It is the same in every
+	// lease of one configuration. The base_url of a provider block takes its place.
+	Origin string
 	// Version changes exactly when the content of a provider's lease changes. The host numbers the
 	// leases; a plugin leaves it 0.
 	Version uint64
@@ -28,6 +31,9 @@ type Template struct {
 	// Path stands behind the base URL and may have a query; {model} in it stands for the model's
 	// name, percent-encoded. StreamPath is Path for a call that streams; empty = Path.
 	Path, StreamPath string
+	// MaxTokensField is what the server calls the limit of tokens, where it speaks OpenAI's dialect and
+	// does not know "max_completion_tokens". A request that is translated is written so.
+	MaxTokensField string
 }
 
 // Match describes an answer.
@@ -65,7 +71,7 @@ func (r *Relay) Stale(status int, body []byte) bool {
 
 // Same reports whether two leases have the same content; when they expire is not part of it.
 func (r *Relay) Same(o *Relay) bool {
-	if len(r.Ops) != len(o.Ops) || len(r.Header) != len(o.Header) || len(r.RefreshOn) != len(o.RefreshOn) {
+	if r.Origin != o.Origin || len(r.Ops) != len(o.Ops) || len(r.Header) != len(o.Header) || len(r.RefreshOn) != len(o.RefreshOn) {
 		return false
 	}
 	for i := range r.Ops {

@@ -208,6 +208,7 @@ type RelayResponse struct {
 	Header        []*Field               `protobuf:"bytes,2,rep,name=header,proto3" json:"header,omitempty"`                                       // secret
 	ExpiresUnixMs int64                  `protobuf:"varint,3,opt,name=expires_unix_ms,json=expiresUnixMs,proto3" json:"expires_unix_ms,omitempty"` // 0 = never
 	RefreshOn     []*Match               `protobuf:"bytes,4,rep,name=refresh_on,json=refreshOn,proto3" json:"refresh_on,omitempty"`
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"` // the one of Describe's origins that it is for; empty = the first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -270,15 +271,23 @@ func (x *RelayResponse) GetRefreshOn() []*Match {
 	return nil
 }
 
+func (x *RelayResponse) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 type Template struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Op            string                 `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
-	Dialect       string                 `protobuf:"bytes,2,opt,name=dialect,proto3" json:"dialect,omitempty"`
-	Method        string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	Path          string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`                               // behind the base URL; {model} stands for the model's name
-	StreamPath    string                 `protobuf:"bytes,5,opt,name=stream_path,json=streamPath,proto3" json:"stream_path,omitempty"` // for streams; empty = path
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Op             string                 `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
+	Dialect        string                 `protobuf:"bytes,2,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	Method         string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	Path           string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`                                             // behind the base URL; {model} stands for the model's name
+	StreamPath     string                 `protobuf:"bytes,5,opt,name=stream_path,json=streamPath,proto3" json:"stream_path,omitempty"`               // for streams; empty = path
+	MaxTokensField string                 `protobuf:"bytes,6,opt,name=max_tokens_field,json=maxTokensField,proto3" json:"max_tokens_field,omitempty"` // what the server calls the limit of OpenAI's dialect; empty = the dialect's own
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Template) Reset() {
@@ -342,6 +351,13 @@ func (x *Template) GetPath() string {
 func (x *Template) GetStreamPath() string {
 	if x != nil {
 		return x.StreamPath
+	}
+	return ""
+}
+
+func (x *Template) GetMaxTokensField() string {
+	if x != nil {
+		return x.MaxTokensField
 	}
 	return ""
 }
@@ -538,20 +554,22 @@ const file_pluginv1_provider_proto_rawDesc = "" +
 	"\x06relays\x18\a \x01(\bR\x06relays\x12\x18\n" +
 	"\ainvokes\x18\b \x01(\bR\ainvokes\x12\x16\n" +
 	"\x06probes\x18\t \x01(\bR\x06probes\"\x0e\n" +
-	"\fRelayRequest\"\xce\x01\n" +
+	"\fRelayRequest\"\xe6\x01\n" +
 	"\rRelayResponse\x12,\n" +
 	"\x03ops\x18\x01 \x03(\v2\x1a.ginnel.plugin.v1.TemplateR\x03ops\x12/\n" +
 	"\x06header\x18\x02 \x03(\v2\x17.ginnel.plugin.v1.FieldR\x06header\x12&\n" +
 	"\x0fexpires_unix_ms\x18\x03 \x01(\x03R\rexpiresUnixMs\x126\n" +
 	"\n" +
-	"refresh_on\x18\x04 \x03(\v2\x17.ginnel.plugin.v1.MatchR\trefreshOn\"\x81\x01\n" +
+	"refresh_on\x18\x04 \x03(\v2\x17.ginnel.plugin.v1.MatchR\trefreshOn\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"\xab\x01\n" +
 	"\bTemplate\x12\x0e\n" +
 	"\x02op\x18\x01 \x01(\tR\x02op\x12\x18\n" +
 	"\adialect\x18\x02 \x01(\tR\adialect\x12\x16\n" +
 	"\x06method\x18\x03 \x01(\tR\x06method\x12\x12\n" +
 	"\x04path\x18\x04 \x01(\tR\x04path\x12\x1f\n" +
 	"\vstream_path\x18\x05 \x01(\tR\n" +
-	"streamPath\"1\n" +
+	"streamPath\x12(\n" +
+	"\x10max_tokens_field\x18\x06 \x01(\tR\x0emaxTokensField\"1\n" +
 	"\x05Field\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\";\n" +
