@@ -4,6 +4,7 @@ package main
 
 import (
 	"github.com/ginnel/ginnel/plugins/anthropic"
+	"github.com/ginnel/ginnel/plugins/azure"
 	"github.com/ginnel/ginnel/plugins/echo"
 	"github.com/ginnel/ginnel/plugins/gemini"
 	"github.com/ginnel/ginnel/plugins/jsonl"
@@ -16,6 +17,7 @@ import (
 func builtinProviders() map[string]func() provider.Provider {
 	return map[string]func() provider.Provider{
 		"anthropic": anthropic.New,
+		"azure":     azure.New,
 		"echo":      echo.New,
 		"gemini":    gemini.New,
 		"openai":    openai.New,

@@ -61,6 +61,23 @@ provider "answering" {
 	}
 }
 
+// TestValidateMissesAnAddress: a plugin without an origin of its own needs a base_url, and one whose config
+// cannot work is a mistake before anything is launched.
+func TestValidateMissesAnAddress(t *testing.T) {
+	dir := t.TempDir()
+	for hcl, want := range map[string]string{
+		"provider \"a\" {\n  plugin = \"azure\"\n}\n":                                             "it needs a base_url",
+		"provider \"a\" {\n  plugin = \"anthropic\"\n  config {\n    api_key = \"a b\"\n  }\n}\n": "the value for x-api-key",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "gateway.hcl"), []byte(hcl), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s := ginnel(t, dir, "validate"); s.code != 1 || !strings.Contains(s.err, want) || !strings.Contains(s.err, "line 1") {
+			t.Errorf("%d %s", s.code, s.err)
+		}
+	}
+}
+
 // TestPresetsAreDocumented: the guide lists every preset with its address.
 func TestPresetsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(repository, "docs/guides/providers.md"))
