@@ -22,7 +22,7 @@ func validateCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration and show every mistake", Args: cobra.NoArgs,
-		Long: "Check the configuration and show every mistake at once. It launches nothing: the config block of a plugin that is not built in is checked when the daemon launches it.",
+		Long: "Check the configuration and show every mistake at once. It launches nothing: the config block of a plugin that is not built in is checked by the schema that `ginnel plugins lock` wrote down, and where it did not, when the daemon launches it.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := src.load()
 			if err != nil {
@@ -55,7 +55,7 @@ func writeReaches(out io.Writer, cfg *config.Config) error {
 		where := strings.Join(p.Reaches, ", ")
 		switch {
 		case where != "":
-		case config.IsPath(p.Plugin):
+		case config.IsPath(p.Plugin) && p.Locked == nil:
 			where = "what the plugin says when it is launched; `ginnel plugins lock` writes it down"
 		default:
 			where = "the plugin itself"

@@ -28,8 +28,9 @@ const pluginCommand = "plugin-serve"
 
 // source is the flags of every command that reads the configuration.
 type source struct {
-	path string
-	vars []string
+	path   string
+	vars   []string
+	noLock bool // the lock file is not read
 }
 
 func (s *source) flags(cmd *cobra.Command) {
@@ -52,7 +53,9 @@ func (s *source) load() (config.Result, error) {
 		}
 		vars[name] = value
 	}
-	return config.Load(config.Source{Path: s.path, Vars: vars}, options()), nil
+	o := options()
+	o.NoLock = s.noLock
+	return config.Load(config.Source{Path: s.path, Vars: vars}, o), nil
 }
 
 // must returns the configuration, or prints what is wrong with it and fails.

@@ -11,6 +11,7 @@ import (
 func (l *loader) build(c *Config) {
 	root := l.w
 	b := &builder{walker: root, cfg: c, byName: make(map[string]any), ranges: make(map[string]hcl.Range)}
+	b.locks, b.hasLock = l.lock()
 	b.gateway()
 	b.storage()
 	for _, n := range c.root.blocks {
@@ -47,6 +48,9 @@ type builder struct {
 	byName map[string]any // "provider.openai"
 	ranges map[string]hcl.Range
 	links  []func()
+
+	locks   []*Locked
+	hasLock bool // there is a lock file
 }
 
 func (b *builder) define(n *node, v any) {

@@ -36,12 +36,15 @@ type Source struct {
 // Options tell what only others know.
 type Options struct {
 	// PluginSchema returns the schema of a plugin's config block, and FilterSchema that of a filter's
-	// module. A nil schema without an error means that it is not known before the launch.
+	// module. A nil schema without an error means that it is not known before the launch; that of an
+	// executable is then the lock file's, where there is one that has it.
 	PluginSchema func(plugin string) (*schema.Block, error)
 	FilterSchema func(f *Filter) (*schema.Block, error)
 	// ProviderOrigins returns the base URLs that a provider without base_url may reach, as far as they are
 	// known before the launch, and what its plugin has against its config. It may be nil.
 	ProviderOrigins func(p *Provider) ([]string, error)
+	// NoLock leaves the lock file unread.
+	NoLock bool
 }
 
 // Config is a whole configuration, checked. It is immutable.

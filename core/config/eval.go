@@ -57,7 +57,11 @@ func (e *evaluator) path(p string) string {
 	if filepath.IsAbs(p) {
 		return p
 	}
-	return filepath.Join(e.dir, p)
+	p = filepath.Join(e.dir, p)
+	if !IsPath(p) {
+		p = "./" + p // a name without a slash is a built-in plugin's
+	}
+	return p
 }
 
 func (e *evaluator) envFunction() function.Function {

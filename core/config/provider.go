@@ -28,6 +28,8 @@ type Provider struct {
 	// Reaches are the base URLs that its calls may go to, as far as they are known before the launch: one
 	// of them. Empty for a plugin that answers itself.
 	Reaches []string
+	// Locked is what the lock file says about the executable; nil where it does not.
+	Locked *Locked
 }
 
 // Timeouts bound the parts of a call; 0 is the transport's default.
@@ -87,7 +89,7 @@ func (b *builder) provider(n *node) {
 		b.proxy(n.attrs["proxy"], p.Proxy)
 	}
 	if p.Plugin != "" {
-		b.checkConfig(n, p.Config, func() (*schema.Block, error) { return b.pluginSchema(p.Plugin) })
+		p.Locked = b.checkPlugin(n, p.Config, p.Plugin, p.SHA256)
 	}
 	b.reaches(n, p)
 	b.define(n, p)
@@ -96,8 +98,11 @@ func (b *builder) provider(n *node) {
 
 // reaches asks where a provider's calls go.
 func (b *builder) reaches(n *node, p *Provider) {
-	if p.BaseURL != "" {
+	switch {
+	case p.BaseURL != "":
 		p.Reaches = []string{p.BaseURL}
+	case p.Locked != nil:
+		p.Reaches = p.Locked.Origins
 	}
 	if b.options.ProviderOrigins == nil || p.Plugin == "" || !p.Config.Checked() {
 		return
@@ -106,7 +111,7 @@ func (b *builder) reaches(n *node, p *Provider) {
 	if err != nil {
 		b.errorf(n.rng, fmt.Sprintf("Cannot use %s", describe(n.kind, n.labels)), "%s", err)
 	}
-	if p.BaseURL == "" {
+	if len(p.Reaches) == 0 {
 		p.Reaches = origins
 	}
 }
@@ -157,11 +162,25 @@ func (b *builder) proxy(at *value, s string) {
 	}
 }
 
-func (b *builder) pluginSchema(plugin string) (*schema.Block, error) {
-	if b.options.PluginSchema == nil {
-		return nil, nil
-	}
-	return b.options.PluginSchema(plugin)
+// checkPlugin checks a plugin's config block by the plugin's own schema or the lock file's, and returns
+// what the latter says.
+func (b *builder) checkPlugin(n *node, o *Opaque, plugin, sha string) (l *Locked) {
+	b.checkConfig(n, o, func() (shape *schema.Block, err error) {
+		if b.options.PluginSchema != nil {
+			shape, err = b.options.PluginSchema(plugin)
+		}
+		if err != nil || shape != nil || !IsPath(plugin) {
+			return shape, err
+		}
+		if l = b.locked(n, sha); l == nil {
+			return nil, nil
+		}
+		if l.Schema == nil {
+			return &schema.Block{}, nil
+		}
+		return l.Schema, nil
+	})
+	return l
 }
 
 // checkConfig checks a config block if its owner's schema is known by now.

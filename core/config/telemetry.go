@@ -41,7 +41,7 @@ func (b *builder) telemetry(n *node) {
 	}
 	b.plugin(n, &t.Plugin, t.SHA256)
 	if t.Plugin != "" {
-		b.checkConfig(n, t.Config, func() (*schema.Block, error) { return b.pluginSchema(t.Plugin) })
+		b.checkPlugin(n, t.Config, t.Plugin, t.SHA256)
 	}
 	b.define(n, t)
 	b.cfg.Telemetry = append(b.cfg.Telemetry, t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ginnel/ginnel/core/config"
@@ -34,6 +35,9 @@ func baseOf(p *config.Provider, own string) (origin, prefix string, err error) {
 	base := p.BaseURL
 	if base == "" {
 		base = own
+		if p.Locked != nil && own != "" && !slices.Contains(p.Locked.Origins, own) {
+			return "", "", fmt.Errorf("it says that it is at %s, which the lock file does not list", own)
+		}
 	}
 	if base == "" {
 		return "", "", errors.New("it needs a base_url: the plugin has none of its own")

@@ -17,7 +17,8 @@ import (
 // that the provider cannot be made to take; its part of the list is skipped.
 type ProviderCase struct {
 	New    func() provider.Provider
-	Config string // a config block that works, as JSON
+	Start  func(t T) *Host // instead of New: starts a process that is not configured yet, until the check has ended
+	Config string          // a config block that works, as JSON
 
 	Unary  *llm.Call // a call that succeeds
 	Stream *llm.Call // one that streams more than one chunk
@@ -27,43 +28,55 @@ type ProviderCase struct {
 	Large  *llm.Call // one whose body has some megabytes
 }
 
+// Check is one item of the list.
+type Check struct {
+	Name string
+	Run  func(T)
+}
+
 // Provider runs the list.
 func Provider(t *testing.T, c ProviderCase) {
-	t.Run("describe", c.describe)
-	t.Run("configure", c.configure)
-	if _, ok := c.New().(provider.Relayer); ok {
-		t.Run("relay", c.relay)
-	}
-	if _, ok := c.New().(provider.Invoker); ok {
-		t.Run("unary", c.unary)
-		t.Run("stream", c.stream)
-		t.Run("fails", c.fails)
-		t.Run("cut", c.cut)
-		t.Run("stalls", c.stalls)
-		t.Run("large", c.large)
-		t.Run("concurrent", c.concurrent)
-		t.Run("drain", c.drain)
+	for _, check := range c.Checks() {
+		t.Run(check.Name, func(t *testing.T) { check.Run(t) })
 	}
 }
 
-func deadline(t testing.TB) context.Context {
+// Checks returns the list.
+func (c ProviderCase) Checks() []Check {
+	return []Check{
+		{"describe", c.describe}, {"configure", c.configure}, {"relay", c.relay},
+		{"unary", c.unary}, {"stream", c.stream}, {"fails", c.fails}, {"cut", c.cut}, {"stalls", c.stalls},
+		{"large", c.large}, {"concurrent", c.concurrent}, {"drain", c.drain},
+	}
+}
+
+// start returns a provider that is not configured.
+func (c ProviderCase) start(t T) *Host {
+	t.Helper()
+	if c.Start != nil {
+		return c.Start(t)
+	}
+	return StartProvider(t, c.New())
+}
+
+func deadline(t T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), Deadline)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // ready returns a provider that is configured.
-func (c ProviderCase) ready(t *testing.T) *Host {
+func (c ProviderCase) ready(t T) *Host {
 	t.Helper()
-	h := StartProvider(t, c.New())
+	h := c.start(t)
 	if err := h.Provider.Configure(deadline(t), []byte(c.Config)); err != nil {
 		t.Fatalf("configure: %v", err)
 	}
 	return h
 }
 
-func (c ProviderCase) describe(t *testing.T) {
-	h := StartProvider(t, c.New())
+func (c ProviderCase) describe(t T) {
+	h := c.start(t)
 	info, err := h.Provider.Describe(deadline(t))
 	if err != nil {
 		t.Fatal(err)
@@ -86,15 +99,15 @@ func checkShape(b *schema.Block) error {
 	return b.Check()
 }
 
-func (c ProviderCase) configure(t *testing.T) {
-	refused(t, c.Config, func(t *testing.T) func(context.Context, []byte) error {
-		return StartProvider(t, c.New()).Provider.Configure
+func (c ProviderCase) configure(t T) {
+	refused(t, c.Config, func(t T) func(context.Context, []byte) error {
+		return c.start(t).Provider.Configure
 	})
 	c.ready(t)
 }
 
 // refused tries configs that cannot be right.
-func refused(t *testing.T, good string, fresh func(t *testing.T) func(context.Context, []byte) error) {
+func refused(t T, good string, fresh func(t T) func(context.Context, []byte) error) {
 	var members map[string]any
 	if err := json.Unmarshal([]byte(good), &members); err != nil {
 		t.Fatalf("the config that works is no JSON object: %v", err)
@@ -115,15 +128,21 @@ func refused(t *testing.T, good string, fresh func(t *testing.T) func(context.Co
 	}
 }
 
-func (c ProviderCase) relay(t *testing.T) {
+func (c ProviderCase) relay(t T) {
 	h := c.ready(t)
 	info, err := h.Provider.Describe(deadline(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !info.Relays {
+		t.Skip("it does not relay")
+	}
 	lease, err := h.Provider.Relay(deadline(t))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := info.Leads(lease); err != nil {
+		t.Error(err)
 	}
 	ops, dialects := map[llm.Op]bool{}, map[llm.Dialect]bool{}
 	for _, op := range info.Ops {
@@ -150,7 +169,7 @@ func (c ProviderCase) relay(t *testing.T) {
 	}
 }
 
-func (c ProviderCase) unary(t *testing.T) {
+func (c ProviderCase) unary(t T) {
 	if c.Unary == nil {
 		t.Skip("no such call")
 	}
@@ -163,7 +182,7 @@ func (c ProviderCase) unary(t *testing.T) {
 	}
 }
 
-func (c ProviderCase) stream(t *testing.T) {
+func (c ProviderCase) stream(t T) {
 	if c.Stream == nil {
 		t.Skip("no such call")
 	}
@@ -179,7 +198,7 @@ func (c ProviderCase) stream(t *testing.T) {
 	}
 }
 
-func (c ProviderCase) fails(t *testing.T) {
+func (c ProviderCase) fails(t T) {
 	if c.Fails == nil {
 		t.Skip("no such call")
 	}
@@ -192,7 +211,7 @@ func (c ProviderCase) fails(t *testing.T) {
 	}
 }
 
-func (c ProviderCase) cut(t *testing.T) {
+func (c ProviderCase) cut(t T) {
 	if c.Cut == nil {
 		t.Skip("no such call")
 	}
@@ -207,7 +226,7 @@ func (c ProviderCase) cut(t *testing.T) {
 
 // stalls holds that hanging up reaches a call that says nothing: the server has no open call any
 // more, which is what Drain waits for.
-func (c ProviderCase) stalls(t *testing.T) {
+func (c ProviderCase) stalls(t T) {
 	if c.Stalls == nil {
 		t.Skip("no such call")
 	}
@@ -227,7 +246,7 @@ func (c ProviderCase) stalls(t *testing.T) {
 	}
 }
 
-func (c ProviderCase) large(t *testing.T) {
+func (c ProviderCase) large(t T) {
 	if c.Large == nil {
 		t.Skip("no such call")
 	}
@@ -241,7 +260,10 @@ func (c ProviderCase) large(t *testing.T) {
 }
 
 // concurrent makes many calls at once, of every kind that there is.
-func (c ProviderCase) concurrent(t *testing.T) {
+func (c ProviderCase) concurrent(t T) {
+	if c.Unary == nil && c.Stream == nil {
+		t.Skip("no such call")
+	}
 	h := c.ready(t)
 	ctx := deadline(t)
 	var wg sync.WaitGroup
@@ -264,7 +286,7 @@ func (c ProviderCase) concurrent(t *testing.T) {
 }
 
 // drain holds that an open call ends whole and that no other begins.
-func (c ProviderCase) drain(t *testing.T) {
+func (c ProviderCase) drain(t T) {
 	if c.Stream == nil {
 		t.Skip("no such call")
 	}

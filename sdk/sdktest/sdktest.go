@@ -17,7 +17,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 
 	"google.golang.org/grpc"
@@ -32,6 +31,28 @@ import (
 // Deadline is how long anything may take; machines that test stall.
 const Deadline = 30 * time.Second
 
+// T is what the list needs of *testing.T: `ginnel plugins verify` has one of its own, for an executable.
+type T interface {
+	teller
+	ender
+}
+
+// teller says what is wrong.
+type teller interface {
+	Helper()
+	Log(args ...any)
+	Error(args ...any)
+	Errorf(format string, args ...any)
+}
+
+// ender ends a check; what Cleanup is given is called afterwards, in reverse order.
+type ender interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Skip(args ...any)
+	Cleanup(func())
+}
+
 // Host is a plugin under test, with the host's ends of its connections.
 type Host struct {
 	Provider *provider.Client // of a provider
@@ -42,7 +63,7 @@ type Host struct {
 }
 
 // StartProvider serves a provider and connects to it. It ends with the test.
-func StartProvider(t testing.TB, p provider.Provider) *Host {
+func StartProvider(t T, p provider.Provider) *Host {
 	t.Helper()
 	served := &provider.Plugin{Provider: p}
 	h := &Host{}
@@ -55,14 +76,14 @@ func StartProvider(t testing.TB, p provider.Provider) *Host {
 }
 
 // StartSink serves a sink and connects to it. It ends with the test.
-func StartSink(t testing.TB, s telemetry.Sink) *Host {
+func StartSink(t T, s telemetry.Sink) *Host {
 	t.Helper()
 	served := &telemetry.Plugin{Sink: s}
 	return &Host{Sink: telemetry.NewClient(pair(t, func(g *grpc.Server) error { return served.GRPCServer(nil, g) }))}
 }
 
 // serve answers calls on a socket of the kind that a host hands over.
-func (h *Host) serve(t testing.TB, i provider.Invoker) {
+func (h *Host) serve(t T, i provider.Invoker) {
 	t.Helper()
 	h.Socket = filepath.Join(tempDir(t), "invoke.sock")
 	f, err := plugin.Bind(h.Socket)
@@ -82,15 +103,8 @@ func (h *Host) serve(t testing.TB, i provider.Invoker) {
 		defer close(done)
 		h.Server.Serve(l, os.Getpid())
 	}()
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", h.Socket)
-		},
-		DisableCompression: true,
-	}
-	h.HTTP = &http.Client{Transport: transport}
+	h.dial(t)
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), Deadline)
 		defer cancel()
 		if err := h.Server.Close(ctx); err != nil {
@@ -100,8 +114,28 @@ func (h *Host) serve(t testing.TB, i provider.Invoker) {
 	})
 }
 
+// Attach returns a host of a provider that runs already: the client of its control protocol, and the
+// socket on which it answers calls, where it is invoked.
+func Attach(t T, p *provider.Client, socket string) *Host {
+	h := &Host{Provider: p, Socket: socket}
+	h.dial(t)
+	return h
+}
+
+// dial makes the client of the socket.
+func (h *Host) dial(t T) {
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", h.Socket)
+		},
+		DisableCompression: true,
+	}
+	h.HTTP = &http.Client{Transport: transport}
+	t.Cleanup(transport.CloseIdleConnections)
+}
+
 // pair returns a connection to a gRPC server on a unix socket, with what register registers.
-func pair(t testing.TB, register func(*grpc.Server) error) *grpc.ClientConn {
+func pair(t T, register func(*grpc.Server) error) *grpc.ClientConn {
 	t.Helper()
 	path := filepath.Join(tempDir(t), "control.sock")
 	l, err := net.Listen("unix", path)
@@ -131,7 +165,7 @@ func pair(t testing.TB, register func(*grpc.Server) error) *grpc.ClientConn {
 }
 
 // tempDir returns a directory whose path is short enough for a socket.
-func tempDir(t testing.TB) string {
+func tempDir(t T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sdk")
 	if err != nil {

@@ -46,7 +46,7 @@ func (c SinkCase) describe(t *testing.T) {
 }
 
 func (c SinkCase) configure(t *testing.T) {
-	refused(t, c.Config, func(t *testing.T) func(context.Context, []byte) error {
+	refused(t, c.Config, func(t T) func(context.Context, []byte) error {
 		return StartSink(t, c.New()).Sink.Configure
 	})
 	c.ready(t)

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestLock: the executable runs when it is locked, and not when the configuration is validated, which
+// finds the mistakes in its config all the same.
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	binary, err := os.ReadFile(build(t, "provider", "constant"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, text []byte, mode os.FileMode) {
+		t.Helper()
+		if err := replaceFile(filepath.Join(dir, name), text, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hcl := fmt.Sprintf("provider \"constant\" {\n  plugin = \"./constant\"\n  sha256 = \"%x\"\n  config { words = \"all is well\" }\n}\n", sha256.Sum256(binary))
+	write("constant", binary, 0o755)
+	write("gateway.hcl", []byte(hcl), 0o600)
+	if s := ginnel(t, dir, "validate"); s.code != 0 || !strings.Contains(s.out, "plugins lock") {
+		t.Errorf("before: %+v", s)
+	}
+	if s := ginnel(t, dir, "plugins", "lock"); s.code != 0 || !strings.Contains(s.out, "constant 1.0.0") {
+		t.Fatalf("%+v", s)
+	}
+	first, err := os.ReadFile(filepath.Join(dir, "gateway.lock.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := ginnel(t, dir, "plugins", "lock"); s.code != 0 {
+		t.Errorf("again: %+v", s)
+	}
+	if again, err := os.ReadFile(filepath.Join(dir, "gateway.lock.hcl")); err != nil || string(again) != string(first) {
+		t.Errorf("the same plugins have another lock: %v\n%s", err, again)
+	}
+
+	// what stands there now tells whether it was run
+	write("constant", []byte("#!/bin/sh\ntouch "+filepath.Join(dir, "executed")+"\n"), 0o755)
+	if s := ginnel(t, dir, "validate"); s.code != 0 || !strings.Contains(s.out, "the plugin itself") {
+		t.Errorf("locked: %+v", s)
+	}
+	write("gateway.hcl", []byte(strings.Replace(hcl, `words = "all is well"`, "words = 7", 1)), 0o600)
+	if s := ginnel(t, dir, "validate"); s.code != 1 || !strings.Contains(s.err, "gateway.hcl line 4") {
+		t.Errorf("a mistake in its config: %+v", s)
+	}
+	if s := ginnel(t, dir, "plugins", "lock"); s.code != 1 || !strings.Contains(s.err, "sha256") {
+		t.Errorf("another executable is locked: %+v", s)
+	}
+	if kept, err := os.ReadFile(filepath.Join(dir, "gateway.lock.hcl")); err != nil || string(kept) != string(first) {
+		t.Errorf("what failed changed the lock: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "executed")); err == nil {
+		t.Error("the executable ran")
+	}
+}
+
+func TestVerify(t *testing.T) {
+	plugin := build(t, "provider", "constant")
+	for _, c := range []struct {
+		args string
+		code int
+		want []string
+	}{
+		{plugin, 0, []string{"constant 1.0.0", "describe    ok", "unary       ok", "stream      ok", "drain       ok", "skipped: it does not relay", "sha256 "}},
+		{"azure", 0, []string{"relay       ok", "stream      skipped"}},
+		{`--settings {"words":7} ` + plugin, 1, []string{"configure   FAILED", "words must be a string"}},
+		{"--settings { " + plugin, 1, []string{"no JSON"}},
+		{"/bin/true", 1, []string{"plugin /bin/true"}},
+		{"jsonl", 1, []string{"not a provider"}},
+		{"./none", 1, []string{"none"}},
+	} {
+		s := ginnel(t, t.TempDir(), append([]string{"plugins", "verify"}, strings.Fields(c.args)...)...)
+		for _, want := range c.want {
+			if s.code != c.code || !strings.Contains(s.out+s.err, want) {
+				t.Errorf("%s: %s is not in %+v", c.args, want, s)
+			}
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+// Locked is what an executable said about itself when `ginnel plugins lock` launched it.
+type Locked struct {
+	Plugin        string // its path as the lock file has it: from the file's directory, where it is in there
+	Kind          string // the type of the block that declares it: provider or telemetry
+	Name, Version string
+	SHA256        string
+	Origins       []string // of a provider: the base URLs that its calls may go to without a base_url
+	Schema        *schema.Block
+}
+
+// The attributes of a plugin block of the lock file.
+const (
+	lockKind    = "kind"
+	lockName    = "name"
+	lockVersion = "version"
+	lockSHA256  = "sha256"
+	lockOrigins = "origins"
+	lockSchema  = "schema"
+)
+
+// LockPath returns the path of the lock file of a configuration: gateway.lock.hcl beside gateway.hcl.
+func LockPath(path string) string {
+	return strings.TrimSuffix(path, filepath.Ext(path)) + ".lock.hcl"
+}
+
+// FormatLock returns the text of a lock file.
+func FormatLock(all []*Locked) ([]byte, error) {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b *Locked) int { return strings.Compare(a.Plugin+a.Kind, b.Plugin+b.Kind) })
+	f := hclwrite.NewEmptyFile()
+	f.Body().AppendUnstructuredTokens(hclwrite.Tokens{{Bytes: []byte("# Written by `ginnel plugins lock`. `ginnel validate` reads it, so that it executes no plugin.\n")}})
+	for _, l := range all {
+		f.Body().AppendNewline()
+		body := f.Body().AppendNewBlock("plugin", []string{l.Plugin}).Body()
+		for _, a := range [][2]string{{lockKind, l.Kind}, {lockName, l.Name}, {lockVersion, l.Version}, {lockSHA256, l.SHA256}} {
+			body.SetAttributeValue(a[0], cty.StringVal(a[1]))
+		}
+		if len(l.Origins) > 0 {
+			var origins []cty.Value
+			for _, o := range l.Origins {
+				origins = append(origins, cty.StringVal(o))
+			}
+			body.SetAttributeValue(lockOrigins, cty.TupleVal(origins))
+		}
+		if l.Schema == nil {
+			continue
+		}
+		text, err := json.Marshal(l.Schema)
+		if err != nil {
+			return nil, err
+		}
+		kind, err := ctyjson.ImpliedType(text)
+		if err != nil {
+			return nil, err
+		}
+		v, err := ctyjson.Unmarshal(text, kind)
+		if err != nil {
+			return nil, err
+		}
+		body.SetAttributeValue(lockSchema, v)
+	}
+	return hclwrite.Format(f.Bytes()), nil
+}
+
+// lock reads the lock file, where there is one.
+func (l *loader) lock() (known []*Locked, ok bool) {
+	if l.src.Path == "" || l.w.options.NoLock {
+		return nil, false
+	}
+	path := LockPath(l.src.Path)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false
+	}
+	if err != nil {
+		l.w.diags = append(l.w.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Lock file not read", Detail: err.Error()})
+		return nil, false
+	}
+	f, diags := l.parser.ParseHCL(text, path)
+	l.w.diags = append(l.w.diags, diags...)
+	if diags.HasErrors() {
+		return nil, false
+	}
+	content, diags := f.Body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "plugin", LabelNames: []string{"path"}}}})
+	l.w.diags = append(l.w.diags, diags...)
+	for _, b := range content.Blocks {
+		locked, diags := readLocked(b)
+		l.w.diags = append(l.w.diags, diags...)
+		known = append(known, locked)
+	}
+	return known, true
+}
+
+// readLocked reads one block. Nothing in it is evaluated but literals.
+func readLocked(b *hcl.Block) (*Locked, hcl.Diagnostics) {
+	l := &Locked{Plugin: b.Labels[0]}
+	texts := map[string]*string{lockKind: &l.Kind, lockName: &l.Name, lockVersion: &l.Version, lockSHA256: &l.SHA256}
+	shape := &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: lockOrigins}, {Name: lockSchema}}}
+	for name := range texts {
+		shape.Attributes = append(shape.Attributes, hcl.AttributeSchema{Name: name, Required: true})
+	}
+	content, diags := b.Body.Content(shape)
+	for name, a := range content.Attributes {
+		v, bad := a.Expr.Value(nil)
+		diags = append(diags, bad...)
+		if bad.HasErrors() {
+			continue
+		}
+		var err error
+		switch into := texts[name]; {
+		case into != nil && (v.Type() != cty.String || v.IsNull()):
+			err = errors.New("a string is needed")
+		case into != nil:
+			*into = v.AsString()
+		default:
+			err = l.read(name, v)
+		}
+		if err != nil {
+			diags = append(diags, problem(a.Range, "Invalid lock file", fmt.Sprintf("%s: %s. `ginnel plugins lock` writes it anew.", name, err)))
+		}
+	}
+	return l, diags
+}
+
+func (l *Locked) read(name string, v cty.Value) error {
+	text, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		return err
+	}
+	if name == lockOrigins {
+		return json.Unmarshal(text, &l.Origins)
+	}
+	l.Schema, err = schema.Parse(text)
+	return err
+}
+
+// locked returns what the lock file says about the executable of a block. Where there is a lock file
+// that does not know it, that is worth a warning.
+func (b *builder) locked(n *node, sha string) *Locked {
+	for _, l := range b.locks {
+		if l.Kind == n.kind && l.SHA256 == sha {
+			return l
+		}
+	}
+	if at := n.attrs["sha256"]; b.hasLock && at != nil && at.v != nil {
+		b.warnf(at.rng, "Not locked", "%s does not know this executable: run `ginnel plugins lock`. Until then its config is checked when it is launched.", filepath.Base(LockPath(b.cfg.Path)))
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+const (
+	digestA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	digestB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+var aLock = []*Locked{
+	{Plugin: "./b", Kind: "telemetry", Name: "sink", Version: "2", SHA256: digestB},
+	{Plugin: "./a", Kind: "provider", Name: "acme", Version: "1.2.3-${x}", SHA256: digestA, Origins: []string{"https://a.test/v1", "https://b.test"}, Schema: &schema.Block{
+		Doc:    `says "${hello}" %{if} ` + "\n\\",
+		Attrs:  []schema.Attr{{Name: "words", Kind: schema.String, Enum: []string{"a", "b"}, Default: "a"}, {Name: "limits", Kind: schema.Object, Optional: true, Fields: []schema.Attr{{Name: "n", Kind: schema.Int, Optional: true}}}},
+		Blocks: map[string]*schema.Block{"rule": {Labels: []string{"name"}, Max: 3}},
+	}},
+}
+
+// locked loads a configuration of one provider beside a lock file.
+func locked(t *testing.T, lock []byte, provider string, o Options) Result {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gateway.hcl")
+	for name, text := range map[string][]byte{path: []byte(provider), LockPath(path): lock} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Load(Source{Path: path, Env: func(string) (string, bool) { return "", false }}, o)
+}
+
+func lockText(t *testing.T) []byte {
+	t.Helper()
+	text, err := FormatLock(aLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestLockIsReadAsItWasWritten: whatever a plugin says of itself comes back, and the text is the same
+// whatever the order.
+func TestLockIsReadAsItWasWritten(t *testing.T) {
+	text := lockText(t)
+	if again, err := FormatLock([]*Locked{aLock[1], aLock[0]}); err != nil || !bytes.Equal(again, text) {
+		t.Errorf("%v\n%s", err, again)
+	}
+	if formatted, diags := Format("x.hcl", text); diags.HasErrors() || !bytes.Equal(formatted, text) {
+		t.Errorf("%v\n%s", diags, text)
+	}
+	r := locked(t, text, "provider \"p\" {\n  plugin = \"./a\"\n  sha256 = \""+digestA+"\"\n}\n", Options{})
+	if r.Config == nil {
+		t.Fatal(r.Diagnostics)
+	}
+	if got := r.Config.Providers[0]; !reflect.DeepEqual(got.Locked, aLock[1]) || !reflect.DeepEqual(got.Reaches, aLock[1].Origins) || !got.Config.Checked() {
+		t.Errorf("%+v", got.Locked)
+	}
+}
+
+func TestLockChecksConfigs(t *testing.T) {
+	provider := func(sha, config string) string {
+		return "provider \"p\" {\n  plugin = \"./a\"\n  sha256 = \"" + sha + "\"\n  config {\n" + config + "\n}\n}\n"
+	}
+	for name, c := range map[string]struct {
+		lock, provider string
+		o              Options
+		want           string // in the diagnostics; "" = no error and no such warning
+	}{
+		"what fits":             {string(lockText(t)), provider(digestA, `words = "b"`), Options{}, ""},
+		"what does not":         {string(lockText(t)), provider(digestA, `words = "c"`), Options{}, "Invalid value"},
+		"an unknown argument":   {string(lockText(t)), provider(digestA, `word = "c"`), Options{}, "words"},
+		"another executable":    {string(lockText(t)), provider(digestB, `word = "c"`), Options{}, "Not locked"},
+		"a lock that is unread": {string(lockText(t)), provider(digestB, `word = "c"`), Options{NoLock: true}, ""},
+		"a function":            {"plugin \"x\" {\n kind = upper(\"a\")\n name = \"n\"\n version = \"1\"\n sha256 = \"s\"\n}\n", provider(digestA, ""), Options{}, "Function calls not allowed"},
+		"something missing":     {"plugin \"x\" {\n kind = \"provider\"\n}\n", provider(digestA, ""), Options{}, "Missing required argument"},
+		"no schema":             {"plugin \"x\" {\n kind = \"provider\"\n name = \"n\"\n version = \"1\"\n sha256 = \"" + digestA + "\"\n schema = { attrs = 7 }\n}\n", provider(digestA, ""), Options{}, "Invalid lock file"},
+		"no HCL":                {"plugin {{", provider(digestA, ""), Options{}, "gateway.lock.hcl"},
+	} {
+		r := locked(t, []byte(c.lock), c.provider, c.o)
+		var said strings.Builder
+		WriteDiagnostics(&said, r.Diagnostics, r.Files, 0, false)
+		if c.want == "" && (r.Config == nil || strings.Contains(said.String(), "lock")) || !strings.Contains(said.String(), c.want) {
+			t.Errorf("%s: %s", name, said.String())
+		}
+	}
+}
+
+// FuzzLock: no lock file crashes the loader.
+func FuzzLock(f *testing.F) {
+	text, err := FormatLock(aLock)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("plugin \"a\" {\n  origins = [1]\n  schema = null\n  kind = null\n}\n"))
+	f.Add([]byte("plugin \"a\" {\n  schema = { attrs = [{ name = \"a\", kind = [] }] }\n}\n"))
+	path := filepath.Join(f.TempDir(), "gateway.hcl")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(LockPath(path), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := Load(Source{Path: path, Text: []byte("provider \"p\" {\n  plugin = \"./a\"\n  sha256 = \"" + digestA + "\"\n}\n")}, Options{})
+		if r.Config == nil && !r.Diagnostics.HasErrors() {
+			t.Error("neither a configuration nor an error")
+		}
+	})
+}
