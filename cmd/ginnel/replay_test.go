@@ -117,8 +117,8 @@ func (p played) run(t *testing.T) {
 	up := &playback{}
 	server := httptest.NewServer(up)
 	defer server.Close()
-	models := []string{}
-	seen := map[string]bool{}
+	models := []string{"claude-opus-4-8", "x-ai/grok-4"} // which requests name besides their own
+	seen := map[string]bool{models[0]: true, models[1]: true}
 	for _, r := range all {
 		if name := p.model(r); name != "" && !seen[name] {
 			seen[name] = true

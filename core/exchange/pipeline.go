@@ -88,6 +88,14 @@ func (f *Flow) ResponseHead(ctx context.Context) (Verdict, error) {
 
 // Unary runs the phases of a whole answer: its body, its texts as final windows, its end.
 func (f *Flow) Unary(ctx context.Context) (Verdict, error) {
+	if v, err := f.Refused(ctx); err != nil || v.Action == Respond || v.Action == Close {
+		return v, err
+	}
+	return f.reverse(ctx, PhaseEnd)
+}
+
+// Refused runs the phases of an answer that is an error: as Unary, without an end, which errors have not.
+func (f *Flow) Refused(ctx context.Context) (Verdict, error) {
 	if v, err := f.reverse(ctx, PhaseResponseBody); err != nil || v.Action != Continue {
 		return v, err
 	}
@@ -96,9 +104,8 @@ func (f *Flow) Unary(ctx context.Context) (Verdict, error) {
 		if filter.Phases()&PhaseDelta == 0 {
 			continue
 		}
-		for t := range f.x.Response.Body.texts {
-			text := &f.x.Response.Body.texts[t]
-			f.x.Window = &Window{Channel: text.Channel, Role: text.Role, Final: true, pieces: []piece{{event: &Event{}, text: text}}}
+		for _, w := range wholes(f.x.Response.Body.texts) {
+			f.x.Window = w
 			v, err := f.run(ctx, filter, PhaseDelta)
 			if err == nil && v.Action == Drop {
 				err = f.x.Window.Edit(0, len(f.x.Window.Bytes()), nil)
@@ -109,7 +116,24 @@ func (f *Flow) Unary(ctx context.Context) (Verdict, error) {
 			}
 		}
 	}
-	return f.reverse(ctx, PhaseEnd)
+	return Verdict{}, nil
+}
+
+// wholes returns the windows of a whole answer: one for each text, but one for those that a client reads as
+// one, as a stream would have it.
+func wholes(texts []Text) (all []*Window) {
+	s, none := stage{}, &Event{}
+	for i := range texts {
+		w := s.window(&texts[i])
+		if len(w.pieces) == 0 {
+			all = append(all, w)
+		}
+		w.add(none, &texts[i])
+	}
+	for _, w := range all {
+		w.Final, w.fresh = true, 0
+	}
+	return all
 }
 
 // Event runs one event of a stream through the filters in reverse and calls out with each event

@@ -301,21 +301,28 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	t.Error("no bound")
 }
 
+// TestUnaryTextsAreFinalWindows: texts of one channel, which a client reads as one, are one window; whole
+// ones are windows of their own.
 func TestUnaryTextsAreFinalWindows(t *testing.T) {
-	ctx := context.Background()
-	x := New(ctx)
-	x.Response.Body = bodyOf(`{"a":"«my secret»","b":"«sec»","c":"«ret»"}`)
-	flow := NewPipeline("p", redact("secret", "[S]"), filter{"final", PhaseDelta, func(_ Phase, x *Exchange) (Verdict, error) {
-		if !x.Window.Final || x.Window.Fresh() != 0 {
-			return Verdict{}, errors.New("not final")
+	for want, whole := range map[string]bool{`{"a":"my [S]","b":"sec","c":"ret"}`: true, `{"a":"my [S]","b":"[S]","c":""}`: false} {
+		ctx := context.Background()
+		x := New(ctx)
+		x.Response.Body = bodyOf(`{"a":"«my secret»","b":"«sec»","c":"«ret»"}`)
+		for i := range x.Response.Body.texts {
+			x.Response.Body.texts[i].Whole = whole
 		}
-		return Verdict{}, nil
-	}}).Flow(x)
-	flow.Request(ctx)
-	if _, err := flow.Unary(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if got := string(x.Response.Body.Bytes()); got != `{"a":"my [S]","b":"sec","c":"ret"}` {
-		t.Error(got)
+		flow := NewPipeline("p", redact("secret", "[S]"), filter{"final", PhaseDelta, func(_ Phase, x *Exchange) (Verdict, error) {
+			if !x.Window.Final || x.Window.Fresh() != 0 {
+				return Verdict{}, errors.New("not final")
+			}
+			return Verdict{}, nil
+		}}).Flow(x)
+		flow.Request(ctx)
+		if _, err := flow.Unary(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(x.Response.Body.Bytes()); got != want {
+			t.Errorf("whole %t: %s", whole, got)
+		}
 	}
 }

@@ -156,14 +156,14 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
 		s.err, message = found.Error, found.Error.Message
 		if !refused && !s.foreign() { // whose keys are wrong is not the client's business
-			return s.reply(a.Status, s.x.Response.Header, a.First)
+			return s.checked(s.reply(a.Status, s.x.Response.Header, a.First))
 		}
 	}
 	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: upstream.RetryAfter(a.Header)}
 	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}
-	return s.fail(s.end, e, s.err)
+	return s.checked(s.fail(s.end, e, s.err))
 }
 
 // clientsOwn reports whether an upstream's status blames the request. It does not where the matter is
@@ -175,6 +175,29 @@ func clientsOwn(status int) bool {
 		return false
 	}
 	return status >= 400 && status < 500
+}
+
+// checked runs an error that quotes the upstream through the filters: vendors say in theirs what the model
+// said and they could not parse.
+func (s *serving) checked(reply *exchange.Reply) *exchange.Reply {
+	var found dialect.Answer
+	if err := s.codec.Answer(s.x.Op, reply.Body, &found); err != nil {
+		return s.filterFailed(err)
+	}
+	s.x.Response.Status = reply.Status
+	s.x.Response.Body = exchange.NewBody(reply.Body, dialect.MergeTexts(found.Texts, found.Faults))
+	end, cause := s.end, s.err
+	v, err := s.flow.Refused(s.ctx)
+	switch {
+	case err != nil:
+		return s.filterFailed(err)
+	case v.Action == exchange.Respond || v.Action == exchange.Close:
+		return s.refuse(v.Reply)
+	}
+	s.end, s.err = end, cause
+	reply.Body = s.x.Response.Body.Bytes()
+	s.out = int64(len(reply.Body))
+	return reply
 }
 
 func codeOf(status int) llm.Code {

@@ -27,6 +27,9 @@ func (s *serving) ReadRequest() error {
 	if model == "" {
 		model = s.endpoint.Model
 	}
+	if s.refusal = s.further(); s.refusal != nil {
+		return errModel
+	}
 	if model == x.Model {
 		return nil
 	}
@@ -44,7 +47,7 @@ func (s *serving) ReadAnswer() error {
 	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
 		return err
 	}
-	s.x.Response.Body = exchange.NewBody(raw, found.Texts)
+	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
 	return nil
 }
 
@@ -57,7 +60,7 @@ func (s *serving) ReadEvent(frame *dialect.Frame) (*exchange.Event, error) {
 	if err := s.codec.Event(s.x.Op, frame.Payload, &e.Event); err != nil {
 		return nil, err
 	}
-	e.Body = exchange.NewBody(frame.Payload, e.Texts)
-	e.Texts = nil
+	e.Body = exchange.NewBody(frame.Payload, dialect.MergeTexts(e.Texts, e.Faults))
+	e.Texts, e.Faults = nil, nil
 	return e, nil
 }

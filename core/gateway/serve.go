@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,6 +181,19 @@ func (s *serving) readBody() *exchange.Reply {
 	if s.model == nil {
 		return s.unknownModel(x.Model)
 	}
+	return s.further()
+}
+
+// further refuses a request that has the vendor run models besides its own, in its place or as a tool, unless
+// the caller may use each of them. The vendor takes their names as they stand, so a model that only a client
+// knows by such a name is none of them.
+func (s *serving) further() *exchange.Reply {
+	for _, name := range s.request.Further {
+		m := s.find(name)
+		if m == nil || !slices.ContainsFunc(m.Targets, func(t *upstream.Target) bool { return t.Model == name }) {
+			return s.unknownModel(name)
+		}
+	}
 	return nil
 }
 
@@ -329,7 +343,9 @@ func (s *serving) bodyFor(t *upstream.Target) ([]byte, error) {
 func (s *serving) unary() *exchange.Reply {
 	raw, err := s.rest()
 	if err == nil && s.foreign() {
-		raw, err = s.translateAnswer(raw)
+		if raw, err = s.translateAnswer(raw); err != nil {
+			return s.checked(s.upstreamFailed(err))
+		}
 	}
 	if err != nil {
 		return s.upstreamFailed(err)
@@ -338,7 +354,7 @@ func (s *serving) unary() *exchange.Reply {
 	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
 		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
 	}
-	s.x.Response.Body = exchange.NewBody(raw, found.Texts)
+	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
 	s.x.Usage, s.x.Finish = found.Usage, found.Finish
 	v, err := s.flow.Unary(s.ctx)
 	if err != nil {

@@ -153,7 +153,7 @@ func (st *stream) follow(dst []byte) []byte {
 		st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0]}
 		err := st.s.codec.Event(st.s.x.Op, st.frame.Payload, &st.event)
 		st.over = st.over || !st.event.More
-		if err != nil || !st.event.End || len(st.event.Texts) > 0 || st.event.Error != nil {
+		if err != nil || !st.event.End || len(st.event.Texts)+len(st.event.Faults) > 0 || st.event.Error != nil {
 			st.over = true
 			return dst
 		}
@@ -174,6 +174,7 @@ func (st *stream) pass(dst []byte) []byte {
 	if err := s.codec.Event(s.x.Op, st.frame.Payload, &st.event); err != nil {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
 	}
+	st.event.Texts, st.event.Faults = dialect.MergeTexts(st.event.Texts, st.event.Faults), nil
 	if u := st.event.Usage; u != nil && s.x.Usage == nil {
 		s.x.Usage = u
 	} else if u != nil {

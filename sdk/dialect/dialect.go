@@ -70,8 +70,9 @@ type Request struct {
 	IncludeUsage bool  // the client itself asked for a usage event in the stream
 	MaxTokens    int64 // 0 = not said
 	Texts        []Text
-	Unseen       string // a field whose content the gateway cannot see ("previous_response_id"), or ""
-	UsageSplice  Splice // what makes a stream tell its usage; With is "" where nothing is to do
+	Further      []string // models besides Model that the vendor is to run: in its place, as advisors, as tools
+	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
+	UsageSplice  Splice   // what makes a stream tell its usage; With is "" where nothing is to do
 }
 
 // Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.
@@ -87,6 +88,7 @@ type Answer struct {
 	Finish string // the dialect's own finish reason, or ""
 	Usage  *llm.Usage
 	Error  *llm.Error // the body is an error object
+	Faults []Text     // the words of it, which filters see as they see Texts
 }
 
 // Event is what a codec finds in the payload of one event of a stream. A codec appends to Texts and
@@ -100,6 +102,7 @@ type Event struct {
 	End    bool       // the dialect's terminator; it may carry whole texts
 	More   bool       // with End: there are servers that send another terminator behind it
 	Error  *llm.Error // the upstream reports an error inside the stream
+	Faults []Text     // the words of it, which filters see as they see Texts
 
 	// UsageOnly: nothing but usage. A client that did not ask for usage does not get the event.
 	UsageOnly bool

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,60 @@ type Fault struct {
 	kind     string
 	label    string // a code that is a word
 	status   int
+	texts    []Text
+}
+
+// Texts returns the words of the error, and of what would be one elsewhere.
+func (f *Fault) Texts() []Text { return f.texts }
+
+// MergeTexts appends the words of an error to the texts beside them, in the order of the bytes.
+func MergeTexts(texts, faults []Text) []Text {
+	if len(faults) == 0 {
+		return texts
+	}
+	texts = append(texts, faults...)
+	slices.SortFunc(texts, func(a, b Text) int { return a.Span.Start - b.Span.Start })
+	return texts
+}
+
+// faultText is what the words of an error are: whole, and perhaps the model's once more, as the vendors
+// quote in them what they could not parse.
+var faultText = Text{Channel: Channel{Repeat: true}, Whole: true}
+
+// PeekFault appends the words of the error at hand, which is still to be read: all its strings but those
+// that are codes.
+func (r *Reader) PeekFault(texts []Text) []Text {
+	ahead := *r
+	return ahead.faultTexts(texts)
+}
+
+func (r *Reader) faultTexts(texts []Text) []Text {
+	switch r.Type() {
+	case TypeObject:
+		for o := r.Object(nil); ; {
+			if _, ok := r.Next(&o); !ok {
+				return texts
+			}
+			switch string(r.Bytes(o.Key)) {
+			case "type", "code", "status", "status_code", "@type", "reason", "domain", "retryDelay", "retry_delay", "request_id", "requestId":
+				if r.Type() == TypeString {
+					r.Skip()
+					continue
+				}
+			}
+			texts = r.faultTexts(texts)
+		}
+	case TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			texts = r.faultTexts(texts)
+		}
+	case TypeString:
+		texts, _ = r.AppendText(texts, faultText)
+	default:
+		r.Skip()
+	}
+	return texts
 }
 
 // Reported reports whether a value of "error" was read that is one.
@@ -38,13 +93,16 @@ func (f *Fault) read(r *Reader, top bool) {
 		return
 	}
 	f.reported = true
+	if top {
+		f.texts = r.PeekFault(f.texts)
+	}
 	for o := r.Object(nil); ; {
 		if _, ok := r.Next(&o); !ok {
 			return
 		}
 		switch string(r.Bytes(o.Key)) {
 		case "message":
-			f.Message(r)
+			f.message(r)
 		case "type":
 			f.kind = word(r)
 		case "code", "status", "status_code":
@@ -63,6 +121,11 @@ func (f *Fault) read(r *Reader, top bool) {
 
 // Message reads the value of a "message" or its like; the first one counts.
 func (f *Fault) Message(r *Reader) {
+	f.texts = r.PeekFault(f.texts)
+	f.message(r)
+}
+
+func (f *Fault) message(r *Reader) {
 	if s, ok := r.String(); ok {
 		if raw := r.Bytes(s); f.text == "" {
 			f.text = TextOf(raw, "")

@@ -73,6 +73,45 @@ func isKeyword(key []byte) bool {
 	return false
 }
 
+// AppendNames appends the names of models at hand: a string, a list of them, or objects that have a "model".
+// What names none by its form is appended as "", which is no model's name.
+func (r *Reader) AppendNames(names []string) []string {
+	switch r.Type() {
+	case TypeNull:
+		r.Skip()
+	case TypeString:
+		s, _ := r.String()
+		names = append(names, TextOf(r.Bytes(s), ""))
+	case TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			names = r.AppendNames(names)
+		}
+	case TypeObject:
+		before := len(names)
+		for o := r.Object(namesKeys); ; {
+			key, ok := r.Next(&o)
+			if !ok {
+				break
+			}
+			if key == 0 {
+				names = r.AppendNames(names)
+			} else {
+				r.Skip()
+			}
+		}
+		if len(names) == before {
+			names = append(names, "")
+		}
+	default:
+		r.Skip()
+		names = append(names, "")
+	}
+	return names
+}
+
+var namesKeys = NewKeys("model")
+
 // TextOf returns the text of the raw content of a JSON string: known, without an allocation, where
 // it is nothing else.
 func TextOf(raw []byte, known string) string {

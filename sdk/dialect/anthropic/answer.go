@@ -75,6 +75,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
+	into.Faults = a.fault.Texts()
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
@@ -90,6 +91,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
+	into.Faults = a.fault.Texts()
 	into.First = len(a.texts) > 0 || a.kind == kindBlockStart && a.class != classWords && a.class != classSummary
 	into.End = a.kind == kindStop
 	if a.kind == kindBlockStop {

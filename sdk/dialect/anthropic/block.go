@@ -43,6 +43,7 @@ const (
 	toolDefinition
 	toolTools
 	toolServer
+	toolModel
 )
 
 var (
@@ -52,7 +53,7 @@ var (
 		"title", "context", "url", "stdout", "stderr", "page_age", "retrieved_at", "error_message", "error", "path")
 	sourceKeys   = dialect.NewKeys("type", "data", "url", "file_id", "content")
 	citationKeys = dialect.NewKeys("cited_text", "document_title", "title", "source", "url")
-	toolKeys     = dialect.NewKeys("name", "description", "input_schema", "input_examples", "user_location", "definition", "tools", "server_name")
+	toolKeys     = dialect.NewKeys("name", "description", "input_schema", "input_examples", "user_location", "definition", "tools", "server_name", "model")
 	placeKeys    = dialect.NewKeys("city", "region", "country", "timezone")
 )
 
@@ -70,8 +71,9 @@ const (
 // appends have no role but those of tool results.
 type reader struct {
 	dialect.Reader
-	texts  []dialect.Text
-	hidden string // the first field that holds what cannot be seen
+	texts   []dialect.Text
+	further []string // models that the vendor is to run besides
+	hidden  string   // the first field that holds what cannot be seen
 }
 
 // content reads words: a string, a list of blocks, or one block.
@@ -291,6 +293,8 @@ func (r *reader) tools(name string) {
 			r.strings(dialect.KindToolDef)
 		case toolLocation:
 			r.place()
+		case toolModel: // of an advisor
+			r.further = r.AppendNames(r.further)
 		case toolDefinition, toolTools:
 			r.tools(name)
 		default:

@@ -17,11 +17,16 @@ const (
 	reqThread
 	reqOutput
 	reqFormat
+	reqModels
+	reqFallbacks
+	reqFallbackModels
+	reqPreset
 )
 
 var (
 	requestKeys = dialect.NewKeys("model", "messages", "system", "stream", "max_tokens", "tools", "metadata",
-		"mcp_servers", "container", "context_management", "compaction", "thread", "output_config", "output_format")
+		"mcp_servers", "container", "context_management", "compaction", "thread", "output_config", "output_format",
+		"models", "fallbacks", "fallback_models", "preset")
 	messageKeys = dialect.NewKeys("role", "content")
 	contextKeys = dialect.NewKeys("edits", "instructions")
 	threadKeys  = dialect.NewKeys("previous_message_id")
@@ -66,6 +71,8 @@ func (q *requestReader) request() {
 			q.thread()
 		case reqOutput, reqFormat:
 			q.format()
+		case reqModels, reqFallbacks, reqFallbackModels, reqPreset: // Anthropic's, and others' that speak as it does
+			q.further = q.AppendNames(q.further)
 		default:
 			q.Skip()
 		}

@@ -38,6 +38,7 @@ type answerReader struct {
 	blocked string // why there is no candidate
 	usage   *llm.Usage
 	err     *llm.Error
+	faults  []dialect.Text // the words of it
 	model   dialect.Span
 }
 
@@ -55,6 +56,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.ended(), a.usage, a.err
+	into.Faults = a.faults
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
@@ -73,6 +75,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.ended(), a.usage, a.err
+	into.Faults = a.faults
 	into.First = len(a.texts) > 0 || a.called
 	return nil
 }
@@ -126,6 +129,7 @@ func (a *answerReader) answer() {
 				a.Skip()
 			}
 		case answerError:
+			a.faults = a.PeekFault(a.faults)
 			a.err = readError(&a.Reader)
 		default:
 			a.Skip()

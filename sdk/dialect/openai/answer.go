@@ -57,6 +57,7 @@ type answerReader struct {
 	finish  string
 	usage   *llm.Usage
 	err     *llm.Error
+	fault   dialect.Fault
 	model   dialect.Span
 	choices int
 	called  bool // a tool call stands in it
@@ -75,6 +76,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
+	into.Faults = a.fault.Texts()
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
@@ -94,6 +96,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
+	into.Faults = a.fault.Texts()
 	into.First = len(a.texts) > 0 || a.called
 	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
 	return nil
@@ -104,7 +107,6 @@ func (a *answerReader) read() error {
 		a.Skip()
 		return a.End()
 	}
-	var fault dialect.Fault
 	o := a.Object(topKeys)
 	for {
 		key, ok := a.Next(&o)
@@ -124,11 +126,11 @@ func (a *answerReader) read() error {
 				a.Skip()
 			}
 		case topError:
-			fault.Read(&a.Reader)
+			a.fault.Read(&a.Reader)
 		case topDetail, topMessage:
-			fault.Message(&a.Reader)
+			a.fault.Message(&a.Reader)
 		case topCode:
-			fault.Code(&a.Reader)
+			a.fault.Code(&a.Reader)
 		case topObject, topData:
 			a.answer = true
 			a.Skip()
@@ -138,8 +140,8 @@ func (a *answerReader) read() error {
 			a.Skip()
 		}
 	}
-	if fault.Reported() || fault.Said() && !a.answer {
-		a.err = fault.Error()
+	if a.fault.Reported() || a.fault.Said() && !a.answer {
+		a.err = a.fault.Error()
 	}
 	return a.End()
 }
@@ -395,9 +397,11 @@ func (a *answerReader) text(block int16, kind dialect.Kind) {
 	}
 }
 
-// strings reads every string of the value at hand: of arguments or reasoning that came as an object.
+// strings reads every string of the value at hand: of arguments or reasoning that came as an object, which
+// are whole then.
 func (a *answerReader) strings(block int16, kind dialect.Kind) {
-	a.texts = a.AppendStrings(a.texts, dialect.Text{Channel: dialect.Channel{Block: block, Kind: kind}})
+	whole := a.Type() != dialect.TypeString
+	a.texts = a.AppendStrings(a.texts, dialect.Text{Channel: dialect.Channel{Block: block, Kind: kind}, Whole: whole})
 }
 
 // finishOf returns the finish reason that raw is; the known ones cost no allocation.

@@ -21,6 +21,11 @@ const (
 	chatPrompt
 	chatPrevious
 	chatConversation
+	chatModels
+	chatFallbacks
+	chatFallbackModels
+	chatPreset
+	chatLogprobs
 )
 
 const (
@@ -57,7 +62,8 @@ const (
 
 var (
 	chatKeys = dialect.NewKeys("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools", "functions",
-		"user", "safety_identifier", "prompt_cache_key", "metadata", "prediction", "prompt", "previous_response_id", "conversation")
+		"user", "safety_identifier", "prompt_cache_key", "metadata", "prediction", "prompt", "previous_response_id", "conversation",
+		"models", "fallbacks", "fallback_models", "preset", "logprobs")
 	embedKeys   = dialect.NewKeys("model", "input", "user")
 	optionKeys  = dialect.NewKeys("include_usage")
 	messageKeys = dialect.NewKeys("role", "content", "name", "tool_calls", "function_call", "refusal",
@@ -105,6 +111,14 @@ func (q *requestReader) chat() {
 			q.unseen("previous_response_id")
 		case chatConversation:
 			q.unseen("conversation")
+		case chatModels, chatFallbacks, chatFallbackModels, chatPreset: // of OpenRouter and others
+			q.into.Further = q.AppendNames(q.into.Further)
+		case chatLogprobs: // they say the answer once more, in pieces and as numbers
+			if v, ok := q.Bool(); !ok {
+				q.unseen("logprobs")
+			} else if v {
+				q.mark("logprobs")
+			}
 		default:
 			q.Skip()
 		}

@@ -9,6 +9,7 @@ const (
 	toolDescription
 	toolParameters
 	toolFormat
+	toolModel
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 )
 
 var (
-	toolKeys       = dialect.NewKeys("function", "custom", "name", "description", "parameters", "format")
+	toolKeys       = dialect.NewKeys("function", "custom", "name", "description", "parameters", "format", "model")
 	callKeys       = dialect.NewKeys("function", "custom", "name", "arguments", "input", "index")
 	detailKeys     = dialect.NewKeys("text", "summary", "index")
 	predictionKeys = dialect.NewKeys("content")
@@ -57,6 +58,8 @@ func (q *requestReader) tool() {
 			q.text(dialect.RoleNone, dialect.KindToolDef, "tools")
 		case toolParameters, toolFormat:
 			q.schema()
+		case toolModel:
+			q.into.Further = q.AppendNames(q.into.Further)
 		default:
 			q.Skip()
 		}

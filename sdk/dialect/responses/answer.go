@@ -77,6 +77,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish(), a.usage, a.failure(a.answer)
+	into.Faults = a.fault.Texts()
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }

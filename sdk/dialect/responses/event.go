@@ -284,6 +284,7 @@ func (e *eventReader) settle(into *dialect.Event) {
 		into.Finish = e.finish()
 	}
 	into.More = into.End
+	into.Faults = e.fault.Texts()
 }
 
 // unlabel makes the code of an error what it is.

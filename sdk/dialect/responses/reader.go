@@ -9,11 +9,12 @@ import (
 // reader reads what requests, answers and events have in common: items, parts and tools.
 type reader struct {
 	dialect.Reader
-	texts  []dialect.Text
-	closed []dialect.Block // that a finished item has; collected for events only
-	event  bool
-	called bool   // a tool call, or what one gave back, stands in it
-	unseen string // the first field whose content cannot be seen, or ""
+	texts   []dialect.Text
+	closed  []dialect.Block // that a finished item has; collected for events only
+	event   bool
+	called  bool     // a tool call, or what one gave back, stands in it
+	further []string // models that the vendor is to run besides
+	unseen  string   // the first field whose content cannot be seen, or ""
 }
 
 // text reads a string as a text of the first block; anything else but null cannot be seen.

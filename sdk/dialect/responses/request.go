@@ -20,13 +20,18 @@ const (
 	reqSafety
 	reqCacheKey
 	reqMetadata
+	reqModels
+	reqFallbacks
+	reqFallbackModels
+	reqPreset
 )
 
 const formSchema = 0
 
 var (
 	requestKeys = dialect.NewKeys("model", "input", "instructions", "stream", "max_output_tokens", "tools", "text", "prompt", "include", "top_logprobs",
-		"background", "previous_response_id", "conversation", "user", "safety_identifier", "prompt_cache_key", "metadata")
+		"background", "previous_response_id", "conversation", "user", "safety_identifier", "prompt_cache_key", "metadata",
+		"models", "fallbacks", "fallback_models", "preset")
 	textKeys   = dialect.NewKeys("format")
 	formatKeys = dialect.NewKeys("schema", "name", "description")
 	promptKeys = dialect.NewKeys("variables")
@@ -80,6 +85,8 @@ func (q *requestReader) read() {
 			q.hidden("conversation")
 		case reqUser, reqSafety, reqCacheKey, reqMetadata:
 			q.strings(dialect.KindStructured)
+		case reqModels, reqFallbacks, reqFallbackModels, reqPreset: // of OpenRouter and others
+			q.further = q.AppendNames(q.further)
 		default:
 			q.Skip()
 		}

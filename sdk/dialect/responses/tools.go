@@ -28,6 +28,7 @@ const (
 	toolContainer
 	toolEnvironment
 	toolMask
+	toolModel
 )
 
 const (
@@ -47,7 +48,7 @@ const (
 var (
 	toolKeys = dialect.NewKeys("type", "name", "description", "parameters", "output_schema", "input_schema", "annotations", "format", "tools", "function",
 		"server_label", "server_description", "server_url", "connector_id", "tunnel_id", "vector_store_ids", "filters", "user_location", "container",
-		"environment", "input_image_mask")
+		"environment", "input_image_mask", "model")
 	environmentKeys = dialect.NewKeys("type", "file_ids", "container_id", "skills")
 	skillKeys       = dialect.NewKeys("skill_id", "name", "description", "path")
 	placeKeys       = dialect.NewKeys("country", "region", "city", "timezone")
@@ -90,6 +91,8 @@ func (r *reader) toolMember(key int) {
 		r.tool()
 	case toolLabel, toolFilters:
 		r.strings(dialect.KindStructured)
+	case toolModel:
+		r.further = r.AppendNames(r.further)
 	case toolLocation:
 		r.object(shapePlace)
 	case toolServerURL:
