@@ -102,7 +102,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 
 func (a *answerReader) read() error {
 	if a.Type() != dialect.TypeObject {
-		a.Skip()
+		a.strings(dialect.KindText)
 		return a.End()
 	}
 	a.top(false)

@@ -106,7 +106,7 @@ func (a *answerReader) array() {
 
 func (a *answerReader) answer() {
 	if a.Type() != dialect.TypeObject {
-		a.Skip()
+		a.strings(dialect.RoleNone, dialect.KindText)
 		return
 	}
 	o := a.Object(answerKeys)

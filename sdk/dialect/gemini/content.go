@@ -175,13 +175,13 @@ func (r *reader) part() {
 	}
 }
 
-// unknown passes over a member of a part that is not known: what it carries was not read.
+// unknown reads a member of a part that is not known: all its strings, which may not be all that it carries.
 func (r *reader) unknown() {
 	switch r.Type() {
 	case dialect.TypeObject, dialect.TypeArray, dialect.TypeString:
 		r.mark("parts")
 	}
-	r.Skip()
+	r.strings(dialect.RoleNone, dialect.KindText)
 }
 
 // data reads media, inline or by reference: what is referred to is out of sight.

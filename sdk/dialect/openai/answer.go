@@ -18,6 +18,8 @@ const (
 	topObject
 	topData
 	topGroq
+	topCitations
+	topSearch
 )
 
 const (
@@ -37,13 +39,14 @@ const (
 	saidFunctionCall
 	saidAudio
 	saidTools
+	saidAnnotations
 )
 
 var (
-	topKeys    = dialect.NewKeys("choices", "usage", "model", "error", "detail", "message", "code", "object", "data", "x_groq")
+	topKeys    = dialect.NewKeys("choices", "usage", "model", "error", "detail", "message", "code", "object", "data", "x_groq", "citations", "search_results")
 	choiceKeys = dialect.NewKeys("index", "message", "delta", "finish_reason")
 	saidKeys   = dialect.NewKeys("content", "refusal", "reasoning_content", "reasoning", "reasoning_details",
-		"tool_calls", "function_call", "audio", "executed_tools")
+		"tool_calls", "function_call", "audio", "executed_tools", "annotations")
 	saidPartKeys = dialect.NewKeys("text", "thinking", "refusal")
 	audioKeys    = dialect.NewKeys("transcript")
 	groqKeys     = dialect.NewKeys("usage")
@@ -104,7 +107,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 
 func (a *answerReader) read() error {
 	if a.Type() != dialect.TypeObject {
-		a.Skip()
+		a.texts = a.AppendStrings(a.texts, dialect.Text{Role: dialect.RoleAssistant, Whole: true}) // no answer, but the client gets it
 		return a.End()
 	}
 	o := a.Object(topKeys)
@@ -136,6 +139,8 @@ func (a *answerReader) read() error {
 			a.Skip()
 		case topGroq:
 			a.groq()
+		case topCitations, topSearch: // of Perplexity and others
+			a.found()
 		default:
 			a.Skip()
 		}
@@ -237,6 +242,8 @@ func (a *answerReader) said(block int16) {
 			a.audio()
 		case saidTools:
 			a.strings(blockTools, dialect.KindToolResult)
+		case saidAnnotations:
+			a.found()
 		default:
 			a.Skip()
 		}
@@ -330,6 +337,12 @@ func (a *answerReader) call(block int16) {
 		switch key {
 		case callFunction, callCustom:
 			a.call(block)
+		case callName:
+			if s, ok := a.String(); ok && s.Len() > 0 {
+				a.texts = append(a.texts, dialect.Text{Span: s, Channel: dialect.Channel{Kind: dialect.KindStructured}, Whole: true})
+			} else if !ok {
+				a.Skip()
+			}
 		case callArguments, callInput:
 			a.strings(block, dialect.KindArguments)
 		case callIndex:
@@ -402,6 +415,11 @@ func (a *answerReader) text(block int16, kind dialect.Kind) {
 func (a *answerReader) strings(block int16, kind dialect.Kind) {
 	whole := a.Type() != dialect.TypeString
 	a.texts = a.AppendStrings(a.texts, dialect.Text{Channel: dialect.Channel{Block: block, Kind: kind}, Whole: whole})
+}
+
+// found reads what a search found: titles, addresses, words.
+func (a *answerReader) found() {
+	a.texts = a.AppendStrings(a.texts, dialect.Text{Role: dialect.RoleAssistant, Channel: dialect.Channel{Block: blockTools, Kind: dialect.KindToolResult, Repeat: true}, Whole: true})
 }
 
 // finishOf returns the finish reason that raw is; the known ones cost no allocation.

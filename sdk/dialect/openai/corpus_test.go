@@ -144,12 +144,12 @@ func isAnswerText(path string) bool {
 		}
 		switch rest {
 		case "content", "refusal", "reasoning", "reasoning_content", "content[].text", "content[].thinking[].text", "reasoning_details[].text", "reasoning_details[].summary",
-			"tool_calls[].function.arguments", "function_call.arguments":
+			"tool_calls[].function.arguments", "tool_calls[].function.name", "function_call.arguments", "function_call.name":
 			return true
 		}
-		return strings.HasPrefix(rest, "executed_tools[].")
+		return strings.HasPrefix(rest, "executed_tools[].") || strings.HasPrefix(rest, "annotations[].")
 	}
-	return false
+	return strings.HasPrefix(path, ".citations[]") || strings.HasPrefix(path, ".search_results[].")
 }
 
 func TestRecordedRequestsAreReadAsTheStandardLibraryReadsThem(t *testing.T) {

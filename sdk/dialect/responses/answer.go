@@ -71,7 +71,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	if a.Type() == dialect.TypeObject {
 		a.response()
 	} else {
-		a.Skip()
+		a.strings(dialect.KindText)
 	}
 	if err := a.End(); err != nil {
 		return err

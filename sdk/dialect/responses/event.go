@@ -153,7 +153,8 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	}
 	e := eventReader{answerReader: answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts, closed: into.Closed, event: true}}}
 	if e.Type() != dialect.TypeObject {
-		e.Skip()
+		e.strings(dialect.KindText)
+		into.Texts = e.texts
 		return e.End()
 	}
 	e.read()
