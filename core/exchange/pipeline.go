@@ -55,6 +55,7 @@ type stage struct {
 	queue   []*Event
 	bytes   int
 	windows []*Window
+	nested  bool   // the filter is nested
 	framer  framer // of what the filter wrote, from the first event on that it replaced
 }
 
@@ -69,6 +70,11 @@ func (f *Flow) Request(ctx context.Context) (Verdict, error) {
 	for p := PhaseRequestHead; p <= PhaseRequestText; p <<= 1 {
 		if f.pipeline.phases&p == 0 {
 			continue
+		}
+		if p == PhaseRequestText {
+			if err := f.x.Request.Body.plain(); err != nil {
+				return Verdict{}, err
+			}
 		}
 		for i, filter := range f.pipeline.filters {
 			f.seen = max(f.seen, i+1)
@@ -98,6 +104,11 @@ func (f *Flow) Unary(ctx context.Context) (Verdict, error) {
 func (f *Flow) Refused(ctx context.Context) (Verdict, error) {
 	if v, err := f.reverse(ctx, PhaseResponseBody); err != nil || v.Action != Continue {
 		return v, err
+	}
+	if f.pipeline.phases&PhaseDelta != 0 {
+		if err := f.x.Response.Body.plain(); err != nil {
+			return Verdict{}, err
+		}
 	}
 	for i := f.seen - 1; i >= 0; i-- {
 		filter := f.pipeline.filters[i]
@@ -209,6 +220,9 @@ func (f *Flow) open() {
 		return
 	}
 	f.stages = []stage{}
+	if f.pipeline.phases&PhaseDelta != 0 {
+		f.stages = append(f.stages, stage{filter: nested{}, nested: true})
+	}
 	for i := f.seen - 1; i >= 0; i-- {
 		if filter := f.pipeline.filters[i]; filter.Phases()&(PhaseDelta|PhaseEvent) != 0 {
 			f.stages = append(f.stages, stage{filter: filter})
@@ -223,6 +237,9 @@ func (f *Flow) push(ctx context.Context, i int, e *Event, out func(*Event)) (Ver
 		return Verdict{}, nil
 	}
 	s := &f.stages[i]
+	if s.nested && len(s.queue) == 0 && !e.nests() {
+		return f.push(ctx, i+1, e, out)
+	}
 	f.x.Event = e
 	v, err := f.run(ctx, s.filter, PhaseEvent)
 	f.x.Event = nil
@@ -240,6 +257,9 @@ func (f *Flow) admit(ctx context.Context, i int, e *Event, out func(*Event)) (Ve
 	s := &f.stages[i]
 	if s.filter.Phases()&PhaseDelta != 0 {
 		for t := range e.Body.texts {
+			if s.nested && !e.Body.texts[t].Nested {
+				continue
+			}
 			w := s.window(&e.Body.texts[t])
 			w.add(e, &e.Body.texts[t])
 			if v, err := f.delta(ctx, s, w); err != nil || v.Action == Close {
@@ -287,7 +307,13 @@ func (f *Flow) drain(ctx context.Context, i int, out func(*Event)) (Verdict, err
 // delta shows the filter one window and settles what it does not hold.
 func (f *Flow) delta(ctx context.Context, s *stage, w *Window) (Verdict, error) {
 	f.x.Window = w
-	v, err := f.run(ctx, s.filter, PhaseDelta)
+	var v Verdict
+	var err error
+	if s.nested { // which costs nobody's time
+		v, err = s.filter.Run(ctx, PhaseDelta, f.x)
+	} else {
+		v, err = f.run(ctx, s.filter, PhaseDelta)
+	}
 	f.x.Window = nil
 	if v = v.midstream(); err != nil || v.Action == Close {
 		return v, err

@@ -26,6 +26,7 @@ type stream struct {
 	plain  bool // no filter looks at events: they pass uncopied
 	over   bool
 	ended  bool // the upstream's terminator came
+	torn   bool // the last event came without the blank line that ends it
 	failed bool // the upstream said an error, which went to the client as it was
 	trail  int  // events that may still follow the terminator; 0 before it
 }
@@ -318,7 +319,7 @@ func (st *stream) finish(dst []byte, err error) []byte {
 	}
 	whole := st.ended // of an item that was cut, nothing has been read: it goes nowhere
 	if !st.array {
-		if st.framer.Tail(&st.frame) {
+		if st.torn = st.framer.Tail(&st.frame); st.torn {
 			if dst = st.pass(dst); st.over {
 				return dst
 			}
@@ -342,6 +343,9 @@ func (st *stream) finish(dst []byte, err error) []byte {
 func (st *stream) fail(dst []byte, end exchange.Terminal, e *llm.Error, cause error) []byte {
 	st.over = true
 	st.s.end, st.s.err = end, cause
+	if st.torn {
+		dst = append(dst, "\n\n"...)
+	}
 	if !st.array {
 		return st.s.codec.AppendErrorEvent(dst, e, st.s.x.ID)
 	}

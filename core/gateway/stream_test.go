@@ -231,6 +231,16 @@ func TestAStreamWithoutItsTerminatorIsCut(t *testing.T) {
 	}
 }
 
+// TestAnErrorBehindATornEvent stands on lines of its own: the event before it has no blank line.
+func TestAnErrorBehindATornEvent(t *testing.T) {
+	chunk := `data: {"choices":[{"index":0,"delta":{"content":"a"}}]}`
+	reply := ask(t, "/v1/chat/completions", `{"model":"m","stream":true,"messages":[]}`, []string{chunk})
+	got := all(t, reply, exchange.UpstreamCut)
+	if !strings.HasPrefix(got, chunk+"\n\ndata: {\"error\":") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestDroppedItemsLeaveAnArray: a stream that is a JSON array is one whatever a filter leaves out.
 func TestDroppedItemsLeaveAnArray(t *testing.T) {
 	item := func(n int, finish string) string {

@@ -57,6 +57,7 @@ type Text struct {
 	Span    Span // of the raw, still escaped content, without its quotes
 	Role    Role
 	Channel Channel // Kind is Channel.Kind; Choice and Block matter in answers only
+	Nested  bool    // it is a JSON text itself, or a piece of one
 	Whole   bool    // of a stream: nothing is added to it by other events, whatever the channel
 }
 

@@ -259,7 +259,11 @@ func (a *answerReader) delta() {
 		case deltaThinking:
 			a.text(dialect.KindReasoning, "delta")
 		case deltaJSON:
+			n := len(a.texts)
 			a.text(dialect.KindArguments, "delta")
+			for i := n; i < len(a.texts); i++ {
+				a.texts[i].Nested = true
+			}
 		case deltaCitation:
 			a.citations()
 		case deltaStop:

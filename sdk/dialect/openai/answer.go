@@ -344,7 +344,9 @@ func (a *answerReader) call(block int16) {
 				a.Skip()
 			}
 		case callArguments, callInput:
+			n := len(a.texts)
 			a.strings(block, dialect.KindArguments)
+			nest(a.texts[n:], key)
 		case callIndex:
 			if n, ok := a.Int(); ok {
 				block = dialect.ClampIndex(n)
@@ -357,6 +359,13 @@ func (a *answerReader) call(block int16) {
 	}
 	for i := begin; i < len(a.texts); i++ {
 		a.texts[i].Channel.Block = block
+	}
+}
+
+// nest marks arguments that are a JSON text in a string.
+func nest(texts []dialect.Text, key int) {
+	for i := range texts {
+		texts[i].Nested = key == callArguments && !texts[i].Whole
 	}
 }
 

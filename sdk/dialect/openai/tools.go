@@ -98,7 +98,11 @@ func (q *requestReader) call() {
 		case callFunction, callCustom:
 			q.call()
 		case callArguments, callInput:
+			n, object := len(q.into.Texts), q.Type() != dialect.TypeString
 			q.strings(dialect.RoleNone, dialect.KindArguments)
+			if !object {
+				nest(q.into.Texts[n:], key)
+			}
 		default:
 			q.Skip()
 		}

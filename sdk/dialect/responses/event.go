@@ -64,9 +64,10 @@ const (
 
 // meaning is what an event's type says of its texts.
 type meaning struct {
-	kind  dialect.Kind
-	place place
-	stage stage
+	kind   dialect.Kind
+	place  place
+	stage  stage
+	nested bool // they are JSON texts themselves
 }
 
 // meaningOf returns the meaning of a type of event. A type that is not known and has a delta is read
@@ -75,45 +76,49 @@ func meaningOf(name []byte) meaning {
 	const text, args, think, refusal, result = dialect.KindText, dialect.KindArguments, dialect.KindReasoning, dialect.KindRefusal, dialect.KindToolResult
 	switch string(bytes.TrimPrefix(name, []byte("response."))) {
 	case "output_text.delta":
-		return meaning{text, inContent, stageAdds}
+		return meaning{text, inContent, stageAdds, false}
 	case "output_text.done":
-		return meaning{text, inContent, stageCloses}
+		return meaning{text, inContent, stageCloses, false}
 	case "refusal.delta":
-		return meaning{refusal, inContent, stageAdds}
+		return meaning{refusal, inContent, stageAdds, false}
 	case "refusal.done":
-		return meaning{refusal, inContent, stageCloses}
+		return meaning{refusal, inContent, stageCloses, false}
 	case "reasoning_text.delta":
-		return meaning{think, inContent, stageAdds}
+		return meaning{think, inContent, stageAdds, false}
 	case "reasoning_text.done":
-		return meaning{think, inContent, stageCloses}
+		return meaning{think, inContent, stageCloses, false}
 	case "reasoning_summary_text.delta":
-		return meaning{think, inSummary, stageAdds}
+		return meaning{think, inSummary, stageAdds, false}
 	case "reasoning_summary_text.done":
-		return meaning{think, inSummary, stageCloses}
-	case "function_call_arguments.delta", "custom_tool_call_input.delta", "code_interpreter_call_code.delta", "mcp_call_arguments.delta":
-		return meaning{args, inItem, stageAdds}
-	case "function_call_arguments.done", "custom_tool_call_input.done", "code_interpreter_call_code.done", "mcp_call_arguments.done":
-		return meaning{args, inItem, stageCloses}
+		return meaning{think, inSummary, stageCloses, false}
+	case "function_call_arguments.delta", "mcp_call_arguments.delta":
+		return meaning{args, inItem, stageAdds, true}
+	case "function_call_arguments.done", "mcp_call_arguments.done":
+		return meaning{args, inItem, stageCloses, true}
+	case "custom_tool_call_input.delta", "code_interpreter_call_code.delta":
+		return meaning{args, inItem, stageAdds, false}
+	case "custom_tool_call_input.done", "code_interpreter_call_code.done":
+		return meaning{args, inItem, stageCloses, false}
 	case "shell_call_command.added", "shell_call_command.delta":
-		return meaning{args, inCommand, stageAdds}
+		return meaning{args, inCommand, stageAdds, false}
 	case "shell_call_command.done":
-		return meaning{args, inCommand, stageCloses}
+		return meaning{args, inCommand, stageCloses, false}
 	case "shell_call_output_content.delta":
-		return meaning{result, inOutput, stageAdds}
+		return meaning{result, inOutput, stageAdds, false}
 	case "shell_call_output_content.done":
-		return meaning{result, inOutput, stageCloses}
+		return meaning{result, inOutput, stageCloses, false}
 	case "content_part.added":
-		return meaning{text, inContent, stageAdds}
+		return meaning{text, inContent, stageAdds, false}
 	case "content_part.done":
-		return meaning{text, inContent, stageCloses}
+		return meaning{text, inContent, stageCloses, false}
 	case "reasoning_summary_part.added":
-		return meaning{think, inSummary, stageAdds}
+		return meaning{think, inSummary, stageAdds, false}
 	case "reasoning_summary_part.done":
-		return meaning{think, inSummary, stageCloses}
+		return meaning{think, inSummary, stageCloses, false}
 	case "audio.transcript.delta":
-		return meaning{text, inSpeech, stageAdds}
+		return meaning{text, inSpeech, stageAdds, false}
 	case "audio.transcript.done":
-		return meaning{text, inSpeech, stageCloses}
+		return meaning{text, inSpeech, stageCloses, false}
 	case "audio.delta":
 		return meaning{stage: stageMedia}
 	case "output_item.added":
@@ -121,7 +126,7 @@ func meaningOf(name []byte) meaning {
 	case "output_item.done":
 		return meaning{stage: stageCloses}
 	case "output_text.annotation.added":
-		return meaning{dialect.KindStructured, inContent, stageNotes}
+		return meaning{dialect.KindStructured, inContent, stageNotes, false}
 	case "created", "in_progress", "queued":
 		return meaning{stage: stageNotes}
 	case "completed", "incomplete", "failed", "cancelled":
@@ -129,7 +134,7 @@ func meaningOf(name []byte) meaning {
 	case "error":
 		return meaning{stage: stageFault}
 	}
-	return meaning{text, inUnknown, stageAdds}
+	return meaning{text, inUnknown, stageAdds, false}
 }
 
 // eventReader reads the payload of one event. Its type and its indices may stand after its texts.
@@ -342,6 +347,7 @@ func (e *eventReader) place(m meaning) {
 		if t.Channel.Kind == dialect.KindText {
 			t.Channel.Kind = m.kind
 		}
+		t.Nested = m.nested && t.Channel.Kind == dialect.KindArguments
 	}
 	if m.stage != stageCloses {
 		return

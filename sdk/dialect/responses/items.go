@@ -177,7 +177,11 @@ func (r *reader) member(key int) {
 		r.summary()
 	case itemArguments:
 		if r.Type() == dialect.TypeString {
+			n := len(r.texts)
 			r.textIn(dialect.KindArguments, 0, false, "")
+			for i := n; i < len(r.texts); i++ {
+				r.texts[i].Nested = true
+			}
 		} else {
 			r.strings(dialect.KindArguments)
 		}
