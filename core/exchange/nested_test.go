@@ -11,7 +11,7 @@ import (
 // nestedEvent is an event with a piece of a JSON text in a string.
 func nestedEvent(piece string) *Event {
 	raw := string(dialect.AppendQuoted([]byte(`{"a":"`), []byte(piece))) + `"}`
-	text := dialect.Text{Span: Span{6, len(raw) - 2}, Nested: true, Channel: dialect.Channel{Kind: dialect.KindArguments}}
+	text := dialect.Text{Span: Span{Start: 6, End: len(raw) - 2}, Nested: true, Channel: dialect.Channel{Kind: dialect.KindArguments}}
 	return &Event{Raw: []byte("data: " + raw + "\n\n"), Body: NewBody([]byte(raw), []dialect.Text{text})}
 }
 

@@ -133,13 +133,18 @@ func (f *Flow) Refused(ctx context.Context) (Verdict, error) {
 // wholes returns the windows of a whole answer: one for each text, but one for those that a client reads as
 // one, as a stream would have it.
 func wholes(texts []Text) (all []*Window) {
-	s, none := stage{}, &Event{}
+	none, known := &Event{}, map[dialect.Channel]*Window{}
 	for i := range texts {
-		w := s.window(&texts[i])
-		if len(w.pieces) == 0 {
+		t := &texts[i]
+		w := known[t.Channel]
+		if w == nil || t.Whole {
+			w = &Window{Channel: t.Channel, Role: t.Role}
 			all = append(all, w)
 		}
-		w.add(none, &texts[i])
+		if !t.Whole {
+			known[t.Channel] = w
+		}
+		w.add(none, t)
 	}
 	for _, w := range all {
 		w.Final, w.fresh = true, 0

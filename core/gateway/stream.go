@@ -150,7 +150,7 @@ func (st *stream) frames(dst []byte) []byte {
 func (st *stream) follow(dst []byte) []byte {
 	st.trail--
 	st.over = st.trail == 0
-	if st.frame.Payload != nil {
+	if len(st.frame.Payload) > 0 {
 		st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0]}
 		err := st.s.codec.Event(st.s.x.Op, st.frame.Payload, &st.event)
 		st.over = st.over || !st.event.More
@@ -168,8 +168,8 @@ func (st *stream) pass(dst []byte) []byte {
 	if st.frame.Last {
 		return st.terminate(dst)
 	}
-	if st.frame.Payload == nil {
-		return st.filter(dst) // a comment keeps its place
+	if len(st.frame.Payload) == 0 {
+		return st.filter(dst) // a comment, or an event without data, which no client gets: it keeps its place
 	}
 	st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0]}
 	if err := s.codec.Event(s.x.Op, st.frame.Payload, &st.event); err != nil {
@@ -236,7 +236,7 @@ func (st *stream) filter(dst []byte) []byte {
 	if st.array {
 		e.Framing = dialect.JSONArray
 	}
-	if own.Payload != nil {
+	if len(own.Payload) > 0 {
 		e.Body = exchange.NewBody(own.Payload, st.event.Texts)
 	}
 	v, err := st.s.flow.Event(st.s.ctx, e, func(e *exchange.Event) { dst = st.put(dst, e.Bytes()) })

@@ -117,10 +117,20 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 		}
 		return nil, &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
 	}
-	for _, c := range a.Choices {
+	for i := range a.Choices {
+		c := &a.Choices[i]
+		if c.Finish == "" && s.answer.Dialect == llm.OpenAI { // some compatible servers never say
+			c.Finish = conversation.FinishStop.Ended(c.Parts)
+		}
 		if e := c.Finish.Usable(); e != nil {
 			return nil, e
 		}
+		if c.Finish == "" {
+			return nil, errBroken
+		}
+	}
+	if len(a.Choices) == 0 {
+		return nil, errBroken
 	}
 	if a.ID == "" {
 		a.ID = s.x.ID
@@ -143,6 +153,7 @@ type translation struct {
 	buf     []byte
 	finish  string
 	ended   bool // the upstream's terminator came
+	closed  bool // and why the answer ended was said
 	over    bool
 	err     error // what ends it behind the events that came before
 }
@@ -189,6 +200,9 @@ func (t *translation) Next(dst []byte) ([]byte, error) {
 // Linger has nothing: a translated stream ends with its terminator.
 func (t *translation) Linger(dst []byte) ([]byte, error) { return dst, io.EOF }
 
+// errBroken is the error of an answer that says nothing, or not that it has ended: it must not look whole.
+var errBroken = &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}
+
 var errUnreadable = &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
 
 func (t *translation) frames(dst []byte) ([]byte, error) {
@@ -209,7 +223,7 @@ func (t *translation) frames(dst []byte) ([]byte, error) {
 
 // pass translates the event at hand.
 func (t *translation) pass(dst []byte) ([]byte, error) {
-	if t.frame.Payload == nil {
+	if len(t.frame.Payload) == 0 {
 		return dst, nil
 	}
 	t.event = dialect.Event{Texts: t.event.Texts[:0], Closed: t.event.Closed[:0]}
@@ -245,6 +259,7 @@ func (t *translation) write(dst []byte) []byte {
 		case d.Kind == conversation.Finished && d.Finish.Usable() != nil:
 			*d = conversation.Delta{Kind: conversation.Failed, Err: d.Finish.Usable()}
 		}
+		t.closed = t.closed || d.Kind == conversation.Finished
 		dst = t.encoder.Append(dst, d)
 		if d.Kind == conversation.Failed {
 			t.over = true
@@ -263,12 +278,16 @@ func (t *translation) end(dst []byte) ([]byte, error) {
 		}
 	}
 	if !t.codec.Complete(t.ended, t.finish) {
-		return dst, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}
+		return dst, errBroken
 	}
 	t.deltas = t.decoder.End(t.deltas[:0])
-	if dst = t.write(dst); !t.over {
-		dst = t.encoder.End(dst)
+	if dst = t.write(dst); t.over {
+		return dst, nil
 	}
+	if !t.closed {
+		return dst, errBroken
+	}
+	dst = t.encoder.End(dst)
 	t.over = true
 	return dst, nil
 }

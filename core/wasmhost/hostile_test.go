@@ -184,6 +184,22 @@ func TestBreakerClosesAfterATrial(t *testing.T) {
 	}
 }
 
+// TestATrialWhoseClientLeaves neither succeeds nor fails, and is not the last one.
+func TestATrialWhoseClientLeaves(t *testing.T) {
+	var b breaker
+	now := time.Unix(0, 0)
+	clock := func() time.Time { return now }
+	for range tolerated {
+		b.failed("t", clock)
+	}
+	for range 3 {
+		now = now.Add(maxBackoff)
+		if !b.allow("t", clock) {
+			t.Fatal("suspended for good")
+		}
+	}
+}
+
 func TestRefusedConfigsAreErrors(t *testing.T) {
 	h, m := guest(t)
 	kv := newKV(t)

@@ -400,6 +400,9 @@ func (d decoder) call(at string) *conversation.Call {
 			d.Skip()
 		}
 	})
+	if c.Arguments == "" {
+		c.Arguments = "{}" // SDKs of other dialects parse it
+	}
 	return c
 }
 

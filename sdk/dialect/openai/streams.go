@@ -249,8 +249,10 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 		return dst
 	}
 	for _, c := range d.choices {
-		if !c.over {
+		if !c.over { // by a server that says [DONE] and not why
+			c.over = true
 			dst = c.close(dst)
+			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: conversation.FinishStop.Ended(c.kinds)})
 		}
 	}
 	return dst
