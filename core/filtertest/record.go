@@ -131,7 +131,7 @@ func (r *record) show(x *exchange.Exchange) string {
 }
 
 // unsaid are the fields that the gateway, not the filter, has to answer for.
-var unsaid = []string{"Accept-Encoding", "Connection", "Content-Length", "Host", "Traceparent", "Tracestate", "User-Agent", "Server-Timing", "Cache-Control", "Date", "Transfer-Encoding"}
+var unsaid = []string{"Accept-Encoding", "Connection", "Content-Length", "Host", "Traceparent", "Tracestate", "User-Agent", "Server-Timing", "X-Ginnel-Route", "Cache-Control", "Date", "Transfer-Encoding"}
 
 // showRequest writes what the provider got.
 func showRequest(m *message, w way) string {
