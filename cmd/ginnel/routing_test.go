@@ -236,11 +236,12 @@ func TestNoFallbackBehindTheFirstEvent(t *testing.T) {
 		}
 	}))
 	t.Cleanup(first.Close)
-	gw := start(t, withTimeouts(routed(up.URL, "none", "model.first, model.alone, model.later, model.stalls", "provider \"first\" {\n  plugin = \"openai\"\n  base_url = \""+first.URL+"\"\n}\n"+
+	gw := start(t, withTimeouts(routed(up.URL, "none", "model.first, model.alone, model.later, model.stalls, model.resets", "provider \"first\" {\n  plugin = \"openai\"\n  base_url = \""+first.URL+"\"\n}\n"+
 		"model \"first\" {\n  fallback = [model.backup]\n  retry = { attempts = 1 }\n"+target("a", "first", "mock")+"}\n"+
 		"model \"alone\" {\n"+target("a", "first", "mock")+"}\n"+
 		"model \"later\" {\n  fallback = [model.backup]\n  breaker = { failures = 1 }\n"+target("a", "up", "mock+fault=sse-error")+"}\n"+
 		"model \"stalls\" {\n  fallback = [model.backup]\n  breaker = { failures = 1 }\n"+target("a", "up", "mock+fault=sse-stall")+"}\n"+
+		"model \"resets\" {\n  retry = { attempts = 1 }\n"+target("a", "up", "mock+fault=reset")+"}\n"+
 		"model \"backup\" {\n"+target("b", "up", "mock")+"}\n")))
 	resp, body := gw.post(ask("first", "hello", true))
 	if failed, err := readChat(body); failed || err != nil || resp.Header.Get(gateway.HeaderRoute) != "backup/b/2" {
@@ -258,6 +259,11 @@ func TestNoFallbackBehindTheFirstEvent(t *testing.T) {
 			t.Errorf("%s: status %d, %d calls, %+v: %s", model, resp.StatusCode, up.Stats().Requests-before, e, body)
 		}
 		gw.wait("the breaker", func() bool { return gw.target(model, "a").Breaker == "open" })
+	}
+	resp, _ = gw.post(ask("resets", "hello", true))
+	gw.event(resp.Header.Get("X-Request-Id"))
+	if n := gw.target("resets", "a").Failures; n != 1 {
+		t.Errorf("one failure before the first event counts as %d", n)
 	}
 }
 

@@ -41,8 +41,8 @@ func (s *serving) done(server exchange.Terminal) {
 
 // broke reports whether the upstream's answer failed behind its first event.
 func (s *serving) broke() bool {
-	if s.answer.Status >= 400 || s.answer.Failure != nil {
-		return false
+	if s.answer.Status == 0 || s.answer.Status >= 400 || s.answer.Failure != nil {
+		return false // it is counted already
 	}
 	var e *llm.Error
 	stalled := s.end == exchange.TimedOut && s.ctx.Err() == nil && errors.As(s.err, &e) && e.Code == llm.CodeTimeout

@@ -140,14 +140,14 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		do = attempt
 	}
 	begin := time.Now()
+	result := result{probe: probe, void: true} // as it stays where the call panics
+	defer func() { t.State.end(time.Now(), m.Breaker, result) }()
 	a, err := do(ctx, t, r.call)
-	now := time.Now()
 	cause, after := diagnose(a, err)
-	result := result{took: now.Sub(begin), probe: probe, cause: cause, cool: after}
+	result.took, result.cause, result.cool, result.void = time.Since(begin), cause, after, false
 	if err != nil && (ctx.Err() != nil || cause == "") {
 		result.void, cause = true, "" // it says nothing about the target
 	}
-	t.State.end(now, m.Breaker, result)
 	if a == nil {
 		a = new(Answer)
 	}

@@ -197,6 +197,29 @@ func TestATargetThatFailsIsLeftAlone(t *testing.T) {
 	})
 }
 
+// TestAPanicKeepsNoProbe: the server survives it, and so must the target.
+func TestAPanicKeepsNoProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{plays: map[string][]string{"m/a": {"500"}}}
+		m := s.model("m", "a")
+		m.Breaker, m.Attempts = breaker, 1
+		for range breaker.Failures {
+			m.Do(t.Context(), new(Call))
+		}
+		time.Sleep(breaker.Cooldown)
+		play := m.call
+		m.call = func(context.Context, *Target, *Call) (*Answer, error) { panic("a codec's mistake") }
+		func() {
+			defer func() { recover() }()
+			m.Do(t.Context(), new(Call))
+		}()
+		m.call, s.plays["m/a"] = play, nil
+		if a, err := m.Do(t.Context(), new(Call)); said(a, err) != "200" || m.Targets[0].State.Snapshot(time.Now()).Waiting != 0 {
+			t.Errorf("%s", said(a, err))
+		}
+	})
+}
+
 // TestCoolingTargets are passed over while there is another way, and asked where there is none.
 func TestCoolingTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
