@@ -34,8 +34,8 @@ var geminiClient = api{
 	},
 }
 
-// clients are those that can be translated, by their dialect.
-func clients() map[llm.Dialect]api {
+// translatable are those that can be translated, by their dialect.
+func translatable() map[llm.Dialect]api {
 	return map[llm.Dialect]api{llm.OpenAI: apis["openai"], llm.Responses: apis["responses"], llm.Anthropic: apis["anthropic"], llm.Gemini: geminiClient}
 }
 
@@ -88,8 +88,8 @@ func TestFaultsAcrossDialects(t *testing.T) {
 	}
 	for name, pipeline := range map[string]string{"no filters": emptyPipeline, "every filter": fullPipeline} {
 		gw := start(t, between(up.URL, pipeline, models...))
-		for from, client := range clients() {
-			for to := range clients() {
+		for from, client := range translatable() {
+			for to := range translatable() {
 				if from == to {
 					continue
 				}

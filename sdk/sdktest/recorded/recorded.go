@@ -24,9 +24,9 @@ type Exchange struct {
 	Streaming                 bool
 	Features                  []string
 	Request                   struct {
-		Method, Path string
-		Body         json.RawMessage
-		Raw          string
+		Method, Host, Path string
+		Body               json.RawMessage
+		Raw                string
 	}
 	Response struct {
 		Status  int
