@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// TestTheGuide runs the commands of the guide for plugins as they stand there. Two things are the test's
+// TestPluginGuide runs the commands of the guide for plugins as they stand there. Two things are the test's
 // own: the module comes from this tree and not from the network, and the port is a free one.
-func TestTheGuide(t *testing.T) {
+func TestPluginGuide(t *testing.T) {
 	for _, tool := range []string{"bash", "curl", "sha256sum"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip(err)
