@@ -84,6 +84,9 @@ var providers = map[llm.Dialect]string{
 	llm.OpenAI: "chat", llm.Responses: "responses", llm.Anthropic: "anthropic", llm.Gemini: "gemini",
 }
 
+// further are the models that recorded requests name besides their own: as an advisor, as a fallback.
+var further = []string{"claude-opus-4-8", "x-ai/grok-4"}
+
 func configuration(addr, upstream string, all []*recorded.Exchange) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "gateway {\n  data_dir = \"./data\"\n  log = { level = \"warn\", format = \"json\" }\n}\nlistener \"public\" {\n  address = %q\n}\n", addr)
@@ -97,6 +100,10 @@ func configuration(addr, upstream string, all []*recorded.Exchange) string {
 	for i, x := range all {
 		fmt.Fprintf(&s, "model %q {\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", name(i), providers[x.Dialect()], name(i))
 		models = append(models, "model."+name(i))
+	}
+	for i, named := range further {
+		fmt.Fprintf(&s, "model \"further%d\" {\n  aliases = [%q]\n  target \"up\" {\n    provider = provider.chat\n    model = %q\n  }\n}\n", i, named, named)
+		models = append(models, fmt.Sprintf("model.further%d", i))
 	}
 	fmt.Fprintf(&s, "pipeline \"empty\" {\n  filters = []\n}\nroute \"all\" {\n  listener = listener.public\n  match = { path = \"/*\" }\n  auth = \"none\"\n  pipeline = pipeline.empty\n  models = [%s]\n}\n", strings.Join(models, ", "))
 	return s.String()
