@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -188,7 +189,8 @@ func greet(w io.Writer, r devReady) error {
 	}
 	_, err := fmt.Fprintf(w, `Ginnel answers on loopback; its state goes when it stops (Ctrl-C).
 
-  base URL  %[1]s
+  base URL  %[1]s    (OpenAI's SDKs)
+            %[6]s       (Anthropic's and Google's)
   API key   %[2]s
   model     %[3]s
   metrics   %[4]s/metrics
@@ -201,6 +203,6 @@ Try it. The sanitize filter takes the made-up token out before any provider sees
     -d '{"model": "%[3]s", "messages": [{"role": "user", "content": "my token is ghp_%[5]s"}]}'
 
 Add "stream": true to see it stream.
-`, r.BaseURL, r.Key, r.Model, r.Admin, made)
+`, r.BaseURL, r.Key, r.Model, r.Admin, made, strings.TrimSuffix(r.BaseURL, "/v1"))
 	return err
 }
