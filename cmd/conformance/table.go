@@ -62,7 +62,7 @@ func (t *table) add(x *recorded.Exchange, client llm.Dialect, o outcome) {
 			r.kept[f]++
 		}
 	}
-	if x.Response.Kind == "sse" && o.kept[failure] == false {
+	if x.Response.Kind == "sse" && !o.kept[failure] {
 		r.streams++
 		if o.grammar == "" {
 			r.formed++

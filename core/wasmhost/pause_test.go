@@ -106,12 +106,12 @@ func TestAPauseHoldsNoInstance(t *testing.T) {
 }
 
 func TestPausesEnd(t *testing.T) {
-	f, j := judged(t, Spec{Limits: Limits{Time: 20 * time.Second, Pause: 50 * time.Millisecond}})
+	f, _ := judged(t, Spec{Limits: Limits{Time: 20 * time.Second, Pause: 50 * time.Millisecond}})
 	_, err := f.Run(t.Context(), exchange.PhaseRequestHead, newExchange("ask /wait"))
 	if !errors.Is(err, errPauseOver) || f.Stats().Failures != 1 {
 		t.Errorf("too long a pause: %v", err)
 	}
-	f, j = judged(t, Spec{})
+	f, j := judged(t, Spec{})
 	ctx, cancel := context.WithCancelCause(context.Background())
 	x := exchange.New(ctx)
 	x.Query = "ask /wait"

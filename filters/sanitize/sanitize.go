@@ -131,16 +131,6 @@ func (s *settings) unseen(v filter.Value) error {
 	return nil
 }
 
-// any reports whether anything is done about a class that satisfies is.
-func (s *settings) any(is func(class) bool) bool {
-	for c, a := range s.action {
-		if a != off && is(class(c)) {
-			return true
-		}
-	}
-	return false
-}
-
 // strictest returns the strictest action on a class that satisfies is, and the class.
 func (s *settings) strictest(is func(class) bool) (a action, c class) {
 	c = none
