@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -91,9 +92,14 @@ func finishFrom(status, reason string, parts []conversation.Part) conversation.F
 	return conversation.FinishStop.Ended(parts)
 }
 
-// finishTo returns a status and, of an incomplete response, the reason.
-func finishTo(f conversation.Finish) (status, reason string) {
-	switch f {
+// finishTo returns a status and, of an incomplete response, the reason. A refusal is a completed response
+// where its words say that it is one.
+func finishTo(c *conversation.Choice) (status, reason string) {
+	refused := func(p conversation.Part) bool { return p.Kind == conversation.Refusal }
+	if c.Finish == conversation.FinishRefusal && !slices.ContainsFunc(c.Parts, refused) {
+		return "incomplete", "content_filter"
+	}
+	switch c.Finish {
 	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
 		return "incomplete", "max_output_tokens"
 	case conversation.FinishStop, conversation.FinishSequence, conversation.FinishTools, conversation.FinishRefusal:
@@ -117,7 +123,7 @@ func writeResponse(w *dialect.Writer, a *conversation.Answer, status string) {
 	}
 	reason := ""
 	if status == "" {
-		status, reason = finishTo(c.Finish)
+		status, reason = finishTo(&c)
 	}
 	created := a.Created
 	if created == 0 {

@@ -72,6 +72,9 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if e.response != nil && !d.over && (e.kind == "response.completed" || e.kind == "response.incomplete") {
 		d.over = true
 		dst = d.End(dst)
+		if d.next == 0 { // a server that says all of it at the end only
+			dst = d.whole(dst, e.response.answer.Choices[0].Parts)
+		}
 		finish := e.response.answer.Choices[0].Finish
 		if finish == conversation.FinishStop && d.calls { // a server that leaves the output out at the end
 			finish = conversation.FinishTools
@@ -86,6 +89,29 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		begin.ID, begin.Model, begin.Created = a.ID, a.Model, a.Created
 	}
 	return conversation.Begun(&d.began, dst, at, begin), nil
+}
+
+// whole gives parts that came at once.
+func (d *streamDecoder) whole(dst []conversation.Delta, parts []conversation.Part) []conversation.Delta {
+	for _, p := range parts {
+		key := partKey{int64(d.next), 0}
+		text, sealed, cited := p.Text, p.Opaque, p.Citations
+		p.Citations = nil
+		if p.Kind == conversation.ToolCall {
+			call := *p.Call
+			text, call.Arguments = call.Arguments, ""
+			p.Call = &call
+			d.calls = true
+		} else {
+			p.Text, p.Opaque = "", conversation.Opaque{}
+		}
+		var b *openPart
+		if b, dst = d.begin(dst, key, p); text != "" {
+			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Text: text, Citations: cited})
+		}
+		dst = d.close(dst, key, sealed)
+	}
+	return dst
 }
 
 func (e *event) member(r decoder, key string) {
@@ -495,7 +521,7 @@ func (e *streamEncoder) event(dst []byte, kind string, rest func(*dialect.Writer
 func (e *streamEncoder) End(dst []byte) []byte {
 	kind := "response.completed"
 	if len(e.all.Answer.Choices) > 0 {
-		if status, _ := finishTo(e.all.Answer.Choices[0].Finish); status == "incomplete" {
+		if status, _ := finishTo(&e.all.Answer.Choices[0]); status == "incomplete" {
 			kind = "response.incomplete"
 		}
 	}

@@ -1,0 +1,37 @@
+package responses
+
+import (
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+)
+
+// TestAnAnswerThatComesAtTheEndOnly: a server that streams nothing but its last event has said something.
+func TestAnAnswerThatComesAtTheEndOnly(t *testing.T) {
+	var c conversation.Collector
+	d := Codec{}.Decoder()
+	deltas, err := d.Event([]byte(`{"type":"response.completed","response":{"id":"r","model":"m","status":"completed","output":[`+
+		`{"type":"message","role":"assistant","content":[{"type":"output_text","text":"hello"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":1}"}]}}`), nil)
+	if err == nil {
+		err = c.Add(d.End(deltas)...)
+	}
+	if err != nil || c.Whole() != nil {
+		t.Fatal(err, c.Whole())
+	}
+	parts := c.Answer.Choices[0].Parts
+	if len(parts) != 2 || parts[0].Text != "hello" || parts[1].Call.Arguments != `{"a":1}` || c.Answer.Choices[0].Finish != conversation.FinishTools {
+		t.Errorf("%+v", c.Answer)
+	}
+}
+
+// TestARefusalWithoutWordsIsNotComplete: an empty output that is completed would look like an answer.
+func TestARefusalWithoutWordsIsNotComplete(t *testing.T) {
+	for _, c := range []struct {
+		parts  []conversation.Part
+		status string
+	}{{nil, "incomplete"}, {[]conversation.Part{{Kind: conversation.Refusal, Text: "no"}}, "completed"}} {
+		if status, _ := finishTo(&conversation.Choice{Finish: conversation.FinishRefusal, Parts: c.parts}); status != c.status {
+			t.Errorf("%+v: %s", c.parts, status)
+		}
+	}
+}
