@@ -22,7 +22,7 @@ const DefaultSlice = 100_000
 // longestSlice is the most that one slice counts, whatever the clock says: no guest spends longer on it (two
 // milliseconds is the worst that was measured), so the rest is time in which the machine ran something
 // else. A guest is stopped for what it does; on a busy machine every filter would fail otherwise.
-const longestSlice = 4 * time.Millisecond
+const longestSlice = 8 * time.Millisecond
 
 // Meter is the budget of one instance. It belongs to the goroutine that calls the instance.
 type Meter struct {
