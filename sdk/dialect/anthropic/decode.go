@@ -164,18 +164,11 @@ func (d decoder) tool(i int) {
 			inner.Skip()
 		}
 	})
-	d.adopt(inner)
+	d.Adopt(inner.Reader)
 	if kind != "custom" {
 		t = conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Anthropic, Type: kind, Raw: raw}}
 	}
 	d.into.Tools = append(d.into.Tools, t)
-}
-
-// adopt takes over the error of a reader of a part.
-func (d decoder) adopt(inner decoder) {
-	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
-		d.Refuse(err.Message)
-	}
 }
 
 func (d decoder) cache() *conversation.Cache {
@@ -277,7 +270,7 @@ func (d decoder) block(at string) conversation.Part {
 	inner := decoder{conversation.NewReader(raw), d.into}
 	var f blockFields
 	inner.Each(at, func(k string) { inner.blockMember(at, k, &f) })
-	d.adopt(inner)
+	d.Adopt(inner.Reader)
 	p := conversation.Part{Cache: f.cache}
 	switch f.kind {
 	case "text":

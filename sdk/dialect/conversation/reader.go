@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // Reader reads values out of a JSON text, as copies of their own. Its errors are the dialect.Reader's;
@@ -13,6 +14,13 @@ type Reader struct{ dialect.Reader }
 
 // NewReader returns a reader of body.
 func NewReader(body []byte) *Reader { return &Reader{dialect.NewReader(body)} }
+
+// Adopt takes over the error of a reader of a part.
+func (r *Reader) Adopt(inner *Reader) {
+	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
+		r.Refuse(err.Message)
+	}
+}
 
 // Str reads a string; null is "".
 func (r *Reader) Str(name string) string {

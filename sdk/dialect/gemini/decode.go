@@ -347,9 +347,7 @@ func (d decoder) part(at string) (p conversation.Part) {
 			inner.Skip()
 		}
 	})
-	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
-		d.Refuse(err.Message)
-	}
+	d.Adopt(inner.Reader)
 	switch {
 	case native != "":
 		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}

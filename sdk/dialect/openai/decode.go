@@ -131,7 +131,7 @@ func (d decoder) wish(key string) {
 }
 
 // vital are the members without which a request asks for something else.
-var vital = map[string]bool{"logit_bias": true, "audio": true, "modalities": true, "web_search_options": true, "prediction": false}
+var vital = map[string]bool{"logit_bias": true, "audio": true, "modalities": true, "web_search_options": true}
 
 // idle reports whether a member says what holds without it.
 func idle(key, value string) bool {
@@ -168,7 +168,7 @@ func (d decoder) stop(key string) (all []string) {
 func (d decoder) tool(i int) {
 	at := "tools[" + strconv.Itoa(i) + "]"
 	t := conversation.Tool{}
-	kind, rest := "function", json.RawMessage(nil)
+	kind, cache := "function", (*conversation.Cache)(nil)
 	begin := d.Pos()
 	d.Each(at, func(k string) {
 		switch k {
@@ -177,20 +177,20 @@ func (d decoder) tool(i int) {
 		case "function":
 			t = d.function()
 		case "cache_control":
-			t.Cache = d.cache()
+			cache = d.cache() // before or behind the function
 		default:
 			d.Skip()
 		}
 	})
+	t.Cache = cache
 	if kind != "function" {
-		rest = json.RawMessage(strings.TrimSpace(string(d.Bytes(dialect.Span{Start: begin, End: d.Pos()}))))
+		rest := json.RawMessage(strings.TrimSpace(string(d.Bytes(dialect.Span{Start: begin, End: d.Pos()}))))
 		t = conversation.Tool{Native: &conversation.Foreign{Dialect: Codec{}.Name(), Type: kind, Raw: rest}}
 	}
 	d.into.Tools = append(d.into.Tools, t)
 }
 
 func (d decoder) function() (t conversation.Tool) {
-	cache := t.Cache
 	d.Each("function", func(k string) {
 		switch k {
 		case "name":
@@ -205,7 +205,6 @@ func (d decoder) function() (t conversation.Tool) {
 			d.Skip()
 		}
 	})
-	t.Cache = cache
 	return t
 }
 

@@ -195,3 +195,16 @@ func collect(t *testing.T, name string, deltas []conversation.Delta) *conversati
 	}
 	return &c.Answer
 }
+
+// TestAToolsCacheMark stands before or behind the function it belongs to.
+func TestAToolsCacheMark(t *testing.T) {
+	for _, tool := range []string{
+		`{"type":"function","cache_control":{"type":"ephemeral","ttl":"1h"},"function":{"name":"f"}}`,
+		`{"type":"function","function":{"name":"f"},"cache_control":{"type":"ephemeral","ttl":"1h"}}`,
+	} {
+		q, err := Codec{}.DecodeRequest([]byte(`{"model":"m","messages":[],"tools":[` + tool + `]}`))
+		if err != nil || len(q.Tools) != 1 || q.Tools[0].Name != "f" || q.Tools[0].Cache == nil || q.Tools[0].Cache.TTL != "1h" {
+			t.Errorf("%s: %+v, %v", tool, q, err)
+		}
+	}
+}

@@ -185,18 +185,11 @@ func (d decoder) tool(i int) {
 			inner.Skip()
 		}
 	})
-	d.adopt(inner)
+	d.Adopt(inner.Reader)
 	if kind != "function" {
 		t = conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Responses, Type: kind, Raw: raw}}
 	}
 	d.into.Tools = append(d.into.Tools, t)
-}
-
-// adopt takes over the error of a reader of a part.
-func (d decoder) adopt(inner decoder) {
-	if err, ok := inner.Err().(*llm.Error); ok && err != nil {
-		d.Refuse(err.Message)
-	}
 }
 
 func (d decoder) toolChoice(key string) {
@@ -309,7 +302,7 @@ func (d decoder) fields(at string) (raw json.RawMessage, f fields) {
 	raw = d.Raw()
 	inner := decoder{conversation.NewReader(raw), d.into}
 	inner.Each(at, func(k string) { inner.field(at, k, &f) })
-	d.adopt(inner)
+	d.Adopt(inner.Reader)
 	return raw, f
 }
 
