@@ -4,31 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 // recording is one recorded exchange with a vendor.
-type recording struct {
-	Name     string
-	Endpoint string
-	Request  struct {
-		Path string
-		Body json.RawMessage
-	}
-	Response struct {
-		Status int
-		Kind   string
-		Body   json.RawMessage
-		Raw    string
-	}
-}
+type recording struct{ *recorded.Exchange }
 
 func (r *recording) op() llm.Op {
 	if r.Endpoint == "count_tokens" {
@@ -38,31 +24,9 @@ func (r *recording) op() llm.Op {
 }
 
 // recordings returns what the corpus has in this dialect, from Anthropic and through Vertex.
-func recordings(t testing.TB) []recording {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	var all []recording
-	for _, pattern := range []string{"anthropic__messages__*.json", "anthropic__count_tokens__*.json", "vertex__streamRawPredict__*.json"} {
-		files, err := filepath.Glob(filepath.Join(dir, "providers", "dev", pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := recording{Name: filepath.Base(file)}
-			if err := json.Unmarshal(text, &r); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			all = append(all, r)
-		}
-	}
-	if len(all) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
+func recordings(t testing.TB) (all []recording) {
+	for _, x := range recorded.Of(t, "../../..", "anthropic__messages__*.json", "anthropic__count_tokens__*.json", "vertex__streamRawPredict__*.json") {
+		all = append(all, recording{x})
 	}
 	return all
 }

@@ -15,11 +15,7 @@ import (
 // conversations returns the recorded conversations, or skips the test.
 func conversations(t *testing.T) (all []*recorded.Exchange) {
 	t.Helper()
-	exchanges, err := recorded.All(recorded.Corpus("../../.."), "*.json")
-	if err != nil {
-		t.Skip(err)
-	}
-	for _, x := range exchanges {
+	for _, x := range recorded.Of(t, "../../..", "*.json") {
 		if x.Dialect() != "" && len(x.Ask()) > 0 {
 			all = append(all, x)
 		}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -13,56 +11,22 @@ import (
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 // recording is one recorded exchange with a vendor.
-type recording struct {
-	Name     string
-	Provider string
-	Endpoint string
-	Request  struct {
-		Path string
-		Body json.RawMessage
-	}
-	Response struct {
-		Status int
-		Kind   string
-		Body   json.RawMessage
-		Raw    string
-	}
-}
+type recording struct{ *recorded.Exchange }
 
 // recordings returns what the corpus has in this dialect: from AI Studio, and from Vertex AI, which has
 // the same bodies under other paths.
-func recordings(t testing.TB) []recording {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	var all []recording
-	for _, pattern := range []string{"gemini__*.json", "vertex__*.json"} {
-		files, err := filepath.Glob(filepath.Join(dir, "providers", "dev", pattern))
-		if err != nil {
-			t.Fatal(err)
+func recordings(t testing.TB) (all []recording) {
+	for _, x := range recorded.Of(t, "../../..", "gemini__*.json", "vertex__*.json") {
+		r := recording{x}
+		if _, ok := r.endpoint(); ok {
+			all = append(all, r)
+		} else if !slices.Contains([]string{"openai-compat", "predict", "streamRawPredict"}, r.Endpoint) {
+			t.Errorf("%s: %s is no endpoint", r.Name, r.Request.Path)
 		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := recording{Name: filepath.Base(file)}
-			if err := json.Unmarshal(text, &r); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-			if _, ok := r.endpoint(); ok {
-				all = append(all, r)
-			} else if !slices.Contains([]string{"openai-compat", "predict", "streamRawPredict"}, r.Endpoint) {
-				t.Errorf("%s: %s is no endpoint", r.Name, r.Request.Path)
-			}
-		}
-	}
-	if len(all) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
 	}
 	return all
 }

@@ -4,51 +4,22 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 // recording is one recorded exchange with a vendor.
-type recording struct {
-	Name     string
-	Request  struct{ Body json.RawMessage }
-	Response struct {
-		Status int
-		Kind   string
-		Body   json.RawMessage
-		Raw    string
-	}
-}
+type recording struct{ *recorded.Exchange }
 
 // recordings returns what the corpus has in this dialect.
 func recordings(t testing.TB) (all []recording) {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "providers", "dev", "*__responses__*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := recording{Name: filepath.Base(file)}
-		if err := json.Unmarshal(text, &r); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		all = append(all, r)
-	}
-	if len(all) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
+	for _, x := range recorded.Of(t, "../../..", "*__responses__*.json") {
+		all = append(all, recording{x})
 	}
 	return all
 }

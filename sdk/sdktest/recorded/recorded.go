@@ -105,3 +105,27 @@ func All(corpus, pattern string) ([]*Exchange, error) {
 	}
 	return all, nil
 }
+
+// T is what Of needs of a test.
+type T interface {
+	Helper()
+	Skip(args ...any)
+	Fatal(args ...any)
+}
+
+// Of returns the recordings of the corpus whose names fit one of the patterns, in the order of those. A
+// test without a corpus is skipped; a recording that cannot be read fails it.
+func Of(t T, root string, patterns ...string) (all []*Exchange) {
+	t.Helper()
+	for _, pattern := range patterns {
+		found, err := All(Corpus(root), pattern)
+		switch {
+		case errors.Is(err, ErrNone):
+			t.Skip(err)
+		case err != nil:
+			t.Fatal(err)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
