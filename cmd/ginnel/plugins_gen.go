@@ -9,6 +9,7 @@ import (
 	"github.com/ginnel/ginnel/plugins/gemini"
 	"github.com/ginnel/ginnel/plugins/jsonl"
 	"github.com/ginnel/ginnel/plugins/openai"
+	"github.com/ginnel/ginnel/plugins/vertex"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/telemetry"
 )
@@ -21,6 +22,7 @@ func builtinProviders() map[string]func() provider.Provider {
 		"echo":      echo.New,
 		"gemini":    gemini.New,
 		"openai":    openai.New,
+		"vertex":    vertex.New,
 	}
 }
 

@@ -149,8 +149,10 @@ func providerOrigins(p *config.Provider) ([]string, error) {
 	if err := plugin.Configure(ctx, raw); err != nil {
 		return nil, err
 	}
-	lease, err := relayer.Relay(ctx)
-	if err != nil {
+	lease := new(provider.Relay)
+	if l, ok := plugin.(provider.Locator); ok {
+		lease.Origin = l.Origin()
+	} else if lease, err = relayer.Relay(ctx); err != nil {
 		return nil, err
 	}
 	origin, err := info.Leads(lease)

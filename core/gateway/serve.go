@@ -306,7 +306,7 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.Request, err error) {
 	if p.Dialect == s.x.Dialect {
 		r = &upstream.Request{Header: s.forward(), Query: s.endpoint.Query}
-		r.Body, err = s.bodyFor(t)
+		r.Body, err = s.bodyFor(t, p)
 	} else {
 		r, err = s.translated(t, p)
 	}
@@ -319,11 +319,17 @@ func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.
 
 // bodyFor returns the body for a target: the client's own bytes but for the model's name and what
 // the filters changed.
-func (s *serving) bodyFor(t *upstream.Target) ([]byte, error) {
-	if t.Model == s.x.Model {
+func (s *serving) bodyFor(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
+	if t.Model == s.x.Model && p.InsteadOfModel == "" {
 		return s.x.Request.Body.Bytes(), nil
 	}
 	body := s.x.Request.Body.Clone()
+	if p.InsteadOfModel != "" {
+		if err := body.Splice(dialect.InsteadOfModel(body.Raw(), &s.request, p.InsteadOfModel)); err != nil {
+			return nil, err
+		}
+		return body.Bytes(), nil
+	}
 	span, name := s.codec.SetModel(body.Raw(), &s.request, t.Model)
 	if span.Len() == 0 && len(name) == 0 {
 		return body.Bytes(), nil // the path names it

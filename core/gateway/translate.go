@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ginnel/ginnel/core/upstream"
@@ -55,6 +56,11 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 		return nil, err
 	}
 	s.lost = lost
+	if p.InsteadOfModel != "" {
+		if body, err = s.insteadOfModel(body, p); err != nil {
+			return nil, err
+		}
+	}
 	r := &upstream.Request{Body: body}
 	r.Query, r.Header = provider.Head(q.Stream)
 	for _, f := range s.forward() {
@@ -63,6 +69,16 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 		}
 	}
 	return r, nil
+}
+
+// insteadOfModel returns a body that was translated with what the plan wants in the place of the model.
+func (s *serving) insteadOfModel(body []byte, p *upstream.Plan) ([]byte, error) {
+	var read dialect.Request
+	if err := s.codecOf(p.Dialect).Request(s.x.Op, body, &read); err != nil {
+		return nil, err
+	}
+	span, member := dialect.InsteadOfModel(body, &read, p.InsteadOfModel)
+	return slices.Replace(body, span.Start, span.End, member...), nil
 }
 
 // vendors reports whether a header field says something in one vendor's words.

@@ -40,6 +40,8 @@ type Plan struct {
 	Dialect llm.Dialect // in which the provider is spoken to
 	// MaxTokensField is what the provider calls the limit of OpenAI's dialect; "" = the dialect's own.
 	MaxTokensField string
+	// InsteadOfModel is the member, as JSON, that the body has where others name the model; "" = the model.
+	InsteadOfModel string
 	Method         string
 	Path           string
 	// StreamPath is Path for a call that streams.

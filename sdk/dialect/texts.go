@@ -1,6 +1,9 @@
 package dialect
 
-import "math"
+import (
+	"bytes"
+	"math"
+)
 
 // AppendText appends the string at hand, unless it is empty, to texts; like gives what the text is
 // besides its span. It reports false, and reads nothing, where no string is at hand.
@@ -131,7 +134,22 @@ func SetModel(body []byte, read *Request, name string) (Span, []byte) {
 	if read.ModelSpan.Start > 0 {
 		return read.ModelSpan, quoted
 	}
-	member := append(append([]byte(`"model":"`), quoted...), '"')
+	return firstMember(body, append(append([]byte(`"model":"`), quoted...), '"'))
+}
+
+// InsteadOfModel returns the splice that puts a member, as JSON, in the place of the "model" of a body, an
+// object that Codec.Request has read; as its first member where it has none.
+func InsteadOfModel(body []byte, read *Request, member string) (Span, []byte) {
+	if read.ModelSpan.Start == 0 {
+		return firstMember(body, []byte(member))
+	}
+	const name = `"model"`
+	start := read.ModelSpan.Start - 1 // the value's quote; a key with escapes was refused
+	return Span{Start: bytes.LastIndex(body[:start], []byte(name)), End: read.ModelSpan.End + 1}, []byte(member)
+}
+
+// firstMember returns the splice that puts a member in front of an object's others.
+func firstMember(body, member []byte) (Span, []byte) {
 	r := NewReader(body)
 	o := r.Object(nil)
 	at := r.Pos()

@@ -74,3 +74,33 @@ func TestFaultReadsEveryShape(t *testing.T) {
 		t.Error("null is an error")
 	}
 }
+
+// TestInsteadOfModel: the member takes the model's place, wherever the words stand elsewhere in the body.
+func TestInsteadOfModel(t *testing.T) {
+	keys := NewKeys("model")
+	for body, want := range map[string]string{
+		`{"model":"m","a":1}`:                             `{"v":"1","a":1}`,
+		"{\"a\":{\"model\":\"x\"},\n \"model\" :\t\"m\"}": "{\"a\":{\"model\":\"x\"},\n \"v\":\"1\"}",
+		`{"a":"\"model\":","model":"m\"odel"}`:            `{"a":"\"model\":","v":"1"}`,
+		`{"a":1}`:                                         `{"v":"1","a":1}`,
+		`{}`:                                              `{"v":"1"}`,
+	} {
+		var read Request
+		r := NewReader([]byte(body))
+		o := r.Object(keys)
+		for key, more := r.Next(&o); more; key, more = r.Next(&o) {
+			if key == 0 {
+				read.ModelSpan, _ = r.String()
+				continue
+			}
+			r.Skip()
+		}
+		if err := r.End(); err != nil {
+			t.Fatal(err)
+		}
+		span, member := InsteadOfModel([]byte(body), &read, `"v":"1"`)
+		if got := string(slices.Replace([]byte(body), span.Start, span.End, member...)); got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+}

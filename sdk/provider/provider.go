@@ -45,6 +45,13 @@ type Relayer interface {
 	Relay(context.Context) (*Relay, error)
 }
 
+// Locator is a Relayer that asks somebody for its leases, and knows without that where they lead to.
+type Locator interface {
+	// Origin returns the Relay.Origin of the leases to come. It is called after Configure and reaches
+	// out to nobody.
+	Origin() string
+}
+
 // Invoker is a provider that answers the calls itself.
 type Invoker interface {
 	// Invoke answers a call. The context ends when the caller has hung up or the answer is complete;

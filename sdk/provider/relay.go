@@ -34,6 +34,9 @@ type Template struct {
 	// MaxTokensField is what the server calls the limit of tokens, where it speaks OpenAI's dialect and
 	// does not know "max_completion_tokens". A request that is translated is written so.
 	MaxTokensField string
+	// InsteadOfModel is the member, as JSON, that stands in the body where others name the model:
+	// `"anthropic_version":"vertex-2023-10-16"`. Empty = the body names the model as the dialect does.
+	InsteadOfModel string
 }
 
 // Match describes an answer.
