@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ginnel/ginnel/core/wasmhost/redistest"
 )
 
 // proxyWASM names the directory into which `make test-proxywasm` fetches modules that others have
@@ -220,5 +222,34 @@ pipeline "p" { filters = [filter.sanitize, filter.gpustack-token-usage] }
 	up.answer = func(string) string { return "it is " + token + " I think" }
 	if _, body = gw.post(ask("m", "which", true)); strings.Contains(streamed(body), token) || !strings.Contains(body, `"tokens_per_second":`) {
 		t.Errorf("with a filter before it: %s", body)
+	}
+}
+
+// TestOthersRateLimit: GPUStack's rate limit, in Go, counts in Redis what two gateways let pass.
+func TestOthersRateLimit(t *testing.T) {
+	othersModule(t, "gpustack-rate-limit")
+	password := madeUpToken()
+	redis := redistest.Real(t, password)
+	host, port, _ := strings.Cut(redis, ":")
+	up := newLLMServer(t)
+	hcl := relay(up.URL, othersFilter(t, "gpustack-rate-limit", fmt.Sprintf(`
+  grant = { redis = ["redis://%s"] }
+  config {
+    rule_name = "team"
+    redis = { service_name = %q, service_port = %s, password = %q, timeout = 20000 }
+    limit_combinations = [{ name = "all", is_fallback = true, query_limits = { per_hour = 3 } }]
+  }`, redis, host, port, password))+`
+pipeline "p" { filters = [filter.gpustack-rate-limit] }
+`, "m")
+	one, two := start(t, hcl), start(t, hcl)
+	for i, gw := range []*running{one, two, one} {
+		if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
+			t.Fatalf("call %d: %d %s", i, resp.StatusCode, body)
+		}
+	}
+	for _, gw := range []*running{one, two} {
+		if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 429 || !strings.Contains(body, "Too many requests") {
+			t.Errorf("one too many: %d %s", resp.StatusCode, body)
+		}
 	}
 }

@@ -218,7 +218,7 @@ func filterSchema(f *config.Filter) (*schema.Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	grant := wasmhost.Grant{HTTP: f.GrantHTTP, Reach: egress.ReachOf(f.GrantPrivate), KV: f.GrantKV, Shared: f.GrantShared}
+	grant := wasmhost.Grant{HTTP: f.GrantHTTP, Redis: f.GrantRedis, Reach: egress.ReachOf(f.GrantPrivate), KV: f.GrantKV, Shared: f.GrantShared}
 	if err := m.Granted(grant, strings.HasPrefix(f.Wasm, config.BuiltinPrefix)); err != nil {
 		return nil, err
 	}

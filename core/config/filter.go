@@ -21,7 +21,8 @@ type Filter struct {
 	GrantPrivate *bool // whether they may be at private addresses; nil = by their names
 	GrantKV      bool
 	GrantShared  bool
-	Clusters     map[string]string // names of origins of GrantHTTP, for proxy-wasm
+	GrantRedis   []string          // servers, for proxy-wasm
+	Clusters     map[string]string // names of origins of GrantHTTP and servers of GrantRedis, for proxy-wasm
 	Rates        []*Rate
 	Config       *Opaque
 	ConfigText   string // instead of Config, for proxy-wasm
@@ -60,10 +61,11 @@ func filterShape() *schema.Block {
 			{Name: "config_text", Kind: schema.String, Optional: true, Doc: "Instead of a `config` block, for a proxy-wasm module: its configuration as it expects it, such as `file(\"rules.yaml\")`."},
 			{Name: "grant", Kind: schema.Object, Optional: true, Doc: "What the filter may reach beyond the exchange; it must also ask for it in its manifest.", Fields: []schema.Attr{
 				{Name: "http", Kind: schema.Strings, Optional: true, Doc: "Origins it may call: `https://host[:port]`."},
-				{Name: "private", Kind: schema.Bool, Optional: true, Doc: "Whether the names in `http` may lead to private addresses, as in a provider block."},
+				{Name: "redis", Kind: schema.Strings, Optional: true, Doc: "For a proxy-wasm module: Redis servers it may call, `redis://host[:port]`, or `rediss://` for TLS. Names and passwords are the module's own configuration."},
+				{Name: "private", Kind: schema.Bool, Optional: true, Doc: "Whether the names in `http` and `redis` may lead to private addresses, as in a provider block."},
 				{Name: "kv", Kind: schema.Bool, Optional: true, Doc: "Whether it may keep values in the store."},
 				{Name: "shared", Kind: schema.Bool, Optional: true, Doc: "Whether one instance may serve several tenants."},
-				{Name: "clusters", Kind: schema.Map, Optional: true, Doc: "For a proxy-wasm module: the names by which it calls origins of `http`. An origin, its host, its host and port and `outbound|PORT||HOST` need none."},
+				{Name: "clusters", Kind: schema.Map, Optional: true, Doc: "For a proxy-wasm module: the names by which it calls origins of `http` and servers of `redis`. An origin, its host, its host and port and `outbound|PORT||HOST` need none."},
 			}},
 		},
 		Blocks: map[string]*schema.Block{
@@ -88,8 +90,8 @@ func (b *builder) filter(n *node) {
 		},
 		OnError:   get[string](n, "on_error"),
 		GrantHTTP: get[[]string](n, "grant.http"), GrantPrivate: optional[bool](n, "grant.private"), GrantKV: get[bool](n, "grant.kv"), GrantShared: get[bool](n, "grant.shared"),
-		Clusters: get[map[string]string](n, "grant.clusters"),
-		Config:   b.opaque(n), ConfigText: get[string](n, "config_text"),
+		GrantRedis: get[[]string](n, "grant.redis"), Clusters: get[map[string]string](n, "grant.clusters"),
+		Config: b.opaque(n), ConfigText: get[string](n, "config_text"),
 	}
 	if at := n.attrs["wasm"]; at.v != nil {
 		switch {

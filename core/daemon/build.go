@@ -180,7 +180,7 @@ func (b *builder) openFilter(f *config.Filter) error {
 		Name: f.Name, Module: module, Config: raw, Rates: rates, Builtin: builtin, Limiter: b.limiter, Observer: b.telemetry, Logger: b.log,
 		OnError: wasmhost.OnError(f.OnError), Egress: b.egress, KV: b.values,
 		Limits: wasmhost.Limits{Memory: f.Limits.Memory, Time: f.Limits.Time, HostCalls: f.Limits.HostCalls, Output: f.Limits.Output, Pause: f.Limits.Pause},
-		Grant:  wasmhost.Grant{HTTP: f.GrantHTTP, Reach: egress.ReachOf(f.GrantPrivate), KV: f.GrantKV, Shared: f.GrantShared, Clusters: f.Clusters},
+		Grant:  wasmhost.Grant{HTTP: f.GrantHTTP, Redis: f.GrantRedis, Reach: egress.ReachOf(f.GrantPrivate), KV: f.GrantKV, Shared: f.GrantShared, Clusters: f.Clusters},
 	}
 	id := key(f.Name, wasmhost.Key(wasm), string(raw), rates, f.OnError, f.Limits, spec.Grant)
 	filter, err := b.Daemon.filters.take(b.ctx, b.scope, id, func(context.Context) (*wasmhost.Filter, error) { return b.wasm.NewFilter(spec) })

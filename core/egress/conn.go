@@ -142,6 +142,27 @@ func (o *Origin) connect(ctx context.Context, by time.Time) (*conn, error) {
 	return c, nil
 }
 
+// Dial opens a connection that is not pooled, for another protocol than HTTP. What judges where the origin
+// may be, and what encrypts, are the same. The caller closes it.
+func (o *Origin) Dial(ctx context.Context) (net.Conn, error) {
+	c, err := o.connect(ctx, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	return plainConn{c.Conn, c}, nil
+}
+
+// plainConn is a connection that is somebody else's, and counted.
+type plainConn struct {
+	net.Conn
+	c *conn
+}
+
+func (p plainConn) Close() error {
+	p.c.close()
+	return nil
+}
+
 func (o *Origin) open(ctx context.Context) (*conn, error) {
 	raw, err := o.dial(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/wasmhost/outcall"
+	"github.com/ginnel/ginnel/core/wasmhost/rediscall"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 
@@ -56,9 +57,10 @@ type Spec struct {
 type Grant struct {
 	HTTP   []string     // origins
 	Reach  egress.Reach // which addresses their names may lead to
+	Redis  []string     // servers, for proxy-wasm
 	KV     bool
 	Shared bool // one instance may serve several tenants
-	// Clusters are the names by which a proxy-wasm module calls origins of HTTP.
+	// Clusters are the names by which a proxy-wasm module calls origins of HTTP and servers of Redis.
 	Clusters map[string]string
 }
 
@@ -101,7 +103,8 @@ type Filter struct {
 	breaker breaker
 	making  backoff
 	origins *outcall.Origins // nil where it may make no calls
-	ticker  *ticker          // nil where it does not tick
+	redis   *rediscall.Servers
+	ticker  *ticker // nil where it does not tick
 	kv      KV
 
 	mu   sync.Mutex // protects the writing of sets
@@ -145,6 +148,12 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 			return nil, fmt.Errorf("filter %s: grant: %w", s.Name, err)
 		}
 	}
+	if s.Module.Manifest.Proxy != "" && len(s.Grant.Redis) > 0 {
+		var err error
+		if f.redis, err = rediscall.Open(s.Egress, s.Grant.Redis, s.Grant.Reach); err != nil {
+			return nil, fmt.Errorf("filter %s: grant: %w", s.Name, err)
+		}
+	}
 	if s.Module.Manifest.Proxy != "" {
 		if err := f.openProxy(s); err != nil {
 			return nil, err
@@ -177,11 +186,20 @@ func (m *Manifest) Granted(g Grant, builtin bool) error {
 	case m.Has(CapShared) && !builtin && !g.Shared:
 		return fmt.Errorf("its manifest asks to serve several tenants with one instance; grant = { shared = true } allows it: %w", ErrGrant)
 	}
-	o, err := outcall.Open(egress.New(egress.Needs{}), g.HTTP, g.Reach)
+	if m.Proxy == "" && len(g.Redis) > 0 {
+		return fmt.Errorf("grant.redis is for a proxy-wasm module: %w", ErrGrant)
+	}
+	transport := egress.New(egress.Needs{})
+	o, err := outcall.Open(transport, g.HTTP, g.Reach)
 	if err != nil {
 		return fmt.Errorf("grant: %w", err)
 	}
 	o.Close()
+	r, err := rediscall.Open(transport, g.Redis, g.Reach)
+	if err != nil {
+		return fmt.Errorf("grant: %w", err)
+	}
+	r.Close()
 	return nil
 }
 
@@ -210,7 +228,7 @@ func (s *Spec) check(l Limits) error {
 	if err := m.Granted(s.Grant, s.Builtin); err != nil {
 		return err
 	}
-	if (m.Has(CapHTTP) || len(s.Grant.HTTP) > 0) && s.Egress == nil || m.Has(CapKV) && s.KV == nil {
+	if (m.Has(CapHTTP) || len(s.Grant.HTTP)+len(s.Grant.Redis) > 0) && s.Egress == nil || m.Has(CapKV) && s.KV == nil {
 		return fmt.Errorf("its manifest asks for calls or values, and there is no way to them: %w", ErrGrant)
 	}
 	if m.Has(CapRate) && s.Limiter == nil {
@@ -394,6 +412,9 @@ func (f *Filter) Close(context.Context) error {
 		f.vms.close()
 	} else {
 		f.pool.close()
+	}
+	if f.redis != nil {
+		f.redis.Close()
 	}
 	f.dropSets()
 	f.host.leave(f)

@@ -22,9 +22,9 @@ func proxyHTTPCall(in *instance, st []uint64) proxywasm.Status {
 		return proxywasm.InvalidMemory
 	}
 	v := in.vm
-	origin, known := v.set.cluster(string(cluster))
+	origin, known := v.set.clusters.find(string(cluster))
 	fields, err := proxywasm.ParsePairs(head, maxHeaders)
-	if err != nil || !known || v.set.filter.origins == nil {
+	if err != nil || !known || !isOrigin(origin) || v.set.filter.origins == nil {
 		return proxywasm.BadArgument
 	}
 	r := outcall.Request{Body: body, Timeout: time.Duration(api.DecodeU32(st[8])) * time.Millisecond}
@@ -45,7 +45,7 @@ func proxyHTTPCall(in *instance, st []uint64) proxywasm.Status {
 	if r.Method == "" || r.URL == "" || authority == "" {
 		return proxywasm.BadArgument
 	}
-	if v.calls >= maxVMCalls {
+	if !v.mayCall() {
 		return proxywasm.InternalFailure
 	}
 	in.emit(len(head) + len(body))
@@ -83,12 +83,18 @@ func (v *proxyVM) send(r outcall.Request) (uint32, proxywasm.Status) {
 	return id, proxywasm.OK
 }
 
+// mayCall reports whether there is room for another call.
+func (v *proxyVM) mayCall() bool {
+	return v.calls < maxVMCalls && (v.effective == nil || v.effective.began < maxCalls)
+}
+
 // number counts a call and returns its id.
 func (v *proxyVM) number() uint32 {
 	v.calls++
 	v.started++
 	if v.effective != nil {
 		v.effective.calls++
+		v.effective.began++
 	}
 	return v.started
 }

@@ -9,11 +9,15 @@ import (
 
 // openProxy finishes the making of a filter whose module speaks proxy-wasm.
 func (f *Filter) openProxy(s Spec) error {
-	f.vms = f.newProxyVMs(clusters(s.Grant))
-	for name, origin := range s.Grant.Clusters {
-		if !granted(s.Grant.HTTP, origin) {
+	f.vms = f.newProxyVMs(clustersOf(s.Grant))
+	for name, at := range s.Grant.Clusters {
+		list, of := "http", s.Grant.HTTP
+		if !isOrigin(at) {
+			list, of = "redis", s.Grant.Redis
+		}
+		if !granted(of, at) {
 			f.Close(context.Background())
-			return fmt.Errorf("filter %s: the cluster %q is at %s, which grant.http does not name: %w", s.Name, name, origin, ErrGrant)
+			return fmt.Errorf("filter %s: the cluster %q is at %s, which grant.%s does not name: %w", s.Name, name, at, list, ErrGrant)
 		}
 	}
 	if err := f.vms.prepare(); err != nil {
@@ -23,52 +27,61 @@ func (f *Filter) openProxy(s Spec) error {
 	return nil
 }
 
-func granted(origins []string, origin string) bool {
-	for _, o := range origins {
-		if strings.TrimSuffix(o, "/") == strings.TrimSuffix(origin, "/") {
+func granted(places []string, place string) bool {
+	for _, p := range places {
+		if strings.TrimSuffix(p, "/") == strings.TrimSuffix(place, "/") {
 			return true
 		}
 	}
 	return false
 }
 
-// clusters maps the names that a guest may call by to the granted origins: those of the grant, the
-// origin itself, its host, and its host and port.
-func clusters(g Grant) map[string]string {
-	all := make(map[string]string)
-	for _, origin := range g.HTTP {
-		u, err := url.Parse(origin)
+// isOrigin reports whether a place is called by HTTP.
+func isOrigin(place string) bool { return strings.HasPrefix(strings.ToLower(place), "http") }
+
+// clusters are the granted places, as scheme://host[:port], by the names that guests use.
+type clusters map[string]string
+
+// usualPorts are the ports of URLs without one.
+var usualPorts = map[string]string{"http": "80", "https": "443", "redis": "6379", "rediss": "6379"}
+
+// clustersOf names the granted places: those of the grant, the place itself, its host, and its host and
+// port.
+func clustersOf(g Grant) clusters {
+	all := make(clusters)
+	for _, place := range append(append([]string(nil), g.HTTP...), g.Redis...) {
+		u, err := url.Parse(place)
 		if err != nil || u.Host == "" {
 			continue // what makes the calls refuses it
 		}
 		at := u.Scheme + "://" + u.Host
 		port := u.Port()
 		if port == "" {
-			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+			port = usualPorts[u.Scheme]
 		}
-		for _, name := range []string{origin, at, u.Hostname(), u.Host, u.Hostname() + ":" + port} {
+		for _, name := range []string{place, at, u.Hostname(), u.Host, u.Hostname() + ":" + port} {
 			if _, taken := all[name]; !taken {
 				all[name] = at
 			}
 		}
 	}
-	for name, origin := range g.Clusters {
-		all[name] = strings.TrimSuffix(origin, "/")
+	for name, place := range g.Clusters {
+		all[name] = strings.TrimSuffix(place, "/")
 	}
 	return all
 }
 
-// cluster returns the origin of a cluster's name. Envoy's own form, outbound|PORT||HOST, means the
-// host and the port.
-func (set *proxyVMs) cluster(name string) (string, bool) {
-	if origin, ok := set.clusters[name]; ok {
-		return origin, true
+// find returns the place of a cluster's name. Envoy's own form, outbound|PORT||HOST, means the host and
+// the port.
+func (c clusters) find(name string) (string, bool) {
+	if place, ok := c[name]; ok {
+		return place, true
 	}
 	parts := strings.Split(name, "|")
 	if len(parts) == 4 && parts[0] == "outbound" {
 		for _, host := range []string{parts[3], strings.TrimSuffix(parts[3], ".dns"), strings.TrimSuffix(parts[3], ".static")} {
-			if origin, ok := set.clusters[host+":"+parts[1]]; ok {
-				return origin, true
+			if place, ok := c[host+":"+parts[1]]; ok {
+				return place, true
 			}
 		}
 	}

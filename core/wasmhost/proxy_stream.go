@@ -32,7 +32,9 @@ type proxyStream struct {
 	closed    bool
 	finishing bool // on_done said that it is not over
 	answer    *exchange.Answer
-	calls     int // under way that it began
+	calls     int         // under way that it began
+	began     int         // in all
+	deadline  *time.Timer // of what on_done put off
 
 	body     []byte // of the callback
 	dirty    bool   // body is not the exchange's own
@@ -263,8 +265,7 @@ func (s *proxyStream) done() error {
 		ok, err = v.callback(s, 0, "proxy_on_done", uint64(s.id))
 	}
 	if err == nil && uint32(ok) == 0 && v.streams[s.id] == s {
-		s.finishing = true
-		v.pending = append(v.pending, s)
+		v.linger(s)
 	} else if err == nil {
 		err = v.release(s)
 	}
@@ -273,4 +274,24 @@ func (s *proxyStream) done() error {
 		v.set.broke(v, "done", err)
 	}
 	return nil
+}
+
+// linger keeps a context whose guest says that it is not done, until proxy_done or limits.pause. The
+// caller has the turn.
+func (v *proxyVM) linger(s *proxyStream) {
+	s.finishing = true
+	v.pending = append(v.pending, s)
+	s.deadline = time.AfterFunc(v.in.filter.limits.Pause, func() {
+		if !v.set.enter() {
+			return
+		}
+		defer v.set.work.Done()
+		if v.enter(v.ctx) != nil {
+			return
+		}
+		defer v.exit()
+		if err := v.release(s); err != nil {
+			v.set.broke(v, "done", err)
+		}
+	})
 }

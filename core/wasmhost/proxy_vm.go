@@ -10,6 +10,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/wasmhost/proxywasm"
+	"github.com/ginnel/ginnel/core/wasmhost/rediscall"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -20,7 +21,8 @@ const (
 
 	maxReady    = 16 // queues that one callback makes ready
 	maxPending  = 1024
-	maxVMCalls  = 64 // HTTP calls under way
+	maxVMCalls  = 64 // calls under way
+	maxCalls    = 64 // that one exchange begins, in all
 	maxPseudo   = 8 << 10
 	maxProperty = 8 << 10
 )
@@ -50,7 +52,8 @@ type proxyVM struct {
 	config    []byte
 	calls     int // under way
 	started   uint32
-	call      *proxyAnswer // during on_http_call_response
+	call      *proxyAnswer                 // during on_http_call_response and on_redis_call_response
+	redis     map[string]*rediscall.Client // by the cluster's name that init was called with
 	period    time.Duration
 	timer     *time.Timer
 	adopted   bool
@@ -245,6 +248,9 @@ func (v *proxyVM) release(s *proxyStream) error {
 		}
 	}
 	delete(v.streams, s.id)
+	if s.deadline != nil {
+		s.deadline.Stop()
+	}
 	for i, p := range v.pending {
 		if p == s {
 			v.pending = append(v.pending[:i], v.pending[i+1:]...)
@@ -304,8 +310,14 @@ func (v *proxyVM) kill() {
 	v.set.forget(v)
 	for _, s := range v.streams {
 		s.signal()
+		if s.deadline != nil {
+			s.deadline.Stop()
+		}
 	}
 	v.streams, v.pending, v.finished = nil, nil, nil
+	for _, c := range v.redis {
+		c.Close()
+	}
 	v.in.close()
 }
 

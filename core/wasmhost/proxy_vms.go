@@ -26,7 +26,7 @@ var errTenants = errors.New("more tenants at once than it may have instances")
 type proxyVMs struct {
 	filter   *Filter
 	most     int
-	clusters map[string]string // the granted origins by the names that guests use
+	clusters clusters
 	ctx      context.Context
 	cancel   context.CancelFunc
 	stored   atomic.Int64
@@ -48,7 +48,7 @@ type vmPlace struct {
 	err   error
 }
 
-func (f *Filter) newProxyVMs(clusters map[string]string) *proxyVMs {
+func (f *Filter) newProxyVMs(clusters clusters) *proxyVMs {
 	set := &proxyVMs{filter: f, most: f.limits.Instances, clusters: clusters, all: make(map[string]*vmPlace), stores: make(map[string]*proxywasm.Store)}
 	set.ctx, set.cancel = context.WithCancel(context.Background())
 	return set

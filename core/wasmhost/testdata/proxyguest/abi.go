@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/binary"
+	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -52,6 +54,12 @@ func hostSetContext(id uint32) uint32
 
 //go:wasmimport env proxy_http_call
 func hostCall(up *byte, un uint32, hp *byte, hn uint32, bp *byte, bn uint32, tp *byte, tn uint32, timeout uint32, id *uint32) uint32
+
+//go:wasmimport env proxy_redis_init
+func hostRedisInit(cp *byte, cn uint32, up *byte, un uint32, pp *byte, pn uint32, timeout uint32) uint32
+
+//go:wasmimport env proxy_redis_call
+func hostRedisCall(cp *byte, cn uint32, qp *byte, qn uint32, id *uint32) uint32
 
 //go:wasmimport env proxy_grpc_cancel
 func hostGRPCCancel(id uint32) uint32
@@ -203,4 +211,20 @@ func respond(status uint32, details, body string, fields ...string) uint32 {
 	bp, bn := ptr(body)
 	hp, hn := ptr(pairs(fields...))
 	return hostRespond(status, dp, dn, bp, bn, hp, hn, 0xffffffff)
+}
+
+// redis calls one command of a cluster, whose name may have options behind it.
+func redis(cluster, password string, timeout uint32, command []string) (init, id, status uint32) {
+	cp, cn := ptr(cluster)
+	pp, pn := ptr(password)
+	init = hostRedisInit(cp, cn, nil, 0, pp, pn, timeout)
+	query := "*" + strconv.Itoa(len(command)) + "\r\n"
+	for _, w := range command {
+		query += "$" + strconv.Itoa(len(w)) + "\r\n" + w + "\r\n"
+	}
+	name, _, _ := strings.Cut(cluster, "?")
+	cp, cn = ptr(name)
+	qp, qn := ptr(query)
+	status = hostRedisCall(cp, cn, qp, qn, &id)
+	return init, id, status
 }

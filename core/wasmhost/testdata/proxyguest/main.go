@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -143,6 +144,15 @@ func onRequestHeaders(id, count, end uint32) uint32 {
 			calls[call] = id
 			return 1
 		}
+	case "redis": // cluster@password@timeout@command, in words
+		parts := strings.SplitN(rest, "@", 4)
+		wait, _ := strconv.Atoi(parts[2])
+		init, id2, status := redis(parts[0], parts[1], uint32(wait), strings.Split(parts[3], "+"))
+		say("%d %d", init, status)
+		if status == 0 {
+			calls[id2] = id
+			return 1
+		}
 	case "pause":
 		return 1
 	case "remember":
@@ -248,6 +258,16 @@ func onCallResponse(_, call, fields, size, _ uint32) {
 		return
 	}
 	setField(hostReplaceField, 0, "x-called", text)
+	hostContinue(0)
+}
+
+//go:wasmexport proxy_on_redis_call_response
+func onRedisResponse(_, call, status, size uint32) {
+	id := calls[call]
+	delete(calls, call)
+	text, _ := buffer(9, 0, size)
+	hostSetContext(id)
+	say("%d %q", status, text)
 	hostContinue(0)
 }
 
