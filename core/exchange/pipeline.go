@@ -62,6 +62,11 @@ type stage struct {
 // Flow begins an exchange's way.
 func (p *Pipeline) Flow(x *Exchange) *Flow { return &Flow{pipeline: p, x: x} }
 
+// SeesAnswers reports whether a filter looks at what the upstream says.
+func (f *Flow) SeesAnswers() bool {
+	return f.pipeline.phases&(PhaseResponseBody|PhaseDelta|PhaseEvent) != 0
+}
+
 // By returns the name of the filter whose verdict ended the exchange, or "".
 func (f *Flow) By() string { return f.by }
 
@@ -138,7 +143,7 @@ func wholes(texts []Text) (all []*Window) {
 		t := &texts[i]
 		w := known[t.Channel]
 		if w == nil || t.Whole {
-			w = &Window{Channel: t.Channel, Role: t.Role}
+			w = &Window{Channel: t.Channel, Role: t.Role, Key: t.Key}
 			all = append(all, w)
 		}
 		if !t.Whole {
@@ -363,14 +368,14 @@ func (f *Flow) final(ctx context.Context, s *stage, i int) (Verdict, error) {
 // window returns the stage's window for the channel of a text: for a whole one, a window of its own.
 func (s *stage) window(t *Text) *Window {
 	if t.Whole {
-		return &Window{Channel: t.Channel, Role: t.Role, Final: true}
+		return &Window{Channel: t.Channel, Role: t.Role, Key: t.Key, Final: true}
 	}
 	for _, w := range s.windows {
 		if w.Channel == t.Channel {
 			return w
 		}
 	}
-	w := &Window{Channel: t.Channel, Role: t.Role}
+	w := &Window{Channel: t.Channel, Role: t.Role, Key: t.Key}
 	s.windows = append(s.windows, w)
 	return w
 }

@@ -43,6 +43,7 @@ type Window struct {
 	Channel dialect.Channel
 	Role    dialect.Role
 	Final   bool // nothing follows in this channel
+	Key     bool // it names a member of a tool call's arguments
 
 	pieces []piece
 	bytes  []byte

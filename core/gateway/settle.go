@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
@@ -71,6 +72,9 @@ func (s *serving) report() {
 	e.Status, e.Class, e.Err, e.Out = s.status, s.class, s.err, s.out
 	if s.flow != nil {
 		e.Filter = s.flow.By()
+		if s.flow.SeesAnswers() {
+			e.Err, e.Finish = unquoted(e.Err), finishWord(e.Finish)
+		}
 	}
 	if s.model != nil {
 		e.Model = s.model.Name
@@ -87,4 +91,23 @@ func (s *serving) report() {
 		e.Tries = tries(a)
 	}
 	s.Telemetry.Finish(s.ctx, &e)
+}
+
+// unquoted returns an error without an upstream's own words: a filter that looks at answers has not seen
+// these, and a log keeps them.
+func unquoted(err error) error {
+	var e *llm.Error
+	if !errors.As(err, &e) || !e.Quoted {
+		return err
+	}
+	return &llm.Error{Code: e.Code, Status: e.Status, Message: "the upstream reported an error; its words are not kept, because a filter looks at answers"}
+}
+
+// finishWord returns an answer's reason to end if it has the form of one: letters and underscores.
+func finishWord(s string) string {
+	const longest = 32
+	if len(s) > longest || strings.ContainsFunc(s, func(c rune) bool { return c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') }) {
+		return "other"
+	}
+	return s
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/store"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/filter/abi"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -167,6 +168,7 @@ var conformances = []conformance{
 
 	{"request_text", `text_info 0`, fmt.Sprint(int(dialect.RoleUser))},
 	{"request_text", `text_info 9`, "-1"},
+	{"delta", `text_info 0`, fmt.Sprint(abi.KeyBit)},
 	{"delta", `text_info 1`, "-1"},
 	{"request_head", `text_info 0`, "-5"},
 
@@ -356,7 +358,7 @@ func conformAt(t *testing.T, f *Filter, kv *store.KV, x *exchange.Exchange, at s
 			t.Fatal(err)
 		}
 		x.Query = "raw"
-		text := dialect.Text{Span: dialect.Span{Start: 0, End: 4}, Channel: dialect.Channel{Choice: 2}}
+		text := dialect.Text{Span: dialect.Span{Start: 0, End: 4}, Channel: dialect.Channel{Choice: 2}, Key: true}
 		e := &exchange.Event{Body: exchange.NewBody([]byte("text"), []dialect.Text{text})}
 		if _, err := flow.Event(t.Context(), e, func(*exchange.Event) {}); err != nil {
 			t.Fatal(err)

@@ -119,9 +119,16 @@ func importTextInfo(in *instance, st []uint64) {
 		if w.Final {
 			info |= abi.FinalBit
 		}
+		if w.Key {
+			info |= abi.KeyBit
+		}
 		result(st, info)
 		return
 	}
 	t := in.x.Request.Body.Text(int(i))
-	result(st, int(t.Role)|int(t.Channel.Kind)<<abi.KindShift)
+	info := int(t.Role) | int(t.Channel.Kind)<<abi.KindShift
+	if t.Key {
+		info |= abi.KeyBit
+	}
+	result(st, info)
 }

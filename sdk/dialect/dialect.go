@@ -58,6 +58,7 @@ type Text struct {
 	Role    Role
 	Channel Channel // Kind is Channel.Kind; Choice and Block matter in answers only
 	Nested  bool    // it is a JSON text itself, or a piece of one
+	Key     bool    // it names a member of a tool call's arguments, which a model chose
 	Whole   bool    // of a stream: nothing is added to it by other events, whatever the channel
 }
 

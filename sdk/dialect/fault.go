@@ -170,7 +170,7 @@ func (f *Fault) Error() *llm.Error {
 	if f.status != 0 {
 		e.Code = CodeOfStatus(f.status)
 	}
-	if e.Message == "" {
+	if e.Quoted = e.Message != ""; !e.Quoted {
 		e.Message = "the upstream reported an error"
 	}
 	return e

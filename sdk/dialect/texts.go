@@ -17,13 +17,19 @@ func (r *Reader) AppendText(texts []Text, like Text) ([]Text, bool) {
 }
 
 // AppendStrings appends every string of the value at hand, whose keys are its author's: none is
-// refused, and one that stands twice gives both its texts.
+// refused, and one that stands twice gives both its texts. The keys of arguments are texts too: their
+// author is a model.
 func (r *Reader) AppendStrings(texts []Text, like Text) []Text {
 	switch r.Type() {
 	case TypeObject:
 		for o := r.Object(nil); ; {
 			if _, ok := r.Next(&o); !ok {
 				return texts
+			}
+			if like.Channel.Kind == KindArguments && o.Key.Len() > 0 {
+				key := like
+				key.Span, key.Key, key.Whole = o.Key, true, true
+				texts = append(texts, key)
 			}
 			texts = r.AppendStrings(texts, like)
 		}

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -101,6 +102,28 @@ func TestInsteadOfModel(t *testing.T) {
 		span, member := InsteadOfModel([]byte(body), &read, `"v":"1"`)
 		if got := string(slices.Replace([]byte(body), span.Start, span.End, member...)); got != want {
 			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+}
+
+// TestKeysOfArguments are texts, at any depth, and those of anything else are not.
+func TestKeysOfArguments(t *testing.T) {
+	const body = `{"a":"x","b":[{"c":{"":1,"d":"y"}}],"a":2}`
+	for kind, want := range map[Kind]string{KindArguments: "*a x *b *c *d y *a", KindToolResult: "x y", KindStructured: "x y"} {
+		r := NewReader([]byte(body))
+		var got []string
+		for _, x := range r.AppendStrings(nil, Text{Channel: Channel{Kind: kind}}) {
+			word := body[x.Span.Start:x.Span.End]
+			if x.Key {
+				word = "*" + word
+			}
+			if x.Whole != x.Key {
+				t.Errorf("%s: %+v", word, x)
+			}
+			got = append(got, word)
+		}
+		if s := strings.Join(got, " "); r.End() != nil || s != want {
+			t.Errorf("%d: %s, want %s", kind, s, want)
 		}
 	}
 }

@@ -52,6 +52,12 @@ func (t Text) Info() (Role, Kind) {
 	return Role(n & abi.RoleMask), Kind(n >> abi.KindShift & 0xff)
 }
 
+// Key reports whether the text names a member of a tool call's arguments, which the model chose.
+func (t Text) Key() bool {
+	n := sysTextInfo(t.index)
+	return n >= 0 && n&abi.KeyBit != 0
+}
+
 // Len returns the number of bytes of the text.
 func (t Text) Len() int { return max(0, int(sysTextGet(t.index, nil))) }
 

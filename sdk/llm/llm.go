@@ -209,6 +209,8 @@ type Error struct {
 	Status     int           // HTTP status; 0 = the code's own
 	RetryAfter time.Duration // 0 = not said
 	Message    string
+	// Quoted: the message is the upstream's own words, which may repeat what a model or a client said.
+	Quoted bool
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

@@ -171,7 +171,7 @@ func TestRequestTexts(t *testing.T) {
 func check(t *testing.T, body string, texts []dialect.Text, want []said) {
 	t.Helper()
 	var got []said
-	for _, x := range texts {
+	for _, x := range values(texts) {
 		got = append(got, said{string(dialect.AppendUnquoted(nil, []byte(body)[x.Span.Start:x.Span.End])), x.Role, x.Channel.Kind})
 	}
 	if len(got) != len(want) {
@@ -199,8 +199,8 @@ func TestAnswerTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, body, a.Texts, []said{{"hm", assistant, think}, {"a", assistant, words}, {"ct", assistant, words}, {"f", assistant, form}, {"v", assistant, args}, {"mr", gave, result}, {"no", assistant, refusal}})
-	for i, block := range []int16{0, 1, 1, 2, 2, 3, 0} {
-		if a.Texts[i].Channel.Block != block {
+	for i, block := range []int16{0, 1, 1, 2, 2, 2, 3, 0} { // the key of an argument is a text, too
+		if a.Texts[i].Channel.Block != block || a.Texts[i].Key != (i == 4) {
 			t.Errorf("text %d: %+v", i, a.Texts[i])
 		}
 	}
@@ -325,7 +325,7 @@ func TestEvents(t *testing.T) {
 		{`{"type":"content_block_start","index":2,"content_block":{"type":"thinking","thinking":"a","signature":""}}`, []text{at(2, think)}, true, ""},
 		{`{"type":"content_block_start","index":2,"content_block":{"type":"redacted_thinking","data":"AAAA"}}`, nil, true, ""},
 		{`{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}`, []text{whole(3, form)}, true, ""},
-		{`{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t","name":"","input":{"k":"v"}}}`, []text{whole(3, args)}, true, ""},
+		{`{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t","name":"","input":{"k":"v"}}}`, []text{whole(3, args), whole(3, args)}, true, ""},
 		{`{"type":"content_block_start","index":4,"content_block":{"type":"web_search_tool_result","tool_use_id":"t","content":[{"type":"web_search_result","title":"a","url":"b","encrypted_content":"c"}]}}`, []text{whole(4, result), whole(4, result)}, true, ""},
 		{`{"type":"content_block_start","index":5,"content_block":{"type":"compaction","content":null}}`, nil, false, ""},
 		{`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a"}}`, []text{at(1, words)}, true, ""},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -105,14 +106,19 @@ func oracle(t *testing.T, data []byte, under ...string) []string {
 // found lists the texts that the codec found, in the same form.
 func found(data []byte, texts []dialect.Text) []string {
 	var out []string
-	for i, x := range texts {
-		if i > 0 && x.Span.Start < texts[i-1].Span.End {
+	for i, x := range values(texts) {
+		if i > 0 && x.Span.Start < values(texts)[i-1].Span.End {
 			return []string{"texts out of order"}
 		}
 		out = append(out, string(dialect.AppendUnquoted(nil, data[x.Span.Start:x.Span.End])))
 	}
 	sort.Strings(out)
 	return out
+}
+
+// values returns the texts that are no keys, which the oracle does not know of.
+func values(texts []dialect.Text) []dialect.Text {
+	return slices.DeleteFunc(slices.Clone(texts), func(x dialect.Text) bool { return x.Key })
 }
 
 func same(t *testing.T, name string, got, want []string) {
@@ -193,7 +199,7 @@ func TestRecordedRequestsAreReadAsTheStandardLibraryReadsThem(t *testing.T) {
 		}
 		want := oracle(t, body, "messages", "system", "tools", "metadata", "context_management", "output_config")
 		same(t, r.Name, found(body, q.Texts), want)
-		marked(t, r.Name, body, q.Texts)
+		marked(t, r.Name, body, values(q.Texts))
 		var plain struct {
 			Model     string
 			Stream    bool
@@ -266,7 +272,7 @@ func TestRecordedAnswersAreReadAsTheStandardLibraryReadsThem(t *testing.T) {
 			continue
 		}
 		same(t, r.Name, found(r.Response.Body, a.Texts), oracle(t, r.Response.Body, "content"))
-		marked(t, r.Name, r.Response.Body, a.Texts)
+		marked(t, r.Name, r.Response.Body, values(a.Texts))
 		var plain struct {
 			Model  string
 			Stop   *string `json:"stop_reason"`

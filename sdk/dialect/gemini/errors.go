@@ -102,7 +102,7 @@ func readError(r *dialect.Reader) *llm.Error {
 		f.message = word(r)
 	}
 	e := &llm.Error{Code: f.llmCode(), Status: f.code, RetryAfter: f.retry, Message: f.message}
-	if e.Message == "" {
+	if e.Quoted = e.Message != ""; !e.Quoted {
 		e.Message = "the upstream reported an error"
 	}
 	return e

@@ -170,7 +170,7 @@ func TestRequestTexts(t *testing.T) {
 			continue
 		}
 		var got []want
-		for _, x := range q.Texts {
+		for _, x := range values(q.Texts) {
 			got = append(got, want{string(dialect.AppendUnquoted(nil, []byte(c.body)[x.Span.Start:x.Span.End])), x.Role, x.Channel.Kind})
 		}
 		if !slices.Equal(got, c.texts) || q.Unseen != c.unseen {
@@ -267,7 +267,7 @@ func TestEvents(t *testing.T) {
 			continue
 		}
 		var got []want
-		for _, x := range e.Texts {
+		for _, x := range values(e.Texts) {
 			got = append(got, want{c.payload[x.Span.Start:x.Span.End], x.Channel, x.Whole})
 		}
 		if !slices.Equal(got, c.texts) || e.Finish != c.finish || e.First != c.first || e.End || e.UsageOnly || len(e.Closed) > 0 {

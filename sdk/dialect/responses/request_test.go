@@ -32,7 +32,7 @@ type want struct {
 }
 
 func wants(data []byte, texts []dialect.Text) (got []want) {
-	for _, x := range texts {
+	for _, x := range values(texts) {
 		got = append(got, want{string(dialect.AppendUnquoted(nil, data[x.Span.Start:x.Span.End])), x.Role, x.Channel.Kind})
 	}
 	return got

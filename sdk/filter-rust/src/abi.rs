@@ -129,11 +129,12 @@ pub const PSEUDO_URL: &str = ":url";
 /// absent: GET, or POST where there is a body
 pub const PSEUDO_METHOD: &str = ":method";
 
-// text_info packs a text's role and kind (the numbers of sdk/dialect) and whether its channel ends
-// with it.
+// text_info packs a text's role and kind (the numbers of sdk/dialect), whether its channel ends
+// with it, and whether it names a member of a tool call's arguments.
 pub const ROLE_MASK: i32 = 255;
 pub const KIND_SHIFT: i32 = 8;
 pub const FINAL_BIT: i32 = 65536;
+pub const KEY_BIT: i32 = 131072;
 
 // The sources of scan.
 /// text i of the conversation, or the window as it stands

@@ -64,6 +64,11 @@ impl Text {
         }
     }
 
+    /// Reports whether the text names a member of a tool call's arguments, which the model chose.
+    pub fn is_key(&self) -> bool {
+        self.info() & abi::KEY_BIT != 0
+    }
+
     /// Returns the number of bytes of the text.
     pub fn len(&self) -> usize {
         unsafe { sys::text_get(self.0, core::ptr::null_mut(), 0) }.max(0) as usize

@@ -122,12 +122,13 @@ const (
 	PseudoMethod = ":method" // absent: GET, or POST where there is a body
 )
 
-// text_info packs a text's role and kind (the numbers of sdk/dialect) and whether its channel ends
-// with it.
+// text_info packs a text's role and kind (the numbers of sdk/dialect), whether its channel ends
+// with it, and whether it names a member of a tool call's arguments.
 const (
 	RoleMask  = 0xff
 	KindShift = 8
 	FinalBit  = 1 << 16
+	KeyBit    = 1 << 17
 )
 
 // The sources of scan.
