@@ -12,6 +12,13 @@ import (
 // MaxHeld bounds the bytes of the events that one filter of one stream holds back.
 const MaxHeld = 1 << 20
 
+// MaxWindows bounds the channels that one stream has open at once: an upstream numbers its choices and
+// blocks as it likes.
+const MaxWindows = 1024
+
+// ErrWindows is the error of a stream with more than MaxWindows.
+var ErrWindows = errors.New("the answer has too many texts open at once")
+
 // ErrHeld is the error of a filter that held back more than MaxHeld.
 var ErrHeld = errors.New("filter holds back too much of the stream")
 
@@ -271,6 +278,9 @@ func (f *Flow) admit(ctx context.Context, i int, e *Event, out func(*Event)) (Ve
 				continue
 			}
 			w := s.window(&e.Body.texts[t])
+			if w == nil {
+				return Verdict{}, ErrWindows
+			}
 			w.add(e, &e.Body.texts[t])
 			if v, err := f.delta(ctx, s, w); err != nil || v.Action == Close {
 				return v, err
@@ -365,7 +375,8 @@ func (f *Flow) final(ctx context.Context, s *stage, i int) (Verdict, error) {
 	return f.delta(ctx, s, w)
 }
 
-// window returns the stage's window for the channel of a text: for a whole one, a window of its own.
+// window returns the stage's window for the channel of a text: for a whole one, a window of its own; nil
+// where there are too many.
 func (s *stage) window(t *Text) *Window {
 	if t.Whole {
 		return &Window{Channel: t.Channel, Role: t.Role, Key: t.Key, Final: true}
@@ -374,6 +385,9 @@ func (s *stage) window(t *Text) *Window {
 		if w.Channel == t.Channel {
 			return w
 		}
+	}
+	if len(s.windows) >= MaxWindows {
+		return nil
 	}
 	w := &Window{Channel: t.Channel, Role: t.Role, Key: t.Key}
 	s.windows = append(s.windows, w)

@@ -326,3 +326,16 @@ func TestUnaryTextsAreFinalWindows(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenTextsAreBounded: an upstream that begins texts without end is stopped.
+func TestOpenTextsAreBounded(t *testing.T) {
+	ctx := context.Background()
+	flow := NewPipeline("p", filter{"patient", PhaseDelta, func(Phase, *Exchange) (Verdict, error) { return Verdict{Action: Hold}, nil }}).Flow(New(ctx))
+	flow.Request(ctx)
+	for i := range MaxWindows + 1 {
+		_, err := flow.Event(ctx, delta(dialect.Channel{Block: int16(i)}, "x"), func(*Event) { t.Error("a held event came out") })
+		if last := i == MaxWindows; last != errors.Is(err, ErrWindows) || !last && err != nil {
+			t.Fatalf("text %d: %v", i, err)
+		}
+	}
+}

@@ -88,6 +88,29 @@ func TestBuiltinRatelimitNeedsItsBlock(t *testing.T) {
 	}
 }
 
+// TestARefusedRuleSaysWhy, with its name: the guest itself learns no more than that its rules are invalid.
+func TestARefusedRuleSaysWhy(t *testing.T) {
+	h, _ := guest(t)
+	wasm, err := os.ReadFile("../../filters/sanitize/sanitize.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := h.Open(t.Context(), wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close(t.Context())
+	for _, c := range []struct{ rule, want string }{
+		{`{"acme":{"class":"secrets","pattern":"a(b"}}`, "rule acme: error parsing regexp: missing closing )"},
+		{`{"acme":{"class":"secrets","pattern":"ACME-[0-9]{2}","yes":["ACME-1"]}}`, "acme"},
+	} {
+		_, err := h.NewFilter(Spec{Name: "s", Module: m, Config: []byte(`{"rule":` + c.rule + `}`), Limiter: newLimiter(), Builtin: true, Limits: patient})
+		if err == nil || !strings.Contains(err.Error(), "it refuses its config: rules: invalid") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.rule, err)
+		}
+	}
+}
+
 func gone() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -59,6 +59,7 @@ type call struct {
 	output  int64  // bytes that may still be written
 	lines   int    // log lines that are left
 	cry     string // the first error that it logged or line that it printed
+	refused error  // why rules that it had compiled were refused
 
 	out     []byte
 	written bool // out was called

@@ -173,7 +173,7 @@ var conformances = []conformance{
 	{"request_head", `text_info 0`, "-5"},
 
 	{"init", `scan_compile "rule\x20w\n\x20\x20class\x20test\n\x20\x20pattern\x20other[0-9]{4}\n"`, "0"},
-	{"init", `scan_compile "nonsense"`, "-3"},
+	{"init", `scan_compile "nonsense"`, `-3: line 1: "nonsense" before the first rule`},
 	{"init", `scan_compile !8`, "-3"},
 	{"request_head", `scan_compile "rule"`, "-5"},
 	{"tick", `scan_compile "rule"`, "-5"},

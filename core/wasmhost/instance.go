@@ -136,7 +136,10 @@ func (in *instance) configure(config []byte) error {
 		return fmt.Errorf("ginnel_init: %w", in.cause(err))
 	}
 	if code := api.DecodeI32(v[0]); code < 0 {
-		if in.cry != "" {
+		switch {
+		case in.cry != "" && in.refused != nil: // a guest learns no more than that its rules are invalid
+			return fmt.Errorf("it refuses its config: %s: %w", in.cry, in.refused)
+		case in.cry != "":
 			return fmt.Errorf("it refuses its config: %s", in.cry)
 		}
 		return fmt.Errorf("it refuses its config (%d)", code)

@@ -51,8 +51,9 @@ func (h *Host) drop(r *ruleSet) {
 	}
 }
 
-// compile returns the number of a rules file among the filter's: the same for all its instances.
-func (f *Filter) compile(text []byte) int {
+// compile returns the number of a rules file among the filter's: the same for all its instances; or
+// abi.Invalid with what is wrong with the rules, or abi.Limit.
+func (f *Filter) compile(text []byte) (int, error) {
 	r := f.host.rules(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -63,24 +64,23 @@ func (f *Filter) compile(text []byte) int {
 	for i, have := range all {
 		if have == r {
 			f.host.drop(r)
-			return i
+			return i, nil
 		}
 	}
 	code := 0
 	switch {
 	case r.err != nil:
-		f.logger.Error("rules refused", "filter", f.name, "error", r.err)
 		code = abi.Invalid
 	case len(all) >= maxFilterSets:
 		code = abi.Limit
 	}
 	if code < 0 {
 		f.host.drop(r)
-		return code
+		return code, r.err
 	}
 	all = append(all[:len(all):len(all)], r)
 	f.sets.Store(&all)
-	return len(all) - 1
+	return len(all) - 1, nil
 }
 
 func (f *Filter) set(i uint32) *scan.Set {
@@ -102,7 +102,11 @@ func importScanCompile(in *instance, st []uint64) {
 		return
 	}
 	begin := time.Now()
-	code := in.filter.compile(text)
+	code, err := in.filter.compile(text)
+	if err != nil {
+		in.refused = err
+		in.filter.logger.Error("rules refused", "filter", in.filter.name, "error", err)
+	}
 	in.meter.Extend(time.Since(begin))
 	result(st, code)
 }

@@ -125,7 +125,7 @@ func compile(text string, at where) (r rules, err error) {
 		return r, nil
 	}
 	if r.Set, err = filter.Compile([]byte(kept.String())); err != nil {
-		return r, errors.New("rules: " + err.Error() + "; the log says more")
+		return r, errors.New("rules: " + err.Error())
 	}
 	return r, nil
 }

@@ -35,6 +35,9 @@ func answered(x filter.Exchange, r filter.Result) filter.Action {
 			return filter.Continue
 		}
 		sayErr(x, x.SetHeader("x-judged", rest))
+	case "put": // a body in the place of the one that was shown
+		x.Out([]byte(rest))
+		return filter.Replace
 	case "drop":
 		return filter.Drop
 	case "hold":

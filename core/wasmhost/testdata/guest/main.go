@@ -27,7 +27,9 @@ func register() bool {
 		RequestBody:  func(x filter.Exchange, raw []byte) filter.Action { return body(x, raw) },
 		RequestText:  func(x filter.Exchange) filter.Action { return act(x, "text ") },
 		ResponseHead: func(x filter.Exchange) filter.Action { return act(x, "response ") },
+		ResponseBody: func(x filter.Exchange, raw []byte) filter.Action { return shown(x, "answer ", raw) },
 		Delta:        delta,
+		Event:        func(x filter.Exchange, raw []byte) filter.Action { return shown(x, "event ", raw) },
 		End:          func(x filter.Exchange) filter.Action { return act(x, "end ") },
 		Done:         func(x filter.Exchange) filter.Action { return act(x, "done ") },
 		CallDone:     callDone,
@@ -92,7 +94,18 @@ func sayErr(x filter.Exchange, err error) {
 	say(x, err.Error())
 }
 
+// shown asks about raw bytes, if the query wants that.
+func shown(x filter.Exchange, prefix string, _ []byte) filter.Action {
+	if path, ok := strings.CutPrefix(asked(x), prefix+"ask "); ok {
+		return ask(x, path)
+	}
+	return filter.Continue
+}
+
 func body(x filter.Exchange, raw []byte) filter.Action {
+	if path, ok := strings.CutPrefix(asked(x), "body ask "); ok {
+		return ask(x, path)
+	}
 	switch x.Get(filter.Query) {
 	case "raw":
 		tell(perform(scriptOf()))
