@@ -71,6 +71,7 @@ type Exchange struct {
 	Timings Timings
 
 	ctx   context.Context
+	limit Limit
 	state map[string][]byte // per filter, kept by the host for the guest
 	local []local           // per filter, the host's own
 }
@@ -82,6 +83,13 @@ type Message struct {
 	Status int // answers only
 	Header llm.Header
 	Body   Body
+}
+
+// Limit is a limit that the client is told with its answer.
+type Limit struct {
+	Of        int64 // what may be used in a time; 0 = none is told
+	Remaining int64
+	Reset     time.Duration // until nothing is used any more
 }
 
 // Note is what a filter says about an exchange; it travels in the event and the request log.
@@ -97,6 +105,16 @@ func (x *Exchange) Context() context.Context { return x.ctx }
 // SetContext replaces the context, to add a value, a span or a deadline. Only whoever serves the
 // exchange calls it, before it hands the exchange on.
 func (x *Exchange) SetContext(ctx context.Context) { x.ctx = ctx }
+
+// TellLimit has the client told a limit: of several, the one of which least is left.
+func (x *Exchange) TellLimit(l Limit) {
+	if old := x.limit; old.Of == 0 || float64(l.Remaining)*float64(old.Of) < float64(old.Remaining)*float64(l.Of) {
+		x.limit = l
+	}
+}
+
+// Limit returns the limit that the client is told.
+func (x *Exchange) Limit() Limit { return x.limit }
 
 // State returns what the named filter put last, or nil.
 func (x *Exchange) State(filter string) []byte { return x.state[filter] }

@@ -339,3 +339,17 @@ func TestOpenTextsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLimitOfWhichLeastIsLeftIsTold, whoever tells it and in whatever order.
+func TestTheLimitOfWhichLeastIsLeftIsTold(t *testing.T) {
+	all := []Limit{{Of: 10, Remaining: 5}, {Of: 1000, Remaining: 20}, {Of: 3, Remaining: 3}}
+	for i := range all {
+		x := New(context.Background())
+		for j := range all {
+			x.TellLimit(all[(i+j)%len(all)])
+		}
+		if x.Limit() != all[1] {
+			t.Errorf("%+v", x.Limit())
+		}
+	}
+}

@@ -241,13 +241,21 @@ var private = map[string]bool{
 	"x-forwarded-proto": true, "x-real-ip": true, "via": true, "x-request-id": true,
 }
 
-// backward returns the upstream's header fields that the client may see. Where the answer is translated
-// it keeps none of the vendor's.
+// backward returns the upstream's header fields that the client may see, and the limit that it is told.
+// Where the answer is translated it keeps none of the vendor's.
 func (s *serving) backward(a *upstream.Answer) llm.Header {
+	h := llm.Header(nil)
 	if s.foreign() {
-		return s.translatedHeader(a)
+		h = s.translatedHeader(a)
+	} else {
+		h = visible(a.Header)
 	}
-	return visible(a.Header)
+	if l := s.x.Limit(); l.Of != 0 {
+		h.Set("RateLimit-Limit", strconv.FormatInt(l.Of, 10))
+		h.Set("RateLimit-Remaining", strconv.FormatInt(l.Remaining, 10))
+		h.Set("RateLimit-Reset", seconds(l.Reset))
+	}
+	return h
 }
 
 func visible(h llm.Header) llm.Header {

@@ -54,12 +54,18 @@ func TestBuiltinHeaders(t *testing.T) {
 
 func TestBuiltinRatelimit(t *testing.T) {
 	f := newBuiltin(t, "ratelimit", Spec{Config: []byte(`{"by":"key"}`), Rates: map[string]limit.Rate{"default": {Limit: 2, Per: time.Hour, SlowDownAt: 0.9}}})
-	for range 2 {
+	for i := range 2 {
 		x := newExchange("")
 		x.SetContext(gone()) // whom nobody waits for, a delay does not hold up
 		if v := run(t, f, exchange.PhaseRequestHead, x); v.Action != exchange.Continue {
 			t.Fatalf("%+v", v)
 		}
+		if l := x.Limit(); l.Of != 2 || l.Remaining != int64(1-i) || l.Reset <= 0 {
+			t.Errorf("request %d: it tells %+v", i, l)
+		}
+	}
+	if f.Phases() != exchange.PhaseRequestHead {
+		t.Errorf("where no tokens are counted, it looks at %b", f.Phases())
 	}
 	v := run(t, f, exchange.PhaseRequestHead, newExchange(""))
 	if v.Action != exchange.Respond || v.Reply.Error.Code != llm.CodeRateLimited || v.Reply.Error.RetryAfter < 29*time.Minute || v.Reply.Header.Get("RateLimit-Limit") != "2" || v.Reply.Class != "rate_limit" {

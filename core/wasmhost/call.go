@@ -27,12 +27,12 @@ const (
 	byteShift = 4
 )
 
-// event phases in the order of exchange.Phase.
-var events = [...]int32{abi.RequestHead, abi.RequestBody, abi.RequestText, abi.ResponseHead, abi.ResponseBody, abi.Delta, abi.Event, abi.End, abi.Done}
+// eventNumbers are the ABI's numbers of the phases, in the order of exchange.Phase.
+var eventNumbers = [...]int32{abi.RequestHead, abi.RequestBody, abi.RequestText, abi.ResponseHead, abi.ResponseBody, abi.Delta, abi.Event, abi.End, abi.Done}
 
 // eventOf returns the ABI's number of a single phase.
 func eventOf(p exchange.Phase) int32 {
-	for i, e := range events {
+	for i, e := range eventNumbers {
 		if p == 1<<i {
 			return e
 		}

@@ -167,6 +167,7 @@ func (h *Host) NewFilter(s Spec) (*Filter, error) {
 		f.Close(context.Background())
 		return nil, fmt.Errorf("filter %s: %w", s.Name, err)
 	}
+	f.phases &^= first.skips
 	f.pool.put(first)
 	h.enter(f)
 	if period := s.Module.Manifest.TickMS; period > 0 {

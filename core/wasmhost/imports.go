@@ -60,6 +60,7 @@ func hostFuncs() []hostFunc {
 		{"kv_set", words(5), r, CapKV, importKVSet},
 		{"kv_incr", []api.ValueType{i32, i32, i64, i32}, []api.ValueType{i64}, CapKV, importKVIncr},
 		{"rate_take", words(5), []api.ValueType{i64}, CapRate, importRateTake},
+		{"rate_tell", nil, r, CapRate, importRateTell},
 		{"delay", words(1), r, CapDelay, importDelay},
 		{"http_call", words(3), r, CapHTTP, importHTTPCall},
 		{"metric", []api.ValueType{i32, i32, i32, f64}, r, "", importMetric},

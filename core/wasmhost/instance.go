@@ -43,6 +43,7 @@ type instance struct {
 	size   int64 // of the memory, as it was counted last
 	counts counts
 	stack  [2]uint64
+	skips  exchange.Phase // that this configuration has no need of
 
 	// reused between callbacks
 	scratch  []byte
@@ -113,6 +114,17 @@ func (in *instance) prepare() (err error) {
 	return err
 }
 
+// skipped returns the phases of a result of ginnel_init: bit 1 << event for each event that the guest
+// does not need.
+func skipped(skip int32) (p exchange.Phase) {
+	for i, number := range eventNumbers {
+		if skip&(1<<number) != 0 {
+			p |= 1 << i
+		}
+	}
+	return p
+}
+
 // configure runs the initialiser and ginnel_init.
 func (in *instance) configure(config []byte) error {
 	in.meter.Arm(in.mod, initTime)
@@ -135,7 +147,10 @@ func (in *instance) configure(config []byte) error {
 	if err != nil {
 		return fmt.Errorf("ginnel_init: %w", in.cause(err))
 	}
-	if code := api.DecodeI32(v[0]); code < 0 {
+	in.skips = 0
+	if code := api.DecodeI32(v[0]); code > 0 {
+		in.skips = skipped(code)
+	} else if code < 0 {
 		switch {
 		case in.cry != "" && in.refused != nil: // a guest learns no more than that its rules are invalid
 			return fmt.Errorf("it refuses its config: %s: %w", in.cry, in.refused)

@@ -215,6 +215,19 @@ func importRateTake(in *instance, st []uint64) {
 	st[0] = api.EncodeI64(in.rate.Delay.Milliseconds())
 }
 
+// importRateTell is rate_tell(): the answer tells the client the last decision.
+func importRateTell(in *instance, st []uint64) {
+	switch {
+	case in.x == nil || in.phase >= exchange.PhaseResponseHead:
+		result(st, abi.WrongPhase)
+	case !in.rated:
+		result(st, abi.NotFound)
+	default:
+		in.x.TellLimit(exchange.Limit{Of: in.rate.Limit, Remaining: in.rate.Remaining, Reset: in.rate.Reset})
+		result(st, 0)
+	}
+}
+
 // giveRate writes the last decision into the buffer of a get.
 func (in *instance) giveRate(st []uint64) {
 	if !in.rated {

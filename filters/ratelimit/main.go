@@ -12,10 +12,9 @@ var config settings
 
 func init() {
 	filter.Register(filter.Filter{
-		Init:         setup,
-		RequestHead:  requestHead,
-		ResponseHead: responseHead,
-		End:          end,
+		Init:        setup,
+		RequestHead: requestHead,
+		End:         end,
 	})
 }
 
@@ -24,6 +23,9 @@ func main() {}
 func setup(raw []byte) (err error) {
 	if config, err = parse(raw); err != nil {
 		return err
+	}
+	if !config.tokens {
+		filter.Skip(abi.End)
 	}
 	for _, l := range config.limits {
 		// outside of an exchange nothing is counted, but the host says whether the block is there
@@ -53,9 +55,12 @@ func requestHead(x filter.Exchange) filter.Action {
 			_ = filter.Count("refused", 1)
 			return x.Respond(refusal(l, d))
 		}
+		if config.tell && filter.Tell() != nil {
+			return filter.Failed
+		}
 		delay = max(delay, d.Delay)
 	}
-	if config.kept && (config.tell || config.tokens) {
+	if config.kept && config.tokens {
 		if x.PutState([]byte(strings.Join(subjects, "\n"))) != nil {
 			return filter.Failed
 		}
@@ -81,38 +86,8 @@ func counted(x filter.Exchange, i int) string {
 	return ""
 }
 
-// responseHead tells the client about the limit of which least is left.
-func responseHead(x filter.Exchange) filter.Action {
-	if !config.tell {
-		return filter.Continue
-	}
-	var least filter.Decision
-	for i := range config.limits {
-		if _, err := filter.Take(config.limits[i].rate, counted(x, i), 0); err != nil {
-			continue
-		}
-		d, err := filter.Last()
-		if err == nil && (least.Limit == 0 || d.Remaining*least.Limit < least.Remaining*d.Limit) {
-			least = d
-		}
-	}
-	if least.Limit == 0 {
-		return filter.Continue
-	}
-	for _, f := range fields(least) {
-		if err := x.SetResponseHeader(f[0], f[1]); err != nil {
-			filter.Log(filter.LevelError, "header "+f[0]+": "+err.Error())
-			return filter.Failed
-		}
-	}
-	return filter.Continue
-}
-
 // end takes the tokens that the answer cost. A limit that has fewer left is emptied.
 func end(x filter.Exchange) filter.Action {
-	if !config.tokens {
-		return filter.Continue
-	}
 	input, output := x.Tokens()
 	for i := range config.limits {
 		l := &config.limits[i]

@@ -38,6 +38,9 @@ type Fake struct {
 	Metrics map[string]float64
 	Events  []string
 
+	Skipped int32    // what Init skips: 1 << event for each
+	Told    Decision // of those that Tell told, the one of which least is left
+
 	sets  [][]byte
 	last  Decision
 	reply *Reply
@@ -71,6 +74,8 @@ func Call(event int32, raw []byte) Action { return dispatch(event, append(grow(l
 
 // Configure runs the registered filter's Init.
 func Configure(config string) error {
+	skipped = 0
+	defer func() { fake.Skipped = skipped }()
 	if registered.Init == nil {
 		return nil
 	}
@@ -335,6 +340,16 @@ func sysRateTake(name, key string, cost uint32) int64 {
 		return abi.Limit
 	}
 	return int64(fake.last.Delay)
+}
+
+func sysRateTell() int32 {
+	if fake.last.Limit == 0 {
+		return abi.NotFound
+	}
+	if t := &fake.Told; t.Limit == 0 || fake.last.Remaining*t.Limit < t.Remaining*fake.last.Limit {
+		*t = fake.last
+	}
+	return 0
 }
 
 func sysDelay(ms uint32) int32 {

@@ -109,11 +109,20 @@ type Filter struct {
 	Tick func() Action
 }
 
-// the guest's one filter and the buffer the host writes into
+// the guest's one filter, the events that it has no need of and the buffer the host writes into
 var (
 	registered Filter
+	skipped    int32
 	input      []byte
 )
+
+// Skip says that this configuration has no need of events that the manifest names, by the numbers of
+// package abi: the host does not call for them. It is called in Init.
+func Skip(events ...int32) {
+	for _, e := range events {
+		skipped |= 1 << e
+	}
+}
 
 // Register makes f the module's filter. It is called once, from an init function.
 func Register(f Filter) { registered = f }

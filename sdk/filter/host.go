@@ -63,6 +63,11 @@ func Take(rate, key string, cost int) (Decision, error) {
 	}
 }
 
+// Tell has the answer tell the client the decision of the last Take of this callback, in the fields
+// RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset. Of several that are told, by any filter, the
+// client gets the one of which least is left.
+func Tell() error { return result(sysRateTell()) }
+
 // Last returns the whole decision of the last Take of this callback.
 func Last() (Decision, error) {
 	b, err := get(abi.Rate, "")

@@ -25,7 +25,7 @@ func exportInit(n int32) int32 {
 		Log(LevelError, err.Error())
 		return abi.Invalid
 	}
-	return 0
+	return skipped
 }
 
 //go:wasmexport ginnel_on
@@ -110,6 +110,9 @@ func importStatePut(p unsafe.Pointer, n uint32) int32
 //go:wasmimport ginnel rate_take
 //go:noescape
 func importRateTake(np unsafe.Pointer, nn uint32, kp unsafe.Pointer, kn uint32, cost uint32) int64
+
+//go:wasmimport ginnel rate_tell
+func importRateTell() int32
 
 //go:wasmimport ginnel delay
 //go:noescape
@@ -243,6 +246,8 @@ func sysRateTake(name, key string, cost uint32) int64 {
 	kp, kn := ps(key)
 	return importRateTake(np, nn, kp, kn, cost)
 }
+
+func sysRateTell() int32 { return importRateTell() }
 
 func sysDelay(ms uint32) int32 { return importDelay(ms) }
 

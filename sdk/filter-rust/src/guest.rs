@@ -94,7 +94,7 @@ impl<F: Filter> Guest<F> {
         match F::configure(&self.input()[..n as usize]) {
             Ok(f) => {
                 unsafe { *self.filter.get() = Some(f) };
-                0
+                host::SKIPPED.load(core::sync::atomic::Ordering::Relaxed)
             }
             Err(why) => {
                 host::error(&why);

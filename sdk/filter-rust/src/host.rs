@@ -1,3 +1,5 @@
+use core::sync::atomic::{AtomicI32, Ordering};
+
 use crate::{abi, exchange, sys, Error};
 
 /// A log level.
@@ -90,6 +92,23 @@ pub fn take(rate: &str, key: &str, cost: u32) -> Result<Decision, Error> {
     }
     Err(Error(n as i32))
 }
+
+/// Has the answer tell the client the decision of the last `take` of this callback, in the fields
+/// RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset. Of several that are told, by any filter, the
+/// client gets the one of which least is left.
+pub fn tell() -> Result<(), Error> {
+    crate::result(unsafe { sys::rate_tell() })
+}
+
+/// Says that this configuration has no need of events that the manifest names, by their numbers in
+/// `abi`: the host does not call for them. It is called in `configure`.
+pub fn skip(events: &[i32]) {
+    for e in events {
+        SKIPPED.fetch_or(1 << e, Ordering::Relaxed);
+    }
+}
+
+pub(crate) static SKIPPED: AtomicI32 = AtomicI32::new(0);
 
 impl Decision {
     /// Returns the whole decision of the last `take` of this callback.

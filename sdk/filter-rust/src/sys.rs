@@ -48,6 +48,7 @@ imports! {
     state_get(buf: super::B, size: usize) -> i32 = super::NONE;
     state_put(p: super::P, n: usize) -> i32 = super::NONE;
     rate_take(np: super::P, nn: usize, kp: super::P, kn: usize, cost: u32) -> i64 = super::NONE64;
+    rate_tell() -> i32 = super::NONE;
     delay(ms: u32) -> i32 = super::NONE;
     kv_get(kp: super::P, kn: usize, buf: super::B, size: usize) -> i32 = super::NONE;
     kv_set(kp: super::P, kn: usize, vp: super::P, vn: usize, ttl: u32) -> i32 = super::NONE;

@@ -114,6 +114,7 @@ var raw = map[string]func(a []uint64) int64{
 	"kv_set":       func(a []uint64) int64 { return int64(rawKVSet(w(a[0]), w(a[1]), w(a[2]), w(a[3]), w(a[4]))) },
 	"kv_incr":      func(a []uint64) int64 { return rawKVIncr(w(a[0]), w(a[1]), int64(a[2]), w(a[3])) },
 	"rate_take":    func(a []uint64) int64 { return rawRateTake(w(a[0]), w(a[1]), w(a[2]), w(a[3]), w(a[4])) },
+	"rate_tell":    func([]uint64) int64 { return int64(rawRateTell()) },
 	"delay":        func(a []uint64) int64 { return int64(rawDelay(w(a[0]))) },
 	"http_call":    func(a []uint64) int64 { return int64(rawHTTPCall(w(a[0]), w(a[1]), w(a[2]))) },
 	"metric":       func(a []uint64) int64 { return int64(rawMetric(w(a[0]), w(a[1]), w(a[2]), math.Float64frombits(a[3]))) },
@@ -195,6 +196,9 @@ func rawKVIncr(kp, kn uint32, delta int64, ttl uint32) int64
 
 //go:wasmimport ginnel rate_take
 func rawRateTake(np, nn, kp, kn, cost uint32) int64
+
+//go:wasmimport ginnel rate_tell
+func rawRateTell() int32
 
 //go:wasmimport ginnel delay
 func rawDelay(ms uint32) int32
