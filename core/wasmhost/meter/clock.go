@@ -19,6 +19,15 @@ var (
 // may have to wait for a guest; the deadline bounds the callback.
 const DefaultSlice = 100_000
 
+// The pace. A slice that took longer than slowSlice is followed by one of half its fuel, down to a
+// shortest; one that took a quarter of it by one of twice its fuel, up to the meter's own: a program whose
+// instructions are dear (they miss the cache, or touch new pages) looks at the clock more often, and the
+// collector waits less for it.
+const (
+	slowSlice     = 200 * time.Microsecond
+	shortestSlice = 4_000
+)
+
 // longestSlice is the most that one slice counts, whatever the clock says: no guest spends longer on it (two
 // milliseconds is the worst that was measured), so the rest is time in which the machine ran something
 // else. A guest is stopped for what it does; on a busy machine every filter would fail otherwise.
@@ -29,7 +38,8 @@ type Meter struct {
 	Ticks   int           // looks at the clock in this callback
 	Longest time.Duration // the longest time between two of them
 
-	slice int64         // DefaultSlice but in tests
+	most  int64         // the fuel of a slice: DefaultSlice but in tests
+	slice int64         // that of the slice at hand
 	began time.Duration // as all moments here, since the epoch below
 	last  time.Duration
 	end   time.Duration // the callback ends at the first tick after it
@@ -53,9 +63,10 @@ func With(ctx context.Context, m *Meter) context.Context {
 
 // Begin gives an instance that is about to be made time for its start section.
 func (m *Meter) Begin(budget time.Duration) {
-	if m.slice == 0 {
-		m.slice = DefaultSlice
+	if m.most == 0 {
+		m.most = DefaultSlice
 	}
+	m.slice = m.most
 	m.began, m.Ticks, m.Longest = now(), 0, 0
 	m.last, m.given = m.began, m.slice
 	m.end = m.began + budget
@@ -108,12 +119,23 @@ func (m *Meter) tick() {
 	if now > m.end {
 		panic(ErrTime)
 	}
+	m.pace(gap)
 	left := int64(m.fuel.Get()) + m.slice // a debt is carried over
 	if left <= 0 {
 		left = m.slice // but one dear operation does not tick again and again
 	}
 	m.given += left - int64(m.fuel.Get())
 	m.fuel.Set(uint64(left))
+}
+
+// pace sets the next slice by how long the last one took.
+func (m *Meter) pace(took time.Duration) {
+	switch {
+	case took > slowSlice:
+		m.slice = max(m.slice/2, min(m.most, shortestSlice))
+	case took < slowSlice/4:
+		m.slice = min(2*m.slice, m.most)
+	}
 }
 
 // Spent returns what the callback has cost since Arm, in units and in time.

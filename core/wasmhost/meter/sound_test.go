@@ -142,7 +142,7 @@ func paid(t *testing.T, r wazero.Runtime, wasm []byte, seed int64, exact bool) (
 		t.Fatalf("seed %d: rewritten: %v", seed, err)
 	}
 	defer code.Close(context.Background())
-	m := &Meter{slice: plenty}
+	m := &Meter{most: plenty}
 	ctx, mod, err := instantiate(r, code, m)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestSound(t *testing.T) {
 			t.Errorf("seed %d: it paid %d for %d", seed, used, exact)
 		}
 		code := compile(t, r, wasm)
-		m := &Meter{slice: 60}
+		m := &Meter{most: 60}
 		m.Begin(time.Hour)
 		ctx, mod, err := instantiate(r, code, m)
 		if err != nil {
