@@ -90,7 +90,7 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 }
 
 func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte, secure *tls.Config) (*provided, error) {
-	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw})
+	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, BaseURL: p.BaseURL})
 	if err != nil {
 		return nil, err
 	}

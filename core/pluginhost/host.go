@@ -68,6 +68,9 @@ type ProviderSpec struct {
 	Plugin string // a built-in plugin's name, or the path of an executable: with a slash in it
 	SHA256 string // of the executable, 64 hexadecimal digits; required for one
 	Config []byte // a JSON object; nil = an empty one. It holds secrets and is never logged
+	// BaseURL is where a provider that is invoked makes its calls; "" = where it likes. It is an error for
+	// one that cannot be told.
+	BaseURL string
 }
 
 // SinkSpec is a telemetry sink as the operator declares it; its fields are those of ProviderSpec.
@@ -94,6 +97,7 @@ type State struct {
 	Since     time.Time `json:"since"`
 	Error     string    `json:"error,omitempty"` // why it died or did not start, the last time
 	Contained string    `json:"contained"`
+	Protocol  int       `json:"protocol,omitempty"` // the version that is spoken with the process
 }
 
 // New returns a host and makes its directory.

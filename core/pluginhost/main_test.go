@@ -56,6 +56,12 @@ func serve(name string) {
 		provider.Serve(&leases{})
 	case "memory":
 		telemetry.Serve(&memory{})
+	case "placed":
+		provider.Serve(&placed{})
+	case "first": // built when there was but one version of the protocol
+		speaking(plugin.Version1)
+	case "future":
+		speaking(9)
 	case "hung":
 		provider.Serve(hung{&leases{}})
 	case "crashing":

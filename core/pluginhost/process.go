@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -44,6 +45,7 @@ type process struct {
 	lifeline *os.File
 	dir      string // of its control socket
 	health   grpc_health_v1.HealthClient
+	version  int // of the protocol
 
 	provider *provider.Client // one of the two
 	sink     *telemetry.Client
@@ -75,7 +77,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	p.child = newChild(cmd, l.plugin, &lines{log: log})
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  plugin.Handshake(),
-		VersionedPlugins: map[int]goplugin.PluginSet{plugin.Version: {kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}},
+		VersionedPlugins: plugin.Sets(goplugin.PluginSet{kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
@@ -141,8 +143,9 @@ func (p *process) connect(ctx context.Context, l launch) error {
 	defer stop()
 	protocol, err := p.client.Client()
 	if err != nil {
-		return err
+		return incompatible(err)
 	}
+	p.version = p.client.NegotiatedVersion()
 	rpc, err := protocol.Dispense(l.kind)
 	if err != nil {
 		return err
@@ -153,6 +156,17 @@ func (p *process) connect(ctx context.Context, l launch) error {
 		p.health = grpc_health_v1.NewHealthClient(g.Conn)
 	}
 	return ctx.Err()
+}
+
+// incompatible says which versions there are where a plugin speaks none of them.
+func incompatible(err error) error {
+	_, versions, ok := strings.Cut(err.Error(), "Plugin version: ")
+	if !ok {
+		return err
+	}
+	its, _, _ := strings.Cut(versions, ",")
+	return fmt.Errorf("it speaks version %s of the plugin protocol, this release speaks %s: build it with another release of the SDK",
+		its, strings.ReplaceAll(strings.Trim(fmt.Sprint(plugin.Versions), "[]"), " ", " and "))
 }
 
 // alive asks the process whether it is healthy.

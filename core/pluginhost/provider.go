@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/plugin"
 	"github.com/ginnel/ginnel/sdk/provider"
 )
 
@@ -22,7 +23,8 @@ const (
 // Provider is a provider plugin that is kept running. It is safe for concurrent use.
 type Provider struct {
 	supervised
-	config []byte
+	config  []byte
+	baseURL string
 
 	info   atomic.Pointer[provider.Info]
 	lease  atomic.Pointer[provider.Relay]
@@ -43,7 +45,7 @@ type flight struct {
 // Provider launches a provider plugin, describes and configures it and takes its first lease. It
 // returns when the plugin is ready; the caller closes it. The context bounds that and nothing else.
 func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, error) {
-	p := &Provider{config: orEmpty(spec.Config)}
+	p := &Provider{config: orEmpty(spec.Config), baseURL: spec.BaseURL}
 	p.supervised = supervised{
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket()},
@@ -65,7 +67,17 @@ func (p *Provider) ready(ctx context.Context, proc *process) error {
 	if !info.Relays && !info.Invokes {
 		return errors.New("it neither relays nor is invoked")
 	}
-	if err := proc.provider.Configure(ctx, p.config); err != nil {
+	switch {
+	case p.baseURL == "" || info.Relays:
+		err = proc.provider.Configure(ctx, p.config)
+	case !info.Placed && proc.version < plugin.Version2:
+		err = fmt.Errorf("base_url: it speaks version %d of the plugin protocol and cannot be told where to make its calls", proc.version)
+	case !info.Placed:
+		err = errors.New("base_url: it makes its calls itself and does not say that it can be told where to")
+	default:
+		err = proc.provider.ConfigureAt(ctx, p.config, p.baseURL)
+	}
+	if err != nil {
 		return err
 	}
 	lease := provider.InvokePaths(info)

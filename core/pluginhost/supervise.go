@@ -71,6 +71,7 @@ func (s *supervised) bring(ctx context.Context) (*process, error) {
 	defer s.mu.Unlock()
 	s.current, s.pid = p, p.child.pid
 	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Running, s.pid, time.Now(), ""
+	s.state.Protocol = p.version
 	return p, nil
 }
 

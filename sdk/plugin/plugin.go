@@ -20,9 +20,27 @@ import (
 	"github.com/ginnel/ginnel/sdk/proto/pluginv1"
 )
 
-// Version is the newest version of the protocol. A host and a plugin agree on the newest that both
-// know; a version's messages only grow.
-const Version = 1
+// The versions of the protocol. A host and a plugin agree on the newest that both know; a version's
+// messages only grow.
+//
+//  1. the first
+//  2. a provider that is invoked is told the base_url of its block
+const (
+	Version1 = 1
+	Version2 = 2
+)
+
+// Versions are those that this package speaks, the oldest first.
+var Versions = [...]int{Version1, Version2}
+
+// Sets returns the plugins of each version, for go-plugin's negotiation.
+func Sets(set goplugin.PluginSet) map[int]goplugin.PluginSet {
+	all := make(map[int]goplugin.PluginSet, len(Versions))
+	for _, v := range Versions {
+		all[v] = set
+	}
+	return all
+}
 
 // The names under which the kinds of plugin are dispensed.
 const (

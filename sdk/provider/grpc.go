@@ -58,7 +58,7 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 	}
 	info := &Info{
 		Name: r.GetName(), Version: r.GetVersion(), Origins: r.GetOrigins(),
-		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(),
+		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(), Placed: r.GetPlaced(),
 	}
 	for _, op := range r.GetOps() {
 		info.Ops = append(info.Ops, llm.Op(op))
@@ -77,6 +77,12 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 // Configure hands over the configuration.
 func (c *Client) Configure(ctx context.Context, config []byte) error {
 	_, err := c.rpc.Configure(ctx, &pluginv1.ConfigureRequest{Config: config})
+	return plugin.FromStatus(err)
+}
+
+// ConfigureAt is Configure for a provider that is Placed, with a base URL.
+func (c *Client) ConfigureAt(ctx context.Context, config []byte, baseURL string) error {
+	_, err := c.rpc.Configure(ctx, &pluginv1.ConfigureRequest{Config: config, BaseUrl: baseURL})
 	return plugin.FromStatus(err)
 }
 
@@ -150,6 +156,7 @@ func (s *grpcServer) Describe(ctx context.Context, _ *pluginv1.ProviderDescribeR
 	_, r.Relays = s.p.(Relayer)
 	_, r.Invokes = s.p.(Invoker)
 	_, r.Probes = s.p.(Prober)
+	_, r.Placed = s.p.(Placer)
 	return r, nil
 }
 
@@ -157,6 +164,9 @@ func (s *grpcServer) Configure(ctx context.Context, m *pluginv1.ConfigureRequest
 	info, err := s.p.Describe(ctx)
 	if err == nil {
 		err = plugin.CheckConfig(info.Config, m.GetConfig())
+	}
+	if p, ok := s.p.(Placer); err == nil && ok && m.GetBaseUrl() != "" {
+		err = p.Place(m.GetBaseUrl())
 	}
 	if err == nil {
 		err = s.p.Configure(ctx, m.GetConfig())

@@ -60,6 +60,14 @@ type Invoker interface {
 	Invoke(context.Context, *llm.Call) (*llm.Response, error)
 }
 
+// Placer is an Invoker that makes its calls where the operator says. One that is not leaves a base_url in its
+// provider block an error.
+type Placer interface {
+	// Place is told the base_url, without a slash at its end, before Configure; it is not called where
+	// the block has none.
+	Place(baseURL string) error
+}
+
 // Prober is a provider that can tell whether it would work, at little cost.
 type Prober interface {
 	Probe(context.Context) error
@@ -77,7 +85,7 @@ type Info struct {
 	Origins []string
 
 	// The abilities, which Serve fills in.
-	Relays, Invokes, Probes bool
+	Relays, Invokes, Probes, Placed bool
 }
 
 // Leads returns the base URL that a lease is for: one of those that the description lists, and "" where

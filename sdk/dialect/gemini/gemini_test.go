@@ -321,6 +321,7 @@ func TestErrorsThatAnUpstreamReports(t *testing.T) {
 		{`{"error":"m"}`, llm.Error{Code: llm.CodeUpstream, Message: "m"}},
 		{`{"error":{}}`, llm.Error{Code: llm.CodeUpstream, Message: "the upstream reported an error"}},
 	} {
+		c.want.Quoted = c.want.Message == "m"
 		var a dialect.Answer
 		if err := (Codec{}).Answer(llm.OpChat, []byte(c.body), &a); err != nil || a.Error == nil || *a.Error != c.want {
 			t.Errorf("%s: %v, %+v", c.body, err, a.Error)

@@ -94,7 +94,8 @@ func (x *Error) GetMessage() string {
 
 type ConfigureRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"` // a JSON object that is valid against the schema of Describe; holds secrets
+	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`                  // a JSON object that is valid against the schema of Describe; holds secrets
+	BaseUrl       string                 `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"` // from version 2 on: where a provider that is invoked makes its calls; empty = where it likes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,6 +135,13 @@ func (x *ConfigureRequest) GetConfig() []byte {
 		return x.Config
 	}
 	return nil
+}
+
+func (x *ConfigureRequest) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
 }
 
 type ConfigureResponse struct {
@@ -253,9 +261,10 @@ const file_pluginv1_common_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\x05R\x06status\x12$\n" +
 	"\x0eretry_after_ms\x18\x03 \x01(\x03R\fretryAfterMs\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"*\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"E\n" +
 	"\x10ConfigureRequest\x12\x16\n" +
-	"\x06config\x18\x01 \x01(\fR\x06config\"\x13\n" +
+	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
+	"\bbase_url\x18\x02 \x01(\tR\abaseUrl\"\x13\n" +
 	"\x11ConfigureResponse\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
 	"\rDrainResponseB-Z+github.com/ginnel/ginnel/sdk/proto/pluginv1b\x06proto3"
