@@ -31,11 +31,11 @@ type outcome struct {
 
 // play calls recording i as a client of a dialect.
 func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client llm.Dialect) (o outcome) {
-	q, err := codecs.Translator(x.Dialect()).DecodeRequest(x.Ask())
+	q, err := codecs.UpstreamTranslator(x.Dialect()).DecodeRequest(x.Ask())
 	if err != nil {
 		return outcome{skipped: "the recorded request: " + err.Error()}
 	}
-	streamed := x.Response.Kind == "sse" || strings.HasPrefix(string(x.Answer()), "[")
+	streamed := x.Response.Kind == "sse" || x.Response.Kind == "eventstream" || strings.HasPrefix(string(x.Answer()), "[")
 	want, failure, err := recordedAnswer(x, streamed)
 	if err != nil {
 		return outcome{skipped: "the recorded answer: " + err.Error()}
@@ -103,7 +103,11 @@ func recordedAnswer(x *recorded.Exchange, streamed bool) (*conversation.Answer, 
 	if x.Response.Status != 200 {
 		return nil, &llm.Error{Status: x.Response.Status}, nil
 	}
-	a, err := clientAnswer(x.Dialect(), streamed, x.Answer())
+	text, err := x.Events()
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := clientAnswer(x.Dialect(), streamed, text)
 	var failure *llm.Error
 	if errors.As(err, &failure) && failure.Code != llm.CodeInvalid {
 		return nil, failure, nil
@@ -113,7 +117,7 @@ func recordedAnswer(x *recorded.Exchange, streamed bool) (*conversation.Answer, 
 
 // clientAnswer reads an answer as a client of a dialect does.
 func clientAnswer(d llm.Dialect, streamed bool, text []byte) (*conversation.Answer, error) {
-	t := codecs.Translator(d)
+	t := codecs.UpstreamTranslator(d)
 	if !streamed {
 		return t.DecodeAnswer(text)
 	}

@@ -103,7 +103,7 @@ func start(t testing.TB, hcl string) *running {
 	}
 	r.Daemon, err = daemon.Start(context.Background(), daemon.Needs{
 		Version: "test", Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module,
-		Codecs: codecs.All(),
+		Codecs: codecs.All(), Upstreams: codecs.Upstreams(),
 	}, loaded.Config)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/ginnel/ginnel/plugins/anthropic"
 	"github.com/ginnel/ginnel/plugins/azure"
+	"github.com/ginnel/ginnel/plugins/bedrock"
 	"github.com/ginnel/ginnel/plugins/echo"
 	"github.com/ginnel/ginnel/plugins/gemini"
 	"github.com/ginnel/ginnel/plugins/jsonl"
@@ -19,6 +20,7 @@ func builtinProviders() map[string]func() provider.Provider {
 	return map[string]func() provider.Provider{
 		"anthropic": anthropic.New,
 		"azure":     azure.New,
+		"bedrock":   bedrock.New,
 		"echo":      echo.New,
 		"gemini":    gemini.New,
 		"openai":    openai.New,

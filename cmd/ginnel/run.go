@@ -68,7 +68,7 @@ func serve(ctx context.Context, cfg *config.Config, s service) error {
 	defer signal.Stop(hup)
 	d, err := daemon.Start(ctx, daemon.Needs{
 		Version: version, Load: s.load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: s.master,
-		Codecs: codecs.All(),
+		Codecs: codecs.All(), Upstreams: codecs.Upstreams(),
 	}, cfg)
 	if err != nil {
 		return err

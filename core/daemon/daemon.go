@@ -61,6 +61,8 @@ type Needs struct {
 	// Module returns a built-in filter's module, or nil.
 	Module func(filter string) []byte
 	Codecs []dialect.Codec
+	// Upstreams are the dialects that providers speak and no client does.
+	Upstreams []dialect.Upstream
 	// Master is the master key where the configuration's is not meant, as for throwaway state.
 	Master *seal.Master
 }
@@ -128,7 +130,7 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err err
 	if err := d.openHosts(ctx); err != nil {
 		return nil, err
 	}
-	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Logger: n.Logger})
+	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Upstreams: n.Upstreams, Logger: n.Logger})
 	d.openPools()
 	if err := d.Apply(ctx, cfg); err != nil {
 		return nil, err

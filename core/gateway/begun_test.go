@@ -41,7 +41,7 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		if c.dialect == llm.Gemini {
 			s.x.Dialect, s.endpoint.Framing = llm.Gemini, dialect.JSONArray
 		}
-		s.codec = s.codecOf(s.x.Dialect)
+		s.codec = codecs.Of(s.x.Dialect)
 		a := &upstream.Answer{Status: 200, Dialect: c.dialect, Header: llm.Header{{Name: "Content-Type", Value: c.kind}}, First: []byte(c.first)}
 		more, failure := s.begun(a)
 		if more != c.more || (failure != nil) != c.fails {

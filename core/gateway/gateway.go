@@ -25,8 +25,9 @@ type Needs struct {
 	Keys      *access.Keys
 	Limiter   *limit.Limiter
 	Telemetry *telemetry.Telemetry
-	Codecs    []dialect.Codec // asked in order whose a request is; the last one answers what is nobody's
-	MaxAnswer int             // bytes; 0 = DefaultMaxAnswer
+	Codecs    []dialect.Codec    // asked in order whose a request is; the last one answers what is nobody's
+	Upstreams []dialect.Upstream // dialects that providers speak and no client does
+	MaxAnswer int                // bytes; 0 = DefaultMaxAnswer
 	Logger    *slog.Logger
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -20,9 +21,14 @@ func (s *serving) foreign() bool {
 	return s.answer != nil && s.answer.Dialect != "" && s.answer.Dialect != s.x.Dialect
 }
 
-// codecOf returns the codec of a dialect: the client's own for one that is not known.
-func (s *serving) codecOf(d llm.Dialect) dialect.Codec {
+// codecOf returns what reads a provider of a dialect: the client's own codec for one that is not known.
+func (s *serving) codecOf(d llm.Dialect) dialect.Upstream {
 	for _, c := range s.Codecs {
+		if c.Name() == d {
+			return c
+		}
+	}
+	for _, c := range s.Upstreams {
 		if c.Name() == d {
 			return c
 		}
@@ -31,9 +37,9 @@ func (s *serving) codecOf(d llm.Dialect) dialect.Codec {
 }
 
 // translators returns both sides of a translation, or an error where one cannot be translated.
-func (s *serving) translators(d llm.Dialect) (client, provider conversation.Codec, err error) {
+func (s *serving) translators(d llm.Dialect) (client conversation.Codec, provider conversation.UpstreamCodec, err error) {
 	client, ok := s.codec.(conversation.Codec)
-	provider, ok2 := s.codecOf(d).(conversation.Codec)
+	provider, ok2 := s.codecOf(d).(conversation.UpstreamCodec)
 	if !ok || !ok2 || s.codecOf(d).Name() != d {
 		return nil, nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model speaks another dialect, and there is no translation"}
 	}
@@ -74,8 +80,10 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 // insteadOfModel returns a body that was translated with what the plan wants in the place of the model.
 func (s *serving) insteadOfModel(body []byte, p *upstream.Plan) ([]byte, error) {
 	var read dialect.Request
-	if err := s.codecOf(p.Dialect).Request(s.x.Op, body, &read); err != nil {
-		return nil, err
+	if c, ok := s.codecOf(p.Dialect).(dialect.Codec); ok {
+		if err := c.Request(s.x.Op, body, &read); err != nil {
+			return nil, err
+		}
 	}
 	span, member := dialect.InsteadOfModel(body, &read, p.InsteadOfModel)
 	return slices.Replace(body, span.Start, span.End, member...), nil
@@ -151,6 +159,9 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 	if a.ID == "" {
 		a.ID = s.x.ID
 	}
+	if a.Model == "" {
+		a.Model = s.x.Model
+	}
 	return client.EncodeAnswer(a), nil
 }
 
@@ -159,7 +170,7 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 type translation struct {
 	s       *serving
 	from    source
-	codec   dialect.Codec // the upstream's
+	codec   dialect.Upstream // the upstream's
 	framer  dialect.Framer
 	frame   dialect.Frame
 	event   dialect.Event
@@ -265,8 +276,8 @@ func (t *translation) write(dst []byte) []byte {
 	for i := range t.deltas {
 		d := &t.deltas[i]
 		switch {
-		case d.Kind == conversation.Begin && d.ID == "":
-			d.ID = t.s.x.ID
+		case d.Kind == conversation.Begin:
+			d.ID, d.Model = cmp.Or(d.ID, t.s.x.ID), cmp.Or(d.Model, t.s.x.Model)
 		case d.Kind == conversation.Usage && t.s.x.Usage == nil: // the client may not have asked for it
 			u := *d.Usage
 			t.s.x.Usage = &u

@@ -135,22 +135,28 @@ type Model struct {
 	Created int64 // seconds since the epoch
 }
 
-// Codec is one dialect. Implementations keep no state and are safe for concurrent use. Errors of
-// the reading methods are *llm.Error with CodeInvalid and a message for the client.
-type Codec interface {
+// Upstream is what is read of a provider that speaks a dialect. Implementations keep no state and are safe
+// for concurrent use. Errors of the reading methods are *llm.Error with CodeInvalid and a message for the
+// client.
+type Upstream interface {
 	Name() llm.Dialect
-	// Endpoint reports whether a request is of the dialect, by its method, its normalised path, of
-	// which only the end counts, its raw query and its header, and what it asks for.
-	Endpoint(method, path, query string, h llm.Header) (Endpoint, bool)
-	// Request reads a request's body. A key that the dialect reads and that stands twice, in
-	// another case or written with escapes is refused.
-	Request(op llm.Op, body []byte, into *Request) error
 	// Answer reads a unary answer, Event one event's payload (the joined data lines).
 	Answer(op llm.Op, body []byte, into *Answer) error
 	Event(op llm.Op, payload []byte, into *Event) error
 	// Complete reports whether a stream that ended without an error is whole: terminated says that
 	// its terminator came, finish is the last finish reason.
 	Complete(terminated bool, finish string) bool
+}
+
+// Codec is one dialect that clients speak. Implementations are what Upstream's are.
+type Codec interface {
+	Upstream
+	// Endpoint reports whether a request is of the dialect, by its method, its normalised path, of
+	// which only the end counts, its raw query and its header, and what it asks for.
+	Endpoint(method, path, query string, h llm.Header) (Endpoint, bool)
+	// Request reads a request's body. A key that the dialect reads and that stands twice, in
+	// another case or written with escapes is refused.
+	Request(op llm.Op, body []byte, into *Request) error
 	// SetModel returns the splice that makes name the model of a body that Request has read; an empty
 	// one where the body has no place for it.
 	SetModel(body []byte, read *Request, name string) (Span, []byte)

@@ -29,6 +29,7 @@ const (
 	Responses Dialect = "responses" // OpenAI's Responses
 	Anthropic Dialect = "anthropic" // Messages
 	Gemini    Dialect = "gemini"    // generateContent and its kin
+	Bedrock   Dialect = "bedrock"   // Converse: of providers only
 )
 
 // Field is one header field. Name keeps the case it was written in.

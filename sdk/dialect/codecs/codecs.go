@@ -5,6 +5,7 @@ package codecs
 import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/anthropic"
+	"github.com/ginnel/ginnel/sdk/dialect/bedrock"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/gemini"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
@@ -23,7 +24,15 @@ func All() []dialect.Codec {
 	}
 }
 
-// Of returns the codec of a dialect, or nil.
+// Upstreams returns the dialects that providers speak and no client of the gateway does, in the order in
+// which a call is translated to one where the provider has several.
+func Upstreams() []dialect.Upstream {
+	return []dialect.Upstream{
+		bedrock.Codec{},
+	}
+}
+
+// Of returns the codec of a dialect that clients speak, or nil.
 func Of(name llm.Dialect) dialect.Codec {
 	for _, c := range All() {
 		if c.Name() == name {
@@ -33,8 +42,27 @@ func Of(name llm.Dialect) dialect.Codec {
 	return nil
 }
 
-// Translator returns a dialect's translation from and to the model, or nil.
+// OfUpstream returns the codec of any dialect, or nil.
+func OfUpstream(name llm.Dialect) dialect.Upstream {
+	if c := Of(name); c != nil {
+		return c
+	}
+	for _, c := range Upstreams() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Translator returns the translation of a dialect that clients speak, or nil.
 func Translator(name llm.Dialect) conversation.Codec {
 	t, _ := Of(name).(conversation.Codec)
+	return t
+}
+
+// UpstreamTranslator returns the translation of any dialect, or nil.
+func UpstreamTranslator(name llm.Dialect) conversation.UpstreamCodec {
+	t, _ := OfUpstream(name).(conversation.UpstreamCodec)
 	return t
 }

@@ -18,8 +18,8 @@ func FuzzRequests(f *testing.F) {
 	f.Add(3, []byte(`{"system_instruction":{"parts":{"text":"s"}},"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"x"}]},{"parts":[{"functionResponse":{"name":"f","response":{"result":"r"}}}]}],"generationConfig":{"responseSchema":{"type":"OBJECT"}}}`))
 	f.Fuzz(func(t *testing.T, from int, body []byte) {
 		source := dialects[uint(from)%4]
-		var read dialect.Request
-		if Of(source).Request(llm.OpChat, body, &read) != nil {
+		var asked dialect.Request
+		if Of(source).Request(llm.OpChat, body, &asked) != nil {
 			return // it never comes to a translation
 		}
 		q, err := Translator(source).DecodeRequest(body)
@@ -27,14 +27,14 @@ func FuzzRequests(f *testing.F) {
 			public(t, err)
 			return
 		}
-		for _, target := range dialects {
+		for _, target := range upstreams {
 			copied := *q
-			out, _, err := Translator(target).EncodeRequest(&copied, conversation.Limits{})
+			out, _, err := UpstreamTranslator(target).EncodeRequest(&copied, conversation.Limits{})
 			if err != nil {
 				public(t, err)
 				continue
 			}
-			if err := Of(target).Request(llm.OpChat, out, &read); err != nil {
+			if err := read(target, out); err != nil {
 				t.Errorf("%s to %s: %v: %s", source, target, err, out)
 			}
 		}
@@ -57,8 +57,9 @@ func FuzzStreams(f *testing.F) {
 	f.Add(1, []byte("data: {\"type\":\"response.created\",\"response\":{\"id\":\"1\"}}\n\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"a\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n"))
 	f.Add(2, []byte("data: {\"type\":\"message_start\",\"message\":{\"id\":\"1\"}}\n\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"signature_delta\",\"signature\":\"s\"}}\n\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"))
 	f.Add(3, []byte("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\",\"thought\":true},{\"functionCall\":{\"name\":\"f\"}}]},\"finishReason\":\"STOP\"}]}\n\n"))
+	f.Add(4, []byte("data: {\"messageStart\":{\"role\":\"assistant\"}}\n\ndata: {\"contentBlockDelta\":{\"contentBlockIndex\":0,\"delta\":{\"text\":\"a\"}}}\n\ndata: {\"contentBlockStart\":{\"contentBlockIndex\":1,\"start\":{\"toolUse\":{\"toolUseId\":\"1\",\"name\":\"f\"}}}}\n\ndata: {\"messageStop\":{\"stopReason\":\"tool_use\"}}\n\n"))
 	f.Fuzz(func(t *testing.T, from int, stream []byte) {
-		source := dialects[uint(from)%4]
+		source := upstreams[uint(from)%uint(len(upstreams))]
 		deltas, err := decode(source, stream)
 		if err != nil {
 			return

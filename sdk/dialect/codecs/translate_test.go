@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,21 @@ func conversations(t *testing.T) (all []*recorded.Exchange) {
 	return all
 }
 
-var dialects = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
+// dialects are those of clients, upstreams those of providers.
+var (
+	dialects  = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
+	upstreams = append(slices.Clone(dialects), llm.Bedrock)
+)
+
+// read holds what was encoded for a provider to the provider's own codec, where it reads requests.
+func read(target llm.Dialect, body []byte) error {
+	var into dialect.Request
+	if c := Of(target); c != nil {
+		return c.Request(llm.OpChat, body, &into)
+	}
+	_, err := UpstreamTranslator(target).DecodeRequest(body)
+	return err
+}
 
 // TestRequestsAcross decodes every recorded request, encodes it in every dialect, and decodes that: the
 // words, calls and results of the conversation are the same, or the request is refused with the field's
@@ -34,25 +49,27 @@ func TestRequestsAcross(t *testing.T) {
 		if r.Response.Status >= 400 {
 			continue
 		}
-		q, err := Translator(r.Dialect()).DecodeRequest(r.Ask())
+		q, err := UpstreamTranslator(r.Dialect()).DecodeRequest(r.Ask())
 		if err != nil {
 			refused[fmt.Sprint(r.Dialect(), ": ", err)]++
 			continue
 		}
-		for _, target := range dialects {
+		for _, target := range upstreams {
 			copied := *q
-			body, lost, err := Translator(target).EncodeRequest(&copied, conversation.Limits{})
+			if copied.Model == "" {
+				copied.Model = r.Model // it stands in the path
+			}
+			body, lost, err := UpstreamTranslator(target).EncodeRequest(&copied, conversation.Limits{})
 			if err != nil {
 				refused[fmt.Sprint(r.Dialect(), " to ", target, ": ", err)]++
 				continue
 			}
 			pair := fmt.Sprint(r.Dialect(), " to ", target)
-			var read dialect.Request
-			if err := Of(target).Request(llm.OpChat, body, &read); err != nil {
+			if err := read(target, body); err != nil {
 				t.Errorf("%s: %s: what was encoded cannot be read: %v\n%.400s", r.Name, pair, err, body)
 				continue
 			}
-			again, err := Translator(target).DecodeRequest(body)
+			again, err := UpstreamTranslator(target).DecodeRequest(body)
 			if err != nil {
 				t.Errorf("%s: %s: %v\n%.400s", r.Name, pair, err, body)
 				continue
@@ -82,7 +99,7 @@ func TestAnswersAcross(t *testing.T) {
 			continue
 		}
 		if r.Response.Kind == "json" && !strings.HasPrefix(string(r.Answer()), "[") {
-			a, err := Translator(r.Dialect()).DecodeAnswer(r.Answer())
+			a, err := UpstreamTranslator(r.Dialect()).DecodeAnswer(r.Answer())
 			if err != nil {
 				t.Errorf("%s: %v", r.Name, err)
 				continue
@@ -119,7 +136,12 @@ func TestAnswersAcross(t *testing.T) {
 
 // across plays a recorded stream to clients of all dialects.
 func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
-	deltas, err := decode(r.Dialect(), r.Answer())
+	events, err := r.Events()
+	if err != nil {
+		t.Errorf("%s: %v", r.Name, err)
+		return
+	}
+	deltas, err := decode(r.Dialect(), events)
 	if err != nil {
 		t.Errorf("%s: %v", r.Name, err)
 		return
@@ -199,7 +221,7 @@ func payloads(raw []byte, yield func([]byte) error) error {
 }
 
 func decode(name llm.Dialect, raw []byte) (deltas []conversation.Delta, err error) {
-	d := Translator(name).Decoder()
+	d := UpstreamTranslator(name).Decoder()
 	err = payloads(raw, func(p []byte) (err error) {
 		deltas, err = d.Event(p, deltas)
 		return err

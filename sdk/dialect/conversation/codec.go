@@ -33,21 +33,32 @@ type RequestCodec interface {
 	Head(stream bool) (query string, h llm.Header)
 }
 
-// AnswerCodec translates whole answers and, one event at a time, streams of one dialect.
-type AnswerCodec interface {
+// AnswerReader reads whole answers and, one event at a time, streams of one dialect.
+type AnswerReader interface {
 	DecodeAnswer(body []byte) (*Answer, error)
+	// Decoder returns the reading half of one stream.
+	Decoder() StreamDecoder
+}
+
+// AnswerWriter writes them for a client of the dialect.
+type AnswerWriter interface {
 	// EncodeAnswer writes an answer for a client of the dialect. It cannot fail: what the dialect has no
 	// place for is written in the nearest one (see the dialect's package comment).
 	EncodeAnswer(a *Answer) []byte
-	// Decoder and Encoder return the two halves of one stream.
-	Decoder() StreamDecoder
+	// Encoder returns the writing half of one stream.
 	Encoder(o StreamOptions) StreamEncoder
 }
 
-// Codec is both halves of a dialect's translation.
-type Codec interface {
+// UpstreamCodec is the translation of a dialect that providers speak.
+type UpstreamCodec interface {
 	RequestCodec
-	AnswerCodec
+	AnswerReader
+}
+
+// Codec is the translation of a dialect that clients speak, too.
+type Codec interface {
+	UpstreamCodec
+	AnswerWriter
 }
 
 // StreamOptions is what a client asked for that its stream depends on.

@@ -10,10 +10,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-var (
-	_ conversation.RequestCodec = Codec{}
-	_ conversation.AnswerCodec  = Codec{}
-)
+var _ conversation.Codec = Codec{}
 
 // decoder reads one request into the model. Keys may be written in camel or in snake case; the codec has
 // refused a request that does both.

@@ -9,10 +9,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 )
 
-var (
-	_ conversation.RequestCodec = Codec{}
-	_ conversation.AnswerCodec  = Codec{}
-)
+var _ conversation.Codec = Codec{}
 
 // decoder reads one request into the model.
 type decoder struct {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ginnel/ginnel/sdk/eventstream"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -49,6 +50,8 @@ func (x *Exchange) Dialect() llm.Dialect {
 		return llm.Anthropic
 	case "generateContent", "streamGenerateContent":
 		return llm.Gemini
+	case "converse", "converse-stream":
+		return llm.Bedrock
 	}
 	return ""
 }
@@ -71,6 +74,27 @@ func (x *Exchange) Answer() []byte {
 		return []byte(x.Response.Raw)
 	}
 	return x.Response.Body
+}
+
+// Events returns the answer's body as the codec of its dialect reads it: the events of a binary stream as
+// server-sent ones, any other body as it is.
+func (x *Exchange) Events() ([]byte, error) {
+	if x.Response.Kind != "eventstream" {
+		return x.Answer(), nil
+	}
+	var f eventstream.Reader
+	f.Feed(x.Answer())
+	var out []byte
+	for {
+		next, ok, err := f.Next(out)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return out, nil
+		}
+		out = next
+	}
 }
 
 // Corpus returns the folder of the corpus: $GINNEL_CORPUS, or the default beside the project, whose root

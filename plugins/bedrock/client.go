@@ -1,0 +1,212 @@
+package bedrock
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ginnel/ginnel/sdk/eventstream"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// client calls one region.
+type client struct {
+	base   string
+	header llm.Header
+	signer *signer // nil where an API key is sent
+	http   *http.Client
+}
+
+// call makes a call.
+func (c *client) call(ctx context.Context, call *llm.Call) (*llm.Response, error) {
+	action := "/converse"
+	if call.Stream {
+		action = "/converse-stream"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/model/"+escape(call.Model)+action, bytes.NewReader(call.Body))
+	if err != nil {
+		return nil, invalid("the model's name cannot stand in a path")
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "ginnel")
+	for _, f := range c.header {
+		r.Header.Set(f.Name, f.Value)
+	}
+	if c.signer != nil {
+		c.signer.sign(r, call.Body, time.Now())
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, unreachable(ctx, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return nil, refused(resp)
+	}
+	out := &llm.Response{Status: resp.StatusCode}
+	for _, name := range []string{"x-amzn-requestid", "x-amzn-bedrock-cache-read-input-token-count"} {
+		if v := resp.Header.Get(name); v != "" {
+			out.Header.Add(name, v)
+		}
+	}
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/vnd.amazon.eventstream") {
+		out.Header.Add("Content-Type", "application/json")
+		out.Recv = whole(ctx, resp.Body)
+		return out, nil
+	}
+	out.Header.Add("Content-Type", "text/event-stream")
+	s := &stream{ctx: ctx, body: resp.Body, buf: make([]byte, 16<<10)}
+	out.Recv = s.recv
+	return out, nil
+}
+
+// escape returns a model's name as a segment of a path.
+func escape(model string) string { return strings.ReplaceAll(url.PathEscape(model), ":", "%3A") }
+
+// whole returns the answer as one piece. The body ends with the call.
+func whole(ctx context.Context, body io.ReadCloser) func(*llm.Chunk) error {
+	done := false
+	return func(c *llm.Chunk) error {
+		if done {
+			return io.EOF
+		}
+		done = true
+		defer body.Close()
+		raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+		switch {
+		case err != nil:
+			return unreachable(ctx, err)
+		case len(raw) > maxAnswer:
+			return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer is too long"}
+		}
+		c.Data = append(c.Data[:0], raw...)
+		return nil
+	}
+}
+
+// stream gives an event stream on, event by event.
+type stream struct {
+	ctx    context.Context
+	body   io.ReadCloser
+	frames eventstream.Reader
+	buf    []byte
+	err    error // of the body; what came before it is given on first
+}
+
+func (s *stream) recv(c *llm.Chunk) error {
+	for {
+		out, ok, err := s.frames.Next(c.Data[:0])
+		switch {
+		case err != nil:
+			s.body.Close()
+			return &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read: " + err.Error()}
+		case ok:
+			c.Data = out
+			return nil
+		case s.err != nil:
+			s.body.Close()
+			if errors.Is(s.err, io.EOF) && !s.frames.Open() {
+				return io.EOF
+			}
+			return unreachable(s.ctx, s.err)
+		}
+		n, err := s.body.Read(s.buf)
+		s.frames.Feed(s.buf[:n])
+		s.err = err
+	}
+}
+
+// unreachable returns the error of a call that got no answer, or not all of it.
+func unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		if err = u.Err; u.Timeout() {
+			return &llm.Error{Code: llm.CodeTimeout, Message: "the upstream did not answer in time"}
+		}
+		return &llm.Error{Code: llm.CodeUnavailable, Message: "the upstream cannot be reached"}
+	}
+	return &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}
+}
+
+// codes are what the service's errors mean; another is judged by its status.
+var codes = map[string]llm.Code{
+	"AccessDeniedException":         llm.CodePermission,
+	"ExpiredTokenException":         llm.CodeAuth,
+	"IncompleteSignature":           llm.CodeAuth,
+	"InvalidSignatureException":     llm.CodeAuth,
+	"MissingAuthenticationToken":    llm.CodeAuth,
+	"UnrecognizedClientException":   llm.CodeAuth,
+	"InternalServerException":       llm.CodeUpstream,
+	"ModelErrorException":           llm.CodeUpstream,
+	"ModelNotReadyException":        llm.CodeOverloaded,
+	"ModelTimeoutException":         llm.CodeTimeout,
+	"ResourceNotFoundException":     llm.CodeNotFound,
+	"ServiceQuotaExceededException": llm.CodeRateLimited, // with status 400
+	"ServiceUnavailableException":   llm.CodeOverloaded,
+	"ThrottlingException":           llm.CodeRateLimited,
+	"ValidationException":           llm.CodeInvalid,
+}
+
+// maxError bounds the body of an error.
+const maxError = 1 << 20
+
+// refused reads an error.
+func refused(resp *http.Response) error {
+	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
+	var said struct {
+		Type    string `json:"__type"`
+		Message string
+	}
+	_ = json.Unmarshal(raw, &said)
+	kind, _, _ := strings.Cut(resp.Header.Get("x-amzn-errortype"), ":")
+	if kind == "" {
+		kind = said.Type[strings.LastIndexByte(said.Type, '#')+1:]
+	}
+	e := &llm.Error{Code: codes[kind], Message: said.Message, Quoted: true}
+	switch {
+	case e.Code == "" && resp.StatusCode < 400:
+		e.Code = llm.CodeUpstream
+	case e.Code == "":
+		e.Code = codeOf(resp.StatusCode)
+	}
+	if e.Message == "" {
+		e.Message, e.Quoted = "the upstream answered "+strconv.Itoa(resp.StatusCode), false
+	}
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+		e.RetryAfter = time.Duration(min(s, 3600)) * time.Second
+	}
+	return e
+}
+
+func codeOf(status int) llm.Code {
+	switch status {
+	case 401:
+		return llm.CodeAuth
+	case 403:
+		return llm.CodePermission
+	case 404:
+		return llm.CodeNotFound
+	case 408, 504:
+		return llm.CodeTimeout
+	case 413:
+		return llm.CodeTooLarge
+	case 429:
+		return llm.CodeRateLimited
+	case 503:
+		return llm.CodeOverloaded
+	}
+	if status < 500 && status != 424 {
+		return llm.CodeInvalid
+	}
+	return llm.CodeUpstream
+}

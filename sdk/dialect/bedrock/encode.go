@@ -1,0 +1,320 @@
+package bedrock
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// longestID bounds the id of a call.
+const longestID = 64
+
+type encoder struct {
+	dialect.Writer
+	q     *conversation.Request
+	maker string // of the model: who has words of its own
+	lost  conversation.Lost
+	err   error
+}
+
+// Head has nothing to say beside the body.
+func (Codec) Head(bool) (query string, h llm.Header) { return "", nil }
+
+// EncodeRequest writes a request of Converse. The model's name decides in whose words it is told what
+// Converse has none for.
+func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := &encoder{q: q, maker: maker(q.Model)}
+	e.Object()
+	e.system()
+	e.Key("messages")
+	e.messages()
+	thinking := e.thinking(l)
+	e.inference(thinking)
+	e.tools()
+	e.additional(thinking)
+	e.output()
+	e.unsayable()
+	if err := e.lost.Others(q); err != nil && e.err == nil {
+		e.err = err
+	}
+	e.EndObject()
+	if e.err != nil {
+		return nil, nil, e.err
+	}
+	return e.Buf, e.lost, nil
+}
+
+// The makers of models whose own words are known.
+const (
+	anthropic = "anthropic"
+	amazon    = "amazon"
+	openai    = "openai"
+)
+
+// maker returns who made a model, by its name: anthropic.claude..., eu.anthropic.claude..., or an ARN that
+// ends with one.
+func maker(model string) string {
+	if i := strings.LastIndexByte(model, '/'); i >= 0 {
+		model = model[i+1:]
+	}
+	for _, m := range []string{anthropic, amazon, openai} {
+		if strings.HasPrefix(model, m+".") || strings.Contains(model, "."+m+".") {
+			return m
+		}
+	}
+	return ""
+}
+
+func (e *encoder) refuse(field string) {
+	if e.err == nil {
+		e.err = conversation.Unsupported(field)
+	}
+}
+
+func (e *encoder) system() {
+	parts := e.q.System
+	if e.q.Format.Kind == conversation.FormatJSON {
+		parts = append(parts[:len(parts):len(parts)], conversation.Part{Kind: conversation.Text, Text: "Answer with one JSON object and nothing else."})
+		e.lost.Drop("response_format", "asked for in words: Converse has no JSON mode without a schema")
+	}
+	if len(parts) == 0 {
+		return
+	}
+	e.Key("system")
+	e.Array()
+	for i := range parts {
+		if parts[i].Kind != conversation.Text {
+			e.refuse("system")
+			continue
+		}
+		e.part("system["+strconv.Itoa(i)+"]", &parts[i])
+	}
+	e.EndArray()
+}
+
+// messages writes the conversation: roles take turns, the user begins, and results of tools come first.
+func (e *encoder) messages() {
+	turns := make([]conversation.Turn, 0, len(e.q.Turns))
+	for i, t := range e.q.Turns {
+		if t.Role == conversation.System {
+			t.Role = conversation.User
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].role", "instructions inside the conversation become the user's words")
+		}
+		if t.Name != "" {
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Converse has no names of participants")
+			t.Name = ""
+		}
+		turns = append(turns, t)
+	}
+	joined := conversation.Request{Turns: turns}
+	joined.Join()
+	if len(joined.Turns) > 0 && joined.Turns[0].Role != conversation.User && e.err == nil {
+		e.err = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model wants the conversation to begin with the user"}
+	}
+	e.Array()
+	for i := range joined.Turns {
+		t := &joined.Turns[i]
+		e.Object()
+		role := "user"
+		if t.Role == conversation.Assistant {
+			role = "assistant"
+		}
+		e.Text("role", role)
+		e.Key("content")
+		e.Array()
+		for pass := range 2 {
+			for j := range t.Parts {
+				if (t.Parts[j].Kind == conversation.ToolResult) == (pass == 0) {
+					e.part("messages["+strconv.Itoa(i)+"].content["+strconv.Itoa(j)+"]", &t.Parts[j])
+				}
+			}
+		}
+		e.EndArray()
+		e.EndObject()
+	}
+	e.EndArray()
+}
+
+// part writes a block, and the mark of a cache behind it.
+func (e *encoder) part(at string, p *conversation.Part) {
+	switch p.Kind {
+	case conversation.Text, conversation.Refusal:
+		if strings.TrimSpace(p.Text) == "" { // the service takes no blank texts
+			if p.Text != "" {
+				e.lost.Drop(at, "Converse takes no blank texts")
+			}
+			return
+		}
+		e.Object()
+		e.Text("text", p.Text)
+		e.EndObject()
+	case conversation.Media:
+		e.medium(at, p.Media)
+	case conversation.ToolCall:
+		e.block("toolUse")
+		e.Text("toolUseId", callID(p.Call.ID))
+		e.Text("name", p.Call.Name)
+		e.Key("input")
+		if !e.arguments(p.Call.Arguments) {
+			e.lost.Drop(at+".arguments", "they are no JSON object and go as text inside of one")
+		}
+		e.end()
+	case conversation.ToolResult:
+		e.result(at, p.Result)
+	case conversation.Thinking:
+		e.thought(at, p)
+	default:
+		if p.Native == nil || p.Native.Dialect != llm.Bedrock {
+			e.refuse(at)
+			return
+		}
+		e.Object()
+		e.Member(p.Native.Type, p.Native.Raw)
+		e.EndObject()
+	}
+	e.cache(p.Cache)
+}
+
+// block begins a block and the object that it is; end ends both.
+func (e *encoder) block(kind string) {
+	e.Object()
+	e.Key(kind)
+	e.Object()
+}
+
+func (e *encoder) end() {
+	e.EndObject()
+	e.EndObject()
+}
+
+func (e *encoder) cache(c *conversation.Cache) {
+	if c == nil {
+		return
+	}
+	e.block("cachePoint")
+	e.Text("type", "default")
+	e.Text("ttl", c.TTL)
+	e.end()
+}
+
+// callID returns an id in the characters and the length that the service takes, the same for the same id.
+func callID(id string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.:-", r)) {
+			return r
+		}
+		return '_'
+	}, id)
+	return clean[max(0, len(clean)-longestID):]
+}
+
+// arguments writes a call's arguments as the object that they are, and reports false where they are none.
+func (e *encoder) arguments(text string) bool {
+	trimmed := strings.TrimSpace(text)
+	switch {
+	case trimmed == "":
+		e.Raw([]byte("{}"))
+	case trimmed[0] == '{' && json.Valid([]byte(text)):
+		e.Raw([]byte(text))
+	default:
+		e.Object()
+		e.Text("arguments", text)
+		e.EndObject()
+		return false
+	}
+	return true
+}
+
+func (e *encoder) result(at string, r *conversation.Result) {
+	e.block("toolResult")
+	e.Text("toolUseId", callID(r.ID))
+	e.Key("content")
+	e.Array()
+	if r.Object != nil {
+		e.Object()
+		e.Member("json", r.Object)
+		e.EndObject()
+	} else {
+		for i := range r.Parts {
+			e.part(at+".content["+strconv.Itoa(i)+"]", &r.Parts[i])
+		}
+	}
+	e.EndArray()
+	if r.Error {
+		e.Text("status", "error")
+	}
+	e.end()
+}
+
+func (e *encoder) thought(at string, p *conversation.Part) {
+	if p.Opaque.Vendor != conversation.VendorAnthropic {
+		e.lost.Drop(at, "thoughts of another vendor's model cannot be given back to this one")
+		return
+	}
+	e.block("reasoningContent")
+	if p.Redacted {
+		e.Text("redactedContent", p.Opaque.Value)
+	} else {
+		e.Key("reasoningText")
+		e.Object()
+		e.Key("text")
+		e.String(p.Text)
+		e.Text("signature", p.Opaque.Value)
+		e.EndObject()
+	}
+	e.end()
+}
+
+// medium writes what is no text. It must come with the request, or lie where the service has access.
+func (e *encoder) medium(at string, m *conversation.Medium) {
+	kind, format, ok := formatOf(m.Type)
+	if m.Text && !ok {
+		kind, format, ok = "document", "txt", true
+	}
+	if !ok && kind == "audio" && strings.Contains(" "+known["audio"]+" ", " "+m.Format+" ") {
+		format, ok = m.Format, true
+	}
+	s3 := strings.HasPrefix(m.URL, "s3://")
+	if !ok || m.Data == "" && !s3 {
+		e.refuse(at)
+		return
+	}
+	e.block(kind)
+	e.Text("format", format)
+	if kind == "document" {
+		e.Text("name", documentName(m.Name))
+	}
+	e.Key("source")
+	e.Object()
+	switch {
+	case s3:
+		e.Key("s3Location")
+		e.Object()
+		e.Text("uri", m.URL)
+		e.EndObject()
+	case m.Text:
+		e.Text("text", m.Data)
+	default:
+		e.Text("bytes", m.Data)
+	}
+	e.EndObject()
+	e.end()
+}
+
+// documentName returns a name in the characters that the service takes.
+func documentName(name string) string {
+	clean := strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" -()[]", r)) {
+			return r
+		}
+		return ' '
+	}, name)), " ")
+	if clean == "" {
+		return "document"
+	}
+	return clean
+}

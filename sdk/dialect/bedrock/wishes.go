@@ -1,0 +1,309 @@
+package bedrock
+
+import (
+	"strconv"
+
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// The budgets of reasoning for words of other dialects, and the least one; the limit of an answer that
+// thinks where nobody says one.
+const (
+	minBudget        = 1024
+	defaultMaxTokens = 4096
+)
+
+var budgets = map[string]int64{"minimal": minBudget, "low": minBudget, "medium": 4096, "high": 16384, "xhigh": 32768, "max": 32768}
+
+// thoughts is how much a model is told to think.
+type thoughts struct {
+	budget int64  // of Anthropic's models; -1 = as they like
+	effort string // of OpenAI's and Amazon's
+	limit  int64  // of the answer
+}
+
+// thinking decides how much the model thinks, in the words of its maker.
+func (e *encoder) thinking(l conversation.Limits) (t thoughts) {
+	q, r := e.q, e.q.Reasoning
+	if t.limit = q.MaxTokens; t.limit == 0 {
+		t.limit = l.MaxTokens
+	}
+	if r.Off || r.Effort == "none" || r.Budget == 0 && r.Effort == "" {
+		return t
+	}
+	switch e.maker {
+	case anthropic:
+		return e.budget(t)
+	case openai, amazon:
+		if t.effort = r.Effort; t.effort == "" {
+			t.effort = effortOf(r.Budget)
+		}
+		return t
+	}
+	e.lost.Drop("reasoning_effort", "what this model is told about thinking is not known")
+	return t
+}
+
+func (e *encoder) budget(t thoughts) thoughts {
+	r, said := e.q.Reasoning, t.limit > 0
+	budget := r.Budget
+	if budget == 0 {
+		budget = budgets[r.Effort]
+	}
+	switch {
+	case e.q.ToolChoice.Mode == conversation.ToolRequired:
+		e.lost.Drop("reasoning_effort", "a tool must be called, which excludes thinking of Anthropic's models")
+		return t
+	case e.unsigned():
+		e.lost.Drop("reasoning_effort", "the conversation has tool calls without the thinking that led to them, which Anthropic's models want back")
+		return t
+	case budget < 0:
+		t.budget = budget
+		return t
+	case !said:
+		t.limit = defaultMaxTokens + max(budget, minBudget)
+	case t.limit <= minBudget:
+		e.lost.Drop("reasoning_effort", "the limit of the answer leaves no room for it")
+		return t
+	case budget >= t.limit:
+		budget = max(minBudget, t.limit/2)
+	}
+	t.budget = max(budget, minBudget)
+	return t
+}
+
+// unsigned reports whether the turn that the model is in has tool calls without sealed thinking.
+func (e *encoder) unsigned() bool {
+	for i := len(e.q.Turns) - 1; i >= 0; i-- {
+		t := &e.q.Turns[i]
+		calls, sealed := false, false
+		for _, p := range t.Parts {
+			calls = calls || p.Kind == conversation.ToolCall
+			sealed = sealed || p.Kind == conversation.Thinking && p.Opaque.Vendor == conversation.VendorAnthropic
+			if t.Role == conversation.User && p.Kind != conversation.ToolResult {
+				return false // here the turn began
+			}
+		}
+		if calls && !sealed {
+			return true
+		}
+	}
+	return false
+}
+
+func effortOf(budget int64) string {
+	switch {
+	case budget < 0:
+		return "medium"
+	case budget <= minBudget:
+		return "low"
+	case budget <= budgets["medium"]:
+		return "medium"
+	}
+	return "high"
+}
+
+func (e *encoder) inference(t thoughts) {
+	q := e.q
+	temperature := q.Temperature
+	if t.budget != 0 && temperature != "" {
+		e.lost.Drop("temperature", "a model of Anthropic's that thinks has none")
+		temperature = ""
+	} else if n, err := strconv.ParseFloat(string(temperature), 64); err == nil && n > 1 {
+		e.lost.Drop("temperature", "it is 1 at most in Converse")
+		temperature = "1"
+	}
+	if t.limit == 0 && temperature == "" && q.TopP == "" && len(q.Stop) == 0 {
+		return
+	}
+	e.Key("inferenceConfig")
+	e.Object()
+	e.Count("maxTokens", t.limit)
+	e.Member("temperature", []byte(temperature))
+	e.Member("topP", []byte(q.TopP))
+	if len(q.Stop) > 0 {
+		e.Key("stopSequences")
+		e.Strings(q.Stop)
+	}
+	e.EndObject()
+}
+
+// tools writes the tools and which of them may be called. That none may be is said by leaving them out,
+// which the service takes only where the conversation has no calls.
+func (e *encoder) tools() {
+	q := e.q
+	if len(q.Tools) == 0 {
+		return
+	}
+	if q.ToolChoice.Mode == conversation.ToolNone {
+		for _, t := range q.Turns {
+			for _, p := range t.Parts {
+				if p.Kind == conversation.ToolCall || p.Kind == conversation.ToolResult {
+					e.refuse("tool_choice")
+				}
+			}
+		}
+		return
+	}
+	e.Key("toolConfig")
+	e.Object()
+	e.Key("tools")
+	e.Array()
+	for i := range q.Tools {
+		e.tool(i, &q.Tools[i])
+	}
+	e.EndArray()
+	e.toolChoice()
+	e.EndObject()
+	if q.Parallel != nil && !*q.Parallel {
+		e.lost.Drop("parallel_tool_calls", "Converse cannot be told to call one tool at a time")
+	}
+}
+
+func (e *encoder) tool(i int, t *conversation.Tool) {
+	if t.Native != nil {
+		if t.Native.Dialect != llm.Bedrock {
+			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+			return
+		}
+		e.Object()
+		e.Member(t.Native.Type, t.Native.Raw)
+		e.EndObject()
+		return
+	}
+	e.block("toolSpec")
+	e.Text("name", t.Name)
+	e.Text("description", t.Description)
+	e.Key("inputSchema")
+	e.Object()
+	e.Key("json")
+	if t.Parameters == nil {
+		e.Raw([]byte(`{"type":"object"}`))
+	} else {
+		e.Raw(t.Parameters)
+	}
+	e.EndObject()
+	if t.Strict != nil && *t.Strict {
+		e.Key("strict")
+		e.Bool(true)
+	}
+	e.end()
+	e.cache(t.Cache)
+}
+
+func (e *encoder) toolChoice() {
+	c := e.q.ToolChoice
+	kind := map[conversation.ToolMode]string{conversation.ToolAuto: "auto", conversation.ToolRequired: "any"}[c.Mode]
+	if len(c.Names) > 0 {
+		if kind = "tool"; len(c.Names) > 1 || c.Mode != conversation.ToolRequired {
+			e.refuse("tool_choice")
+		}
+	}
+	if kind == "" {
+		return
+	}
+	e.Key("toolChoice")
+	e.block(kind)
+	if kind == "tool" {
+		e.Text("name", c.Names[0])
+	}
+	e.end()
+}
+
+// additional writes what Converse has no words for and the model's maker has.
+func (e *encoder) additional(t thoughts) {
+	q := e.q
+	topK := q.TopK
+	if topK != "" && e.maker != anthropic && e.maker != amazon {
+		e.lost.Drop("top_k", "what this model calls it is not known")
+		topK = ""
+	}
+	if topK != "" && t.budget != 0 {
+		e.lost.Drop("top_k", "a model of Anthropic's that thinks has none")
+		topK = ""
+	}
+	off := e.maker == anthropic && q.Reasoning.Off
+	if t.budget == 0 && t.effort == "" && topK == "" && !off {
+		return
+	}
+	e.Key("additionalModelRequestFields")
+	e.Object()
+	switch {
+	case off:
+		e.Key("thinking")
+		e.Raw([]byte(`{"type":"disabled"}`))
+	case t.budget < 0:
+		e.Key("thinking")
+		e.Raw([]byte(`{"type":"adaptive"}`))
+	case t.budget > 0:
+		e.Key("thinking")
+		e.Object()
+		e.Text("type", "enabled")
+		e.Count("budget_tokens", t.budget)
+		e.EndObject()
+	case t.effort != "" && e.maker == openai:
+		e.Text("reasoning_effort", t.effort)
+	case t.effort != "":
+		e.Key("reasoningConfig")
+		e.Object()
+		e.Text("type", "enabled")
+		e.Text("maxReasoningEffort", t.effort)
+		e.EndObject()
+	}
+	if topK != "" && e.maker == anthropic {
+		e.Member("top_k", []byte(topK))
+	} else if topK != "" {
+		e.Key("inferenceConfig")
+		e.Object()
+		e.Member("topK", []byte(topK))
+		e.EndObject()
+	}
+	e.EndObject()
+}
+
+// output writes the schema of the answer, as the string that the service wants.
+func (e *encoder) output() {
+	f := e.q.Format
+	if f.Kind != conversation.FormatSchema {
+		return
+	}
+	e.Key("outputConfig")
+	e.Object()
+	e.Key("textFormat")
+	e.Object()
+	e.Text("type", "json_schema")
+	e.Key("structure")
+	e.block("jsonSchema")
+	e.Text("schema", string(f.Schema))
+	e.Text("name", f.Name)
+	e.Text("description", f.Description)
+	e.end()
+	e.EndObject()
+	e.EndObject()
+}
+
+// unsayable refuses or drops what the dialect has no words for.
+func (e *encoder) unsayable() {
+	q := e.q
+	if q.Choices > 1 {
+		e.refuse("n")
+	}
+	if q.Logprobs {
+		e.refuse("logprobs")
+	}
+	for _, f := range []struct {
+		name  string
+		value conversation.Number
+	}{{"frequency_penalty", q.FrequencyPenalty}, {"presence_penalty", q.PresencePenalty}, {"seed", q.Seed}} {
+		if n, err := strconv.ParseFloat(string(f.value), 64); err == nil && (n != 0 || f.name == "seed") {
+			e.lost.Drop(f.name, "Converse has nothing like it")
+		}
+	}
+	if q.CacheKey != "" {
+		e.lost.Drop("prompt_cache_key", "Converse marks what is cached")
+	}
+	if q.User != "" {
+		e.lost.Drop("user", "Converse has no place for the end user")
+	}
+}
