@@ -6,6 +6,7 @@ import (
 	"github.com/ginnel/ginnel/plugins/anthropic"
 	"github.com/ginnel/ginnel/plugins/azure"
 	"github.com/ginnel/ginnel/plugins/bedrock"
+	"github.com/ginnel/ginnel/plugins/cohere"
 	"github.com/ginnel/ginnel/plugins/echo"
 	"github.com/ginnel/ginnel/plugins/gemini"
 	"github.com/ginnel/ginnel/plugins/jsonl"
@@ -21,6 +22,7 @@ func builtinProviders() map[string]func() provider.Provider {
 		"anthropic": anthropic.New,
 		"azure":     azure.New,
 		"bedrock":   bedrock.New,
+		"cohere":    cohere.New,
 		"echo":      echo.New,
 		"gemini":    gemini.New,
 		"openai":    openai.New,

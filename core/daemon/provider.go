@@ -151,7 +151,7 @@ func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Te
 	if t := lease.Find(op, d); t != nil || op != llm.OpChat {
 		return t
 	}
-	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock} {
+	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere} {
 		if t := lease.Find(op, other); t != nil {
 			return t
 		}

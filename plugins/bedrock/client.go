@@ -130,7 +130,7 @@ func unreachable(ctx context.Context, err error) error {
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
-		if err = u.Err; u.Timeout() {
+		if u.Timeout() {
 			return &llm.Error{Code: llm.CodeTimeout, Message: "the upstream did not answer in time"}
 		}
 		return &llm.Error{Code: llm.CodeUnavailable, Message: "the upstream cannot be reached"}

@@ -30,6 +30,7 @@ const (
 	Anthropic Dialect = "anthropic" // Messages
 	Gemini    Dialect = "gemini"    // generateContent and its kin
 	Bedrock   Dialect = "bedrock"   // Converse: of providers only
+	Cohere    Dialect = "cohere"    // chat, version 2: of providers only
 )
 
 // Field is one header field. Name keeps the case it was written in.

@@ -6,6 +6,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/anthropic"
 	"github.com/ginnel/ginnel/sdk/dialect/bedrock"
+	"github.com/ginnel/ginnel/sdk/dialect/cohere"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/gemini"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
@@ -29,6 +30,7 @@ func All() []dialect.Codec {
 func Upstreams() []dialect.Upstream {
 	return []dialect.Upstream{
 		bedrock.Codec{},
+		cohere.Codec{},
 	}
 }
 

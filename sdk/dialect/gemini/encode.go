@@ -224,7 +224,7 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	switch {
 	case r.Object != nil:
 		e.Raw(r.Object)
-	case !r.Error && strings.HasPrefix(trimmed, "{") && json.Valid([]byte(text)):
+	case !r.Error && strings.HasPrefix(trimmed, "{") && !wrapped([]byte(text)):
 		e.Raw([]byte(text))
 	default:
 		key := "result"
@@ -241,6 +241,21 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	for i := range media {
 		e.part(at, &media[i])
 	}
+}
+
+// wrapped reports whether a text is no JSON object, or one that reads as the wrapping of another text: it is
+// wrapped itself then.
+func wrapped(text []byte) bool {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(text, &all) != nil {
+		return true
+	}
+	for _, key := range []string{"result", "output", "error"} {
+		if _, ok := all[key]; ok && len(all) == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *encoder) tools() {

@@ -52,6 +52,8 @@ func (x *Exchange) Dialect() llm.Dialect {
 		return llm.Gemini
 	case "converse", "converse-stream":
 		return llm.Bedrock
+	case "v2.chat":
+		return llm.Cohere
 	}
 	return ""
 }

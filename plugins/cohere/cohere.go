@@ -1,0 +1,86 @@
+// Package cohere is the provider plugin for Cohere's API, version 2. It relays: it hands the gateway the paths and
+// the key, and sees no request.
+//
+// Its embeddings and reranking are not offered.
+package cohere
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+const (
+	name    = "cohere"
+	version = "0.1.0"
+	origin  = "https://api.cohere.com/v2"
+)
+
+// config is the plugin's config block.
+type config struct {
+	APIKey  string            `json:"api_key"`
+	Headers map[string]string `json:"headers"`
+}
+
+type plugin struct {
+	mu    sync.Mutex // protects lease
+	lease *provider.Relay
+}
+
+var _ provider.Relayer = (*plugin)(nil)
+
+// New returns the plugin.
+func New() provider.Provider { return &plugin{} }
+
+// Describe says what the plugin is.
+func (p *plugin) Describe(context.Context) (*provider.Info, error) {
+	return &provider.Info{
+		Name:     name,
+		Version:  version,
+		Ops:      []llm.Op{llm.OpChat},
+		Dialects: []llm.Dialect{llm.Cohere},
+		Origins:  []string{origin},
+		Config: &schema.Block{
+			Doc: "Credentials for Cohere's API; base_url stands in the provider block and ends with the API's version.",
+			Attrs: []schema.Attr{
+				{Name: "api_key", Kind: schema.String, Optional: true, Sensitive: true, Doc: "sent as a bearer token; without it, none is sent"},
+				{Name: "headers", Kind: schema.Map, Optional: true, Sensitive: true, Doc: "further header fields of every request"},
+			},
+		},
+	}, nil
+}
+
+// Configure builds the one lease there is.
+func (p *plugin) Configure(_ context.Context, raw []byte) error {
+	var c config
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "the config is not what its schema says"}
+	}
+	header, err := provider.LeaseHeader([]provider.Credential{{Field: "Authorization", Scheme: "Bearer", Value: c.APIKey}}, c.Headers)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lease = &provider.Relay{
+		Header:    header,
+		Ops:       []provider.Template{{Op: llm.OpChat, Dialect: llm.Cohere, Method: "POST", Path: "/chat"}},
+		RefreshOn: []provider.Match{{Status: 401}},
+	}
+	return nil
+}
+
+// Relay returns the lease. A key does not expire; where the vendor calls it stale, the operator has a
+// new one, which arrives with a reload.
+func (p *plugin) Relay(context.Context) (*provider.Relay, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lease == nil {
+		return nil, &llm.Error{Code: llm.CodeInternal, Message: "the plugin is not configured"}
+	}
+	return p.lease, nil
+}

@@ -1,0 +1,358 @@
+package cohere
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// vendor names whose citations are in this dialect's words.
+const vendor = "cohere"
+
+// decoder reads one request, or the message of an answer, into the model.
+type decoder struct {
+	*conversation.Reader
+	into *conversation.Request
+}
+
+// DecodeRequest reads a request for a chat.
+func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
+	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	d.Each("the body", d.member)
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	d.into.Join()
+	d.into.Complete()
+	return d.into, nil
+}
+
+func (d decoder) member(key string) {
+	q := d.into
+	switch key {
+	case "model":
+		q.Model = d.Str(key)
+	case "messages":
+		d.Items(key, d.turn)
+	case "tools":
+		d.Items(key, d.tool)
+	case "tool_choice":
+		switch d.Str(key) {
+		case "REQUIRED":
+			q.ToolChoice.Mode = conversation.ToolRequired
+		case "NONE":
+			q.ToolChoice.Mode = conversation.ToolNone
+		}
+	case "max_tokens":
+		q.MaxTokens = d.Count(key)
+	case "stop_sequences":
+		d.Items(key, func(int) { q.Stop = append(q.Stop, d.Str(key)) })
+	case "temperature":
+		q.Temperature = d.Num(key)
+	case "p":
+		q.TopP = d.Num(key)
+	case "k":
+		q.TopK = d.Num(key)
+	case "seed":
+		q.Seed = d.Num(key)
+	case "frequency_penalty":
+		q.FrequencyPenalty = d.Num(key)
+	case "presence_penalty":
+		q.PresencePenalty = d.Num(key)
+	case "logprobs":
+		v := d.Flag(key)
+		q.Logprobs = v != nil && *v
+	case "stream":
+		v := d.Flag(key)
+		q.Stream = v != nil && *v
+	case "thinking":
+		d.Each(key, func(k string) {
+			switch k {
+			case "type":
+				q.Reasoning.Off = d.Str(k) == "disabled"
+				q.Reasoning.Include = !q.Reasoning.Off
+			case "token_budget":
+				q.Reasoning.Budget = d.Count(k)
+			default:
+				d.Skip()
+			}
+		})
+	case "response_format":
+		d.Each(key, d.format)
+	default:
+		if raw := d.Raw(); raw != nil {
+			q.Other = append(q.Other, conversation.Field{Name: key, Value: raw, Vital: key == "documents"})
+		}
+	}
+}
+
+func (d decoder) format(key string) {
+	f := &d.into.Format
+	switch key {
+	case "type":
+		if d.Str(key) == "json_object" && f.Kind == conversation.FormatDefault {
+			f.Kind = conversation.FormatJSON
+		}
+	case "schema", "json_schema":
+		if f.Schema = d.Raw(); f.Schema != nil {
+			f.Kind = conversation.FormatSchema
+		}
+	default:
+		d.Skip()
+	}
+}
+
+func (d decoder) tool(int) {
+	t := conversation.Tool{}
+	d.Each("tools", func(k string) {
+		if k != "function" {
+			d.Skip()
+			return
+		}
+		d.Each(k, func(k string) {
+			switch k {
+			case "name":
+				t.Name = d.Str(k)
+			case "description":
+				t.Description = d.Str(k)
+			case "parameters":
+				t.Parameters = d.Raw()
+			default:
+				d.Skip()
+			}
+		})
+	})
+	d.into.Tools = append(d.into.Tools, t)
+}
+
+// message is what a message says, of a request or of an answer.
+type message struct {
+	role      string
+	parts     []conversation.Part
+	plan      string
+	calls     []conversation.Part
+	answers   string // the id of the call that a tool's message is for
+	citations []conversation.Citation
+}
+
+func (d decoder) message() (m message) {
+	d.Each("messages", func(k string) {
+		switch k {
+		case "role":
+			m.role = d.Str(k)
+		case "content":
+			m.parts = d.content(k)
+		case "tool_plan":
+			m.plan = d.Str(k)
+		case "tool_calls":
+			d.Items(k, func(int) { m.calls = append(m.calls, d.call()) })
+		case "tool_call_id":
+			m.answers = d.Str(k)
+		case "citations":
+			d.Items(k, func(int) { m.citations = append(m.citations, d.citation()) })
+		default:
+			d.Skip()
+		}
+	})
+	return m
+}
+
+// all returns the parts in their order: thoughts and words, the plan, the calls.
+func (m *message) all() []conversation.Part {
+	parts := m.parts
+	if m.plan != "" {
+		parts = append(parts, conversation.Part{Text: m.plan})
+	}
+	return append(parts, m.calls...)
+}
+
+func (d decoder) turn(int) {
+	m := d.message()
+	q := d.into
+	switch m.role {
+	case "system", "developer":
+		if len(q.Turns) == 0 {
+			q.System = append(q.System, m.parts...)
+			return
+		}
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Parts: m.parts})
+	case "assistant", "chatbot":
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Parts: m.all()})
+	case "tool":
+		res := &conversation.Result{ID: m.answers, Parts: m.parts}
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: res}}})
+	default:
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: m.parts})
+	}
+}
+
+// content reads a text or a list of blocks. Texts that are empty say nothing.
+func (d decoder) content(name string) (parts []conversation.Part) {
+	if d.Type() == dialect.TypeString {
+		if s := d.Str(name); s != "" {
+			parts = append(parts, conversation.Part{Text: s})
+		}
+		return parts
+	}
+	d.Items(name, func(int) {
+		p, kind := conversation.Part{}, ""
+		start := d.Pos()
+		d.Each(name, func(k string) {
+			switch k {
+			case "type":
+				kind = d.Str(k)
+			case "text", "thinking":
+				p.Text = d.Str(k)
+			case "image_url":
+				p.Kind, p.Media = conversation.Media, d.image()
+			case "document":
+				p.Text = d.document()
+			default:
+				d.Skip()
+			}
+		})
+		switch kind {
+		case "thinking":
+			p.Kind = conversation.Thinking
+		case "text", "document", "image_url", "":
+		default:
+			p = conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Cohere, Type: kind, Raw: append([]byte(nil), d.Bytes(dialect.Span{Start: start, End: d.Pos()})...)}}
+		}
+		if p.Kind == conversation.Text && p.Text == "" {
+			return
+		}
+		parts = append(parts, p)
+	})
+	return parts
+}
+
+// document reads what a tool gave back as a document: its data, as they are written.
+func (d decoder) document() (text string) {
+	d.Each("document", func(k string) {
+		if k == "data" {
+			if d.Type() == dialect.TypeString {
+				text = d.Str(k)
+			} else {
+				text = string(d.Raw())
+			}
+			return
+		}
+		d.Skip()
+	})
+	return text
+}
+
+func (d decoder) image() *conversation.Medium {
+	m := &conversation.Medium{}
+	if d.Type() == dialect.TypeString {
+		m.URL = d.Str("image_url")
+	} else {
+		d.Each("image_url", func(k string) {
+			switch k {
+			case "url":
+				m.URL = d.Str(k)
+			case "detail":
+				m.Detail = d.Str(k)
+			default:
+				d.Skip()
+			}
+		})
+	}
+	if rest, ok := strings.CutPrefix(m.URL, "data:"); ok {
+		if kind, data, ok := strings.Cut(rest, ";base64,"); ok {
+			m.Type, m.Data, m.URL = kind, data, ""
+		}
+	}
+	return m
+}
+
+func (d decoder) call() conversation.Part {
+	c := &conversation.Call{}
+	d.Each("tool_calls", func(k string) {
+		switch k {
+		case "id":
+			c.ID = d.Str(k)
+		case "function":
+			d.Each(k, func(k string) {
+				switch k {
+				case "name":
+					c.Name = d.Str(k)
+				case "arguments":
+					c.Arguments = d.Str(k)
+				default:
+					d.Skip()
+				}
+			})
+		default:
+			d.Skip()
+		}
+	})
+	return conversation.Part{Kind: conversation.ToolCall, Call: c}
+}
+
+// citation reads where a text comes from. Its places count characters.
+func (d decoder) citation() (c conversation.Citation) {
+	start := d.Pos()
+	c.Vendor = vendor
+	d.Each("citations", func(k string) {
+		switch k {
+		case "start":
+			c.Start = int(min(d.Count(k), 1<<30))
+		case "end":
+			c.End = int(min(d.Count(k), 1<<30))
+		case "text":
+			c.Quote = d.Str(k)
+		case "sources":
+			d.Items(k, func(int) { d.source(&c) })
+		default:
+			d.Skip()
+		}
+	})
+	c.Raw = append([]byte(nil), d.Bytes(dialect.Span{Start: start, End: d.Pos()})...)
+	return c
+}
+
+// source reads a source: the first one that has a title or an address counts.
+func (d decoder) source(c *conversation.Citation) {
+	d.Each("sources", func(k string) {
+		if k != "document" {
+			d.Skip()
+			return
+		}
+		if d.Type() != dialect.TypeObject {
+			d.Skip()
+			return
+		}
+		d.Each(k, func(k string) {
+			switch {
+			case k == "title" && c.Title == "" && d.Type() == dialect.TypeString:
+				c.Title = d.Str(k)
+			case k == "url" && c.URL == "" && d.Type() == dialect.TypeString:
+				c.URL = d.Str(k)
+			default:
+				d.Skip()
+			}
+		})
+	})
+}
+
+// inBytes makes the places of a citation count the bytes of a text.
+func inBytes(c *conversation.Citation, text string) {
+	at := func(n int) int {
+		for i := range text {
+			if n == 0 {
+				return i
+			}
+			n--
+		}
+		return len(text)
+	}
+	if c.Start > c.End || c.End > utf8.RuneCountInString(text) {
+		c.Start, c.End = 0, 0
+		return
+	}
+	c.Start, c.End = at(c.Start), at(c.End)
+}
