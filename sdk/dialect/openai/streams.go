@@ -248,6 +248,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 	if d.ended {
 		return dst
 	}
+	at := len(dst)
 	for _, c := range d.choices {
 		if !c.over { // by a server that says [DONE] and not why
 			c.over = true
@@ -255,7 +256,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: conversation.FinishStop.Ended(c.kinds)})
 		}
 	}
-	return dst
+	return conversation.Begun(&d.began, dst, at, conversation.Delta{})
 }
 
 // Encoder returns the writing half of a stream of chunks.
