@@ -27,6 +27,10 @@ var templates = []provider.Template{
 	{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
 	{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
 	{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
+	{Op: llm.OpCompletions, Dialect: llm.OpenAI, Method: "POST", Path: "/completions"},
+	{Op: llm.OpModerations, Dialect: llm.OpenAI, Method: "POST", Path: "/moderations"},
+	{Op: llm.OpImages, Dialect: llm.OpenAI, Method: "POST", Path: "/images/generations"},
+	{Op: llm.OpSpeech, Dialect: llm.OpenAI, Method: "POST", Path: "/audio/speech"},
 	{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
 	{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
 }
@@ -59,7 +63,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  origins(p.presets),
 		Config: &schema.Block{

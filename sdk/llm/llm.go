@@ -17,6 +17,10 @@ const (
 	OpBatchEmbeddings Op = "batch_embeddings" // the same for a list of requests, where that is an operation of its own
 	OpModels          Op = "models"           // the list of models
 	OpCountTokens     Op = "count_tokens"     // how many tokens a request would take
+	OpCompletions     Op = "completions"      // OpenAI's older completion of a text
+	OpModerations     Op = "moderations"      // whether texts and images are what a vendor calls harmful
+	OpImages          Op = "images"           // images for a text
+	OpSpeech          Op = "speech"           // a text spoken
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )
 

@@ -20,6 +20,8 @@ const (
 	topGroq
 	topCitations
 	topSearch
+	topType
+	topResults
 )
 
 const (
@@ -27,6 +29,7 @@ const (
 	choiceMessage
 	choiceDelta
 	choiceFinish
+	choiceText
 )
 
 const (
@@ -43,8 +46,8 @@ const (
 )
 
 var (
-	topKeys    = dialect.NewKeys("choices", "usage", "model", "error", "detail", "message", "code", "object", "data", "x_groq", "citations", "search_results")
-	choiceKeys = dialect.NewKeys("index", "message", "delta", "finish_reason")
+	topKeys    = dialect.NewKeys("choices", "usage", "model", "error", "detail", "message", "code", "object", "data", "x_groq", "citations", "search_results", "type", "results")
+	choiceKeys = dialect.NewKeys("index", "message", "delta", "finish_reason", "text")
 	saidKeys   = dialect.NewKeys("content", "refusal", "reasoning_content", "reasoning", "reasoning_details",
 		"tool_calls", "function_call", "audio", "executed_tools", "annotations")
 	saidPartKeys = dialect.NewKeys("text", "thinking", "refusal")
@@ -64,17 +67,19 @@ type answerReader struct {
 	model   dialect.Span
 	choices int
 	called  bool // a tool call stands in it
-	answer  bool // it has the form of an answer, so a "message" in it is no error's
+	op      llm.Op
+	kind    string // the type of an event
+	answer  bool   // it has the form of an answer, so a "message" in it is no error's
 }
 
 // Answer reads the body of a unary answer, also of one that reports an error.
 func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	model := into.Model
 	*into = dialect.Answer{Texts: into.Texts[:0]}
-	if op == llm.OpOther {
-		return nil
+	if op == llm.OpOther || op == llm.OpSpeech && !bytes.HasPrefix(body, []byte("{")) {
+		return nil // which may be an error, where it is an object
 	}
-	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts}
+	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts, op: op}
 	if err := a.read(); err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	if op == llm.OpOther {
 		return nil
 	}
-	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts}
+	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts, op: op}
 	if err := a.read(); err != nil {
 		return err
 	}
@@ -102,6 +107,10 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	into.Faults = a.fault.Texts()
 	into.First = len(a.texts) > 0 || a.called
 	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
+	if op == llm.OpImages || op == llm.OpSpeech {
+		into.First, into.UsageOnly = a.err == nil, false
+		into.End = ends(op, a.kind)
+	}
 	return nil
 }
 
@@ -134,9 +143,22 @@ func (a *answerReader) read() error {
 			a.fault.Message(&a.Reader)
 		case topCode:
 			a.fault.Code(&a.Reader)
-		case topObject, topData:
+		case topData:
+			a.answer = true
+			if a.op == llm.OpImages {
+				a.images()
+			} else {
+				a.Skip()
+			}
+		case topObject, topResults:
 			a.answer = true
 			a.Skip()
+		case topType:
+			if s, ok := a.String(); ok {
+				a.kind = string(a.Bytes(s))
+			} else {
+				a.Skip()
+			}
 		case topGroq:
 			a.groq()
 		case topCitations, topSearch: // of Perplexity and others
@@ -190,6 +212,8 @@ func (a *answerReader) choice(position int) {
 			before := len(a.texts)
 			a.said(0)
 			delta = delta || len(a.texts) > before
+		case choiceText:
+			a.text(blockText, dialect.KindText)
 		case choiceFinish:
 			if s, ok := a.String(); ok {
 				a.finish = finishOf(a.Bytes(s))

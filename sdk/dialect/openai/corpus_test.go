@@ -115,7 +115,7 @@ func isAnswerText(path string) bool {
 		}
 		return strings.HasPrefix(rest, "executed_tools[].") || strings.HasPrefix(rest, "annotations[].")
 	}
-	return strings.HasPrefix(path, ".citations[]") || strings.HasPrefix(path, ".search_results[].")
+	return path == ".choices[].text" || strings.HasPrefix(path, ".citations[]") || strings.HasPrefix(path, ".search_results[].")
 }
 
 func TestRecordedRequestsAreReadAsTheStandardLibraryReadsThem(t *testing.T) {

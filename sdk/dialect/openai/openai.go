@@ -1,5 +1,5 @@
 // Package openai reads and writes the wire format of OpenAI's Chat Completions, Embeddings and
-// Models, with the deviations of the vendors that offer it: spans of requests, answers and stream
+// Models, and of the older completions, moderations, images and speech beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
 // events, errors in its shape, and the splices that a gateway makes.
 //
 // It re-marshals nothing and knows no transport. The Responses format is another dialect.
@@ -22,6 +22,7 @@ const (
 	blockMessage   = -3 // "message" beside "delta", the whole answer so far
 	blockTools     = -4 // "executed_tools", tools that the vendor ran itself
 	blockAudio     = -5 // the transcript of spoken words
+	blockText      = -6 // "text" of a choice: an older completion's, or beside a "delta" once more
 )
 
 // Codec implements dialect.Codec. The zero value is ready.
@@ -32,13 +33,18 @@ var _ dialect.Codec = Codec{}
 // Name returns llm.OpenAI.
 func (Codec) Name() llm.Dialect { return llm.OpenAI }
 
-// Endpoint knows the paths of Chat Completions, Embeddings and Models under any prefix.
+// Endpoint knows the paths of Chat Completions, Embeddings, Models and the surfaces beside them under any
+// prefix.
 func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
 	case method == "POST" && strings.HasSuffix(path, "/embeddings"):
 		return dialect.Endpoint{Op: llm.OpEmbeddings}, true
+	case method == "POST":
+		if op := surface(path); op != "" {
+			return dialect.Endpoint{Op: op}, true
+		}
 	case method == "GET" && strings.HasSuffix(path, "/models"):
 		return dialect.Endpoint{Op: llm.OpModels}, true
 	case method == "GET":
@@ -49,11 +55,11 @@ func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, b
 	return dialect.Endpoint{}, false
 }
 
-// Request reads the body of a chat or embeddings request; other operations have none to read.
+// Request reads a body; the list of models has none.
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	model := into.Model
 	*into = dialect.Request{Texts: into.Texts[:0]}
-	if op != llm.OpChat && op != llm.OpEmbeddings && op != llm.OpCountTokens {
+	if op == llm.OpModels || op == llm.OpOther {
 		return nil
 	}
 	if !utf8.Valid(body) {
@@ -63,9 +69,12 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if q.Type() != dialect.TypeObject {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
 	}
-	if op == llm.OpEmbeddings {
+	switch op {
+	case llm.OpEmbeddings:
 		q.embeddings()
-	} else {
+	case llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech:
+		q.surface(op)
+	default:
 		q.chat()
 	}
 	if err := q.End(); err != nil {
