@@ -117,8 +117,12 @@ func format(cmd *cobra.Command, path string, check bool) (bool, error) {
 	return true, replaceFile(path, out, info.Mode().Perm())
 }
 
-// replaceFile puts text in place of a file's: all of it or, where that fails, nothing.
+// replaceFile puts text in place of a file's: all of it or, where that fails, nothing. A link stays one: what
+// it leads to is replaced.
 func replaceFile(path string, text []byte, mode os.FileMode) error {
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		path = at
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err

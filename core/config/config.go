@@ -188,14 +188,15 @@ func (l *loader) environment(f *hcl.File) string {
 	return ""
 }
 
-// overlayPath returns the overlay's path, or "" where there is none.
+// overlayPath returns the overlay's path, or "" where there is none. One that cannot be looked at is there:
+// reading it says why.
 func (l *loader) overlayPath(environment string) string {
 	if environment == "" || l.src.Path == "" {
 		return ""
 	}
 	ext := filepath.Ext(l.src.Path)
 	path := strings.TrimSuffix(l.src.Path, ext) + "." + environment + ext
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return ""
 	}
 	return path

@@ -351,6 +351,14 @@ model "extra" {
 	if raw, _ := over.Providers[0].Config.JSON(); !strings.Contains(string(raw), `"b"`) {
 		t.Errorf("config %s", raw)
 	}
+	// one that leads nowhere or in circles is there, and cannot be read
+	overlay := filepath.Join(dir, "gateway.loop.hcl")
+	if err := os.Symlink(overlay, overlay); err != nil {
+		t.Fatal(err)
+	}
+	if r := Load(Source{Path: filepath.Join(dir, "gateway.hcl"), Env: environment{"STAGE": "loop", "UP_KEY": "a"}.get}, known()); r.Config != nil {
+		t.Error("an overlay that cannot be read is left out")
+	}
 }
 
 func TestJSONForm(t *testing.T) {

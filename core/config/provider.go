@@ -18,7 +18,6 @@ type Provider struct {
 	Plugin   string   // the name of a built-in plugin, or the path of an executable
 	SHA256   string   // of the executable, hex; "" for a built-in plugin
 	BaseURL  string   // "" = the plugin's own
-	Origins  []string // further base URLs
 	Private  *bool    // whether its name may lead to private addresses; nil = by the name
 	Proxy    string   // http://[user:password@]host[:port]
 	TLS      ProviderTLS
@@ -42,7 +41,6 @@ func providerShape() *schema.Block {
 			{Name: "plugin", Kind: schema.String, Doc: "The name of a built-in plugin (`ginnel plugins list`), or the path of an executable, which begins with `./` or `/`."},
 			{Name: "sha256", Kind: schema.String, Optional: true, Doc: "The executable's digest, in hex; required for one that is not built in."},
 			{Name: "base_url", Kind: schema.String, Optional: true, Doc: "Where the API is, path included. The default is the plugin's own. The gateway connects to nothing else, whatever the plugin says."},
-			{Name: "origins", Kind: schema.Strings, Optional: true, Doc: "Further base URLs that the plugin may use."},
 			{Name: "private", Kind: schema.Bool, Optional: true, Doc: "Whether the host's name may lead to private addresses (of a private network, or of this machine). Without it an address, `localhost`, a name of one label and names below `.internal`, `.local`, `.lan`, `.home`, `.home.arpa`, `.corp`, `.intranet`, `.private`, `.localdomain`, `.svc` and `.test` may, and any other name may not. It is judged before each connection. No name may lead to link-local addresses, where clouds have their metadata, nor to multicast, reserved, 6to4 or Teredo addresses."},
 			{Name: "proxy", Kind: schema.String, Optional: true, Sensitive: true, Doc: "An HTTP proxy in front of the provider, `http://host:port`, with `user:password@` where it asks for one. It resolves the provider's name. No proxy is taken from the environment."},
 			{Name: "tls", Kind: schema.Object, Optional: true, Doc: "For an https base_url.", Fields: []schema.Attr{
@@ -69,7 +67,7 @@ func configShape(owner string) *schema.Block {
 func (b *builder) provider(n *node) {
 	p := &Provider{
 		Name: n.label(), Plugin: get[string](n, "plugin"), SHA256: get[string](n, "sha256"),
-		BaseURL: strings.TrimSuffix(get[string](n, "base_url"), "/"), Origins: get[[]string](n, "origins"),
+		BaseURL: strings.TrimSuffix(get[string](n, "base_url"), "/"),
 		Private: optional[bool](n, "private"), Proxy: get[string](n, "proxy"),
 		Timeouts: Timeouts{
 			Connect: get[time.Duration](n, "timeouts.connect"), FirstToken: get[time.Duration](n, "timeouts.first_token"),
@@ -80,9 +78,6 @@ func (b *builder) provider(n *node) {
 	b.plugin(n, &p.Plugin, p.SHA256)
 	if p.BaseURL != "" {
 		b.baseURL(n.attrs["base_url"], p.BaseURL)
-	}
-	for _, o := range p.Origins {
-		b.baseURL(n.attrs["origins"], o)
 	}
 	b.providerTLS(n, p)
 	if p.Proxy != "" {

@@ -34,12 +34,12 @@ func (Codec) Head(bool) (query string, h llm.Header) {
 }
 
 // EncodeRequest writes a request for a message.
-func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
+func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := &encoder{q: q}
 	e.Object()
 	e.Key("model")
 	e.String(q.Model)
-	budget, limit := e.budget(l)
+	budget, limit := e.budget()
 	e.Key("max_tokens")
 	e.Int(limit)
 	e.system()
@@ -65,11 +65,9 @@ func (e *encoder) refuse(field string) {
 
 // budget returns how many tokens the model may think, 0 for none and -1 for as many as it likes, and the
 // limit of the answer, which contains them.
-func (e *encoder) budget(l conversation.Limits) (budget, limit int64) {
+func (e *encoder) budget() (budget, limit int64) {
 	q := e.q
-	if limit = q.MaxTokens; limit == 0 {
-		limit = l.MaxTokens
-	}
+	limit = q.MaxTokens
 	said := limit > 0
 	if !said {
 		limit = defaultMaxTokens

@@ -24,11 +24,9 @@ type thoughts struct {
 }
 
 // thinking decides how much the model thinks, in the words of its maker.
-func (e *encoder) thinking(l conversation.Limits) (t thoughts) {
+func (e *encoder) thinking() (t thoughts) {
 	q, r := e.q, e.q.Reasoning
-	if t.limit = q.MaxTokens; t.limit == 0 {
-		t.limit = l.MaxTokens
-	}
+	t.limit = q.MaxTokens
 	if r.Off || r.Effort == "none" || r.Budget == 0 && r.Effort == "" {
 		return t
 	}

@@ -13,9 +13,6 @@ type Loss struct {
 
 // Limits is what an encoder may know about the model it writes for.
 type Limits struct {
-	// MaxTokens is what to say where the target must be told and the client said nothing; 0 = the
-	// dialect's own default.
-	MaxTokens int64
 	// MaxTokensField is what a server of OpenAI's dialect calls the limit; "" = max_completion_tokens.
 	MaxTokensField string
 }

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -184,7 +185,10 @@ func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string) {
 	id := itemID(p, i)
 	switch p.Kind {
 	case conversation.ToolCall:
-		writeCall(w, p, id, conversation.PackID(p.Call.ID, p.Opaque), p.Call.Arguments)
+		if !p.Call.Custom && !json.Valid([]byte(p.Call.Arguments)) && p.Call.Arguments != "" {
+			status = "incomplete" // the limit of the answer cut it
+		}
+		writeCall(w, p, id, conversation.PackID(p.Call.ID, p.Opaque), p.Call.Arguments, status)
 	case conversation.Thinking:
 		writeReasoning(w, p, id, status)
 	case conversation.Native:

@@ -174,7 +174,7 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 func (e *encoder) item(at string, p *conversation.Part) {
 	switch p.Kind {
 	case conversation.ToolCall:
-		writeCall(&e.Writer, p, "", p.Call.ID, p.Call.Arguments)
+		writeCall(&e.Writer, p, "", p.Call.ID, p.Call.Arguments, "")
 	case conversation.ToolResult:
 		e.typed("function_call_output")
 		e.Text("call_id", p.Result.ID)
@@ -203,8 +203,9 @@ func (e *encoder) item(at string, p *conversation.Part) {
 	}
 }
 
-// writeCall writes a tool call. id is the item's, callID the one that the result names.
-func writeCall(w *dialect.Writer, p *conversation.Part, id, callID, arguments string) {
+// writeCall writes a tool call. id is the item's, callID the one that the result names; a status that is "" is not
+// said.
+func writeCall(w *dialect.Writer, p *conversation.Part, id, callID, arguments, status string) {
 	kind, member := "function_call", "arguments"
 	if p.Call.Custom {
 		kind, member = "custom_tool_call", "input"
@@ -212,9 +213,7 @@ func writeCall(w *dialect.Writer, p *conversation.Part, id, callID, arguments st
 	w.Object()
 	w.Text("id", id)
 	w.Text("type", kind)
-	if id != "" {
-		w.Text("status", "completed")
-	}
+	w.Text("status", status)
 	w.Key(member)
 	w.String(arguments)
 	w.Text("call_id", callID)

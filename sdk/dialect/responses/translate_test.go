@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -32,6 +33,30 @@ func TestARefusalWithoutWordsIsNotComplete(t *testing.T) {
 	}{{nil, "incomplete"}, {[]conversation.Part{{Kind: conversation.Refusal, Text: "no"}}, "completed"}} {
 		if status, _ := finishTo(&conversation.Choice{Finish: conversation.FinishRefusal, Parts: c.parts}); status != c.status {
 			t.Errorf("%+v: %s", c.parts, status)
+		}
+	}
+}
+
+// TestACutCallIsIncomplete: arguments that the answer's limit cut are not a whole call's, whole or streamed.
+func TestACutCallIsIncomplete(t *testing.T) {
+	for arguments, want := range map[string]string{`{"a":1}`: "completed", `{"a":`: "incomplete", ``: "completed"} {
+		part := conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{ID: "c", Name: "f", Arguments: arguments}}
+		whole := Codec{}.EncodeAnswer(&conversation.Answer{Choices: []conversation.Choice{{Parts: []conversation.Part{part}, Finish: conversation.FinishLength}}})
+		if !strings.Contains(string(whole), `"type":"function_call","status":"`+want+`"`) {
+			t.Errorf("%s: %s", arguments, whole)
+		}
+		e := Codec{}.Encoder(conversation.StreamOptions{})
+		var out []byte
+		for _, d := range []conversation.Delta{
+			{Kind: conversation.Begin, ID: "1"}, {Kind: conversation.Open, Part: &conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{ID: "c", Name: "f"}}},
+			{Kind: conversation.More, Text: arguments}, {Kind: conversation.Close}, {Kind: conversation.Finished, Finish: conversation.FinishLength},
+		} {
+			out = e.Append(out, &d)
+		}
+		out = e.End(out)
+		_, done, _ := strings.Cut(string(out), "event: response.output_item.done")
+		if strings.Count(done, `"type":"function_call","status":"`+want+`"`) != 2 { // the item, and the response with it
+			t.Errorf("%s: %s", arguments, out)
 		}
 	}
 }
