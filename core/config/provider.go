@@ -15,11 +15,11 @@ var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // Provider is a provider block.
 type Provider struct {
 	Name     string
-	Plugin   string   // the name of a built-in plugin, or the path of an executable
-	SHA256   string   // of the executable, hex; "" for a built-in plugin
-	BaseURL  string   // "" = the plugin's own
-	Private  *bool    // whether its name may lead to private addresses; nil = by the name
-	Proxy    string   // http://[user:password@]host[:port]
+	Plugin   string // the name of a built-in plugin, or the path of an executable
+	SHA256   string // of the executable, hex; "" for a built-in plugin
+	BaseURL  string // "" = the plugin's own
+	Private  *bool  // whether its name may lead to private addresses; nil = by the name
+	Proxy    string // http://[user:password@]host[:port]
 	TLS      ProviderTLS
 	Timeouts Timeouts
 	Config   *Opaque
