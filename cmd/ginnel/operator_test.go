@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -141,6 +142,9 @@ func TestHangupAtTheStart(t *testing.T) {
 
 // TestDevEndsWithItsTerminal: it has no file to read again, and nobody sees it any more.
 func TestDevEndsWithItsTerminal(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("the tests run under nohup: a daemon they start ignores its terminal")
+	}
 	cmd, out := startProgram(t, t.TempDir(), "dev", "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 	line, err := out.ReadBytes('\n')
 	if err != nil {
