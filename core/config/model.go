@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/schema"
 )
 
@@ -42,6 +43,8 @@ type Target struct {
 	Provider *Provider
 	Model    string // the name at the provider
 	Weight   int
+	Context  int64    // tokens; 0 = not declared
+	Lacks    []string // of llm.Features
 }
 
 func modelShape() *schema.Block {
@@ -68,6 +71,8 @@ func modelShape() *schema.Block {
 				{Name: "provider", Kind: schema.Ref, RefTo: "provider", Doc: "The provider: `provider.NAME`."},
 				{Name: "model", Kind: schema.String, Doc: "The model's name at the provider."},
 				{Name: "weight", Kind: schema.Int, Default: "1", Doc: "Its share of the calls, beside the other targets' weights."},
+				{Name: "context", Kind: schema.Int, Optional: true, Doc: "The model's context window in tokens, the request and its answer together. A request that is clearly longer, or that another target found too long, goes to a target or fallback with a larger one."},
+				{Name: "lacks", Kind: schema.Strings, Optional: true, Doc: "What the model cannot do: `tools`, `images`, `audio`, `video`, `files`, `schema` (an answer that fits a JSON schema). A request that asks for it goes to another target or to a fallback, and is refused where there is none."},
 			},
 		}},
 	}
@@ -87,6 +92,7 @@ func (b *builder) model(n *node) {
 				b.errorf(at.rng, "Invalid value", "weight: from 1 to 1000.")
 			}
 		}
+		b.abilities(tn, t)
 		later(b, tn, "provider", func(p *Provider) { t.Provider = p })
 		m.Targets = append(m.Targets, t)
 	}
@@ -99,6 +105,30 @@ func (b *builder) model(n *node) {
 	})
 	b.define(n, m)
 	b.cfg.Models = append(b.cfg.Models, m)
+}
+
+// abilities reads what is declared of a target's model.
+func (b *builder) abilities(n *node, t *Target) {
+	t.Lacks = get[[]string](n, "lacks")
+	known := make([]string, 0, 8)
+	for _, f := range llm.Features() {
+		known = append(known, string(f))
+	}
+	for i, word := range t.Lacks {
+		switch {
+		case !slices.Contains(known, word):
+			b.errorf(n.attrs["lacks"].rng, "Invalid value", "lacks: %q is none of %s.%s", word, strings.Join(known, ", "), suggestion(word, known))
+		case slices.Contains(t.Lacks[:i], word):
+			b.errorf(n.attrs["lacks"].rng, "Invalid value", "lacks: %q stands twice.", word)
+		}
+	}
+	at := n.attrs["context"]
+	if at.v == nil {
+		return
+	}
+	if t.Context = get[int64](n, "context"); t.Context < 256 || t.Context > 1<<30 {
+		b.errorf(at.rng, "Invalid value", "context: the number of tokens, from 256.")
+	}
 }
 
 // routing checks how a model's calls are made again and when its targets are out of service.

@@ -7,6 +7,7 @@ import (
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // ModelStatus is how a model's routing is.
@@ -55,7 +56,10 @@ func (b *builder) model(m *config.Model) (_ *upstream.Model, err error) {
 		return nil, err
 	}
 	for _, t := range m.Targets {
-		target := &upstream.Target{Name: t.Name, ProviderName: t.Provider.Name, Model: t.Model, Weight: t.Weight}
+		target := &upstream.Target{Name: t.Name, ProviderName: t.Provider.Name, Model: t.Model, Weight: t.Weight, Context: t.Context}
+		for _, f := range t.Lacks {
+			target.Lacks = append(target.Lacks, llm.Feature(f))
+		}
 		if p := b.providers[t.Provider]; p != nil { // nil where no route leads to it
 			target.Provider = p
 			id := key(m.Name, t.Name, p.id, t.Model)

@@ -51,7 +51,7 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 }
 
 func TestTriesAreToldWhereThereWereSeveral(t *testing.T) {
-	a := &upstream.Answer{Tries: []upstream.Try{{Model: "m", Target: "a", Cause: upstream.TimedOut}}}
+	a := &upstream.Answer{Attempts: 1, Tries: []upstream.Try{{Model: "m", Target: "a", Cause: upstream.TimedOut}}}
 	if got := tries(a); got != "" {
 		t.Errorf("one: %q", got)
 	}

@@ -50,9 +50,9 @@ func (s *serving) broke() bool {
 	return stalled || s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError
 }
 
-// tries says how the attempts of a call ended, in their order, where there was more than one.
+// tries says how the attempts of a call ended, in their order, where there was not just the one.
 func tries(a *upstream.Answer) string {
-	if len(a.Tries) < 2 {
+	if len(a.Tries) == 1 && a.Attempts == 1 {
 		return ""
 	}
 	var b []byte
@@ -88,7 +88,9 @@ func (s *serving) report() {
 		if a.Model != nil && s.model != nil && a.Model.Name != s.model.Name {
 			e.Fallback = a.Model.Name
 		}
-		e.Tries = tries(a)
+	}
+	if s.answer != nil {
+		e.Tries = tries(s.answer)
 	}
 	s.Telemetry.Finish(s.ctx, &e)
 }

@@ -16,6 +16,7 @@ import (
 // is an *llm.Error, with the attempts and the last target in the Answer beside it.
 func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
 	r := routing{call: c}
+	r.measure(m)
 	r.through(ctx, m, false)
 	for _, f := range m.Fallback {
 		if !r.open(ctx) {
@@ -27,11 +28,14 @@ func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
 		r.lastResort(ctx)
 	}
 	if r.answer == nil {
-		if r.answer = new(Answer); r.err == nil { // the call ended before it was made
+		if r.answer = new(Answer); r.err == nil && ctx.Err() == nil {
+			r.err = r.misfit(m)
+		}
+		if r.err == nil { // the call ended before it was made
 			r.err = Error(cmp.Or(context.Cause(ctx), errNoTarget))
 		}
 	}
-	r.answer.Attempts, r.answer.Tries = len(r.tries), r.tries
+	r.answer.Attempts, r.answer.Tries = len(r.tries)-r.passed, r.tries
 	return r.answer, r.err
 }
 
@@ -40,7 +44,9 @@ var errNoTarget = errors.New("the model has no target")
 // routing is one call on its way.
 type routing struct {
 	call    *Call
+	fit     fit
 	tries   []Try
+	passed  int       // tries without an attempt, at targets that do not fit
 	sent    int       // tries that an upstream was asked in
 	skipped []*Model  // that had no target to call
 	until   time.Time // the soonest that one is tried again
@@ -52,7 +58,7 @@ type routing struct {
 
 // open reports whether another model may still help.
 func (r *routing) open(ctx context.Context) bool {
-	return ctx.Err() == nil && (r.sent > 0 && r.cause != "" || r.sent == 0 && len(r.skipped) > 0)
+	return ctx.Err() == nil && (r.sent > 0 && r.cause != "" || r.sent == 0 && len(r.skipped)+r.passed > 0)
 }
 
 // lastResort makes the call where targets only cool down, or says that nothing is in service.
@@ -77,21 +83,22 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 		attempts = DefaultAttempts
 	}
 	for n := 0; n < attempts; {
+		tried = r.pass(m, tried)
 		t, wait := m.pick(time.Now(), tried, cooling), time.Duration(0)
-		if t == nil && n > 0 && cause != unfit && cause != refused {
+		if t == nil && n > 0 && cause != unfit && cause != refused && cause != overlong {
 			t, wait = tried[len(tried)-1], max(backoff(n), r.after)
 			if ready, _ := t.State.ready(time.Now(), m.Breaker); !ready || r.after > MaxRetryAfter {
 				return
 			}
 		}
 		if t == nil {
-			if n == 0 && cause == "" {
+			if n == 0 && cause == "" && !r.none(m) {
 				r.skip(m)
 			}
 			return
 		}
 		paid := n > 0 && cause != unfit
-		if paid && (cause != refused && !m.on(cause) || !m.Budget.take(m.Share)) {
+		if paid && (cause != refused && cause != overlong && !m.on(cause) || !m.Budget.take(m.Share)) {
 			return
 		}
 		if wait > 0 {
@@ -127,6 +134,9 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 func (r *routing) skip(m *Model) {
 	r.skipped = append(r.skipped, m)
 	for _, t := range m.Targets {
+		if !r.fit.takes(t) {
+			continue
+		}
 		if ready, at := t.State.ready(time.Now(), m.Breaker); !ready && (r.until.IsZero() || at.Before(r.until)) {
 			r.until = at
 		}
@@ -150,6 +160,10 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	}
 	if a == nil {
 		a = new(Answer)
+	}
+	if err == nil && cause == "" && r.call.Overlong != nil && (a.Status >= 400 || a.Failure != nil) && r.call.Overlong(a) {
+		cause = overlong
+		r.overlong(t)
 	}
 	a.Model, a.Target = m, t
 	r.tries = append(r.tries, Try{m.Name, t.Name, cause})

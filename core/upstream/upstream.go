@@ -6,7 +6,7 @@
 //
 // A call's way, in order:
 //
-//  1. Among the targets of the model that are in service, the balance chooses one. A target is out of
+//  1. Among the targets of the model that fit the call and are in service, the balance chooses one. A target is out of
 //     service while its breaker is open, and is passed over while it cools down after a 429.
 //  2. Where the call fails before the first event of its answer, it is made again, as far as Attempts, On
 //     and the retry budget allow: at a target that was not tried yet, at once, or at the same one after a
@@ -70,7 +70,9 @@ type Target struct {
 	Provider     Provider
 	Model        string // the model's name at the provider
 	Weight       int
-	State        *State // nil = nothing is remembered of it
+	Context      int64         // tokens that a request and its answer may have together; 0 = not known
+	Lacks        []llm.Feature // what the model cannot do
+	State        *State        // nil = nothing is remembered of it
 }
 
 // Balance is how a model's targets share its calls.
@@ -86,13 +88,15 @@ const (
 type Cause string
 
 // The causes. An upstream that refuses the provider's credentials is no cause to call it again, but one to
-// go elsewhere, as is one that the call cannot be put to.
+// go elsewhere, as is one that the call cannot be put to or that is too small for it.
 const (
 	RateLimited Cause = "429"
 	Failing     Cause = "5xx" // or no connection, or an answer that breaks off before its first event
 	TimedOut    Cause = "timeout"
 	refused     Cause = "refused"
 	unfit       Cause = "unfit"
+	overlong    Cause = "overlong" // for the model's context window
+	unsuited    Cause = "unsuited" // by what is declared of the target: it was not called
 )
 
 // DefaultOn are the causes for which a call is made again: what timed out has cost the client enough.
@@ -124,6 +128,14 @@ type Call struct {
 	// more where the first event has not come whole, and returns what is wrong with that event: then the
 	// call may still be made elsewhere.
 	Begun func(a *Answer) (more bool, failure error)
+	// Tokens is what the request and its answer take at least, as far as it can be told before; 0 = not told.
+	Tokens int64
+	// Features, which may be nil, returns what the call asks of a model besides words. It is called once,
+	// and only where a target lacks something.
+	Features func() []llm.Feature
+	// Overlong, which may be nil, reports whether a failed answer says that the request is longer than the
+	// target's context window.
+	Overlong func(a *Answer) bool
 }
 
 // Request is what a target is sent, besides the provider's own header.
@@ -147,7 +159,7 @@ type Answer struct {
 	Model    *Model // that answered: the one asked, or a fallback
 	Target   *Target
 	Attempts int
-	Tries    []Try // one for each attempt
+	Tries    []Try // one for each attempt, and for each target that could not take the call
 }
 
 // Try is one attempt of a call and how it ended.
