@@ -46,7 +46,7 @@ func root() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
 	cmd.AddCommand(
-		devCommand(), runCommand(), validateCommand(), fmtCommand(), reloadCommand(), statusCommand(),
+		devCommand(), runCommand(), validateCommand(), fmtCommand(), reloadCommand(), statusCommand(), traceCommand(),
 		configCommand(), schemaCommand(), filterCommand(), pluginsCommand(), keysCommand(), versionCommand(),
 	)
 	return cmd

@@ -12,12 +12,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/ginnel/ginnel/core/access"
+	"github.com/ginnel/ginnel/core/telemetry"
 )
 
 // SocketName is the control socket's name in the data directory.
@@ -31,6 +33,8 @@ const answerTime = buildTime + closeTime
 
 // ErrNoDaemon says that no daemon answers on the control socket.
 var ErrNoDaemon = errors.New("no daemon is running with this data directory")
+
+var errNoTrace = errors.New("this exchange is not remembered: it has not ended, or too many ended since, or the daemon was started since; the log and the sinks have it")
 
 // ReloadResult is the answer to a reload.
 type ReloadResult struct {
@@ -84,6 +88,18 @@ func (d *Daemon) listenControl() (*control, error) {
 		answer(w, d.Reload(context.WithoutCancel(r.Context()), "control socket"), nil)
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { answer(w, d.Status(), nil) })
+	mux.HandleFunc("GET /traces", func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.FormValue("last"))
+		answer(w, d.telemetry.Recent(n, r.FormValue("failed") == "true"), err)
+	})
+	mux.HandleFunc("GET /traces/{id}", func(w http.ResponseWriter, r *http.Request) {
+		t, ok := d.telemetry.Find(r.PathValue("id"))
+		if !ok {
+			answer(w, nil, errNoTrace)
+			return
+		}
+		answer(w, t, nil)
+	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, r *http.Request) { answer(w, d.keys.List(), nil) })
 	mux.HandleFunc("POST /keys", d.postKey)
 	mux.HandleFunc("POST /keys/{id}/revoke", func(w http.ResponseWriter, r *http.Request) {
@@ -166,6 +182,16 @@ func (c *Client) Reload(ctx context.Context) (r ReloadResult, err error) {
 // Status asks how the daemon is.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.do(ctx, "GET", "/status", nil, &s)
+}
+
+// Traces returns the exchanges that ended last, the newest first, n at most; with failed, of those that failed.
+func (c *Client) Traces(ctx context.Context, n int, failed bool) (t []telemetry.Trace, err error) {
+	return t, c.do(ctx, "GET", "/traces?last="+strconv.Itoa(n)+"&failed="+strconv.FormatBool(failed), nil, &t)
+}
+
+// Trace returns the exchange with a request id or a trace id.
+func (c *Client) Trace(ctx context.Context, id string) (t telemetry.Trace, err error) {
+	return t, c.do(ctx, "GET", "/traces/"+url.PathEscape(id), nil, &t)
 }
 
 // CreateKey makes a virtual key.

@@ -1,5 +1,5 @@
-// Package telemetry tells what happens in the gateway: the logger, one event per exchange, metrics
-// for Prometheus, OpenTelemetry spans with W3C trace context, and the queues that feed the sinks.
+// Package telemetry tells what happens in the gateway: the logger, one event per exchange, the
+// exchanges that ended last, metrics for Prometheus, OpenTelemetry spans with W3C trace context, and the queues that feed the sinks.
 //
 // It never delays an exchange: what a sink does not take is queued in bounded memory, and what does
 // not fit is dropped and counted. It knows no plugin (an Exporter is handed in) and decides nothing.
@@ -36,6 +36,7 @@ type Telemetry struct {
 	metrics  *metrics
 	resource []byte // encoded once
 	sinks    atomic.Pointer[[]*Sink]
+	recent   recent
 }
 
 // New returns a Telemetry without sinks.
@@ -75,12 +76,13 @@ func (t *Telemetry) Inject(ctx context.Context, h *llm.Header) {
 	}
 }
 
-// Finish ends the exchange that ctx belongs to: it writes the log line, counts, and queues the event
-// for the sinks. e is the caller's again when it returns. It never waits.
+// Finish ends the exchange that ctx belongs to: it writes the log line, counts, remembers the event and
+// queues it for the sinks. e is the caller's again when it returns. It never waits.
 func (t *Telemetry) Finish(ctx context.Context, e *Event) {
 	t.metrics.inFlight.Add(-1)
 	t.metrics.count(e)
 	t.log(ctx, e)
+	t.recent.keep(spanOf(ctx), e)
 	sinks := *t.sinks.Load()
 	if len(sinks) == 0 {
 		return

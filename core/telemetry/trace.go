@@ -21,6 +21,8 @@ type (
 	spanID  [8]byte
 )
 
+func (t traceID) String() string { return hex.EncodeToString(t[:]) }
+
 // spanContext is the context of an exchange and its place in a trace. One allocation carries both.
 type spanContext struct {
 	context.Context
@@ -116,7 +118,7 @@ func (s *spanContext) inject(h *llm.Header, now time.Time) {
 	}
 }
 
-func (s *spanContext) traceText() string { return hex.EncodeToString(s.trace[:]) }
+func (s *spanContext) traceText() string { return s.trace.String() }
 
 // unhex reads lower-case hexadecimal, the only form that is allowed.
 func unhex(dst []byte, s string) bool {

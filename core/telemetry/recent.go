@@ -1,0 +1,182 @@
+package telemetry
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+)
+
+// keptTraces is how many ended exchanges are remembered, newest first out; at about a kilobyte each.
+const keptTraces = 1024
+
+// maxKeptText bounds what a trace keeps of a text that a client writes.
+const maxKeptText = 256
+
+// Trace is what is remembered of an ended exchange: what its log line says, and the times of its parts. No
+// text of the request or the answer is in it.
+type Trace struct {
+	ID       string            `json:"id"` // the request id
+	TraceID  string            `json:"trace_id,omitempty"`
+	Start    time.Time         `json:"start"`
+	Listener string            `json:"listener"`
+	Remote   string            `json:"remote"`
+	Method   string            `json:"method"`
+	Path     string            `json:"path"`
+	Route    string            `json:"route,omitempty"`
+	Key      string            `json:"key,omitempty"`
+	Team     string            `json:"team,omitempty"`
+	Op       string            `json:"op,omitempty"`
+	Dialect  string            `json:"dialect,omitempty"`
+	Stream   bool              `json:"stream,omitempty"`
+	Asked    string            `json:"asked,omitempty"`
+	Model    string            `json:"model,omitempty"`
+	Fallback string            `json:"fallback,omitempty"`
+	Provider string            `json:"provider,omitempty"`
+	Target   string            `json:"target,omitempty"`
+	Upstream string            `json:"upstream,omitempty"`
+	Tries    []string          `json:"tries,omitempty"`
+	Filters  []FilterTrace     `json:"filters,omitempty"`
+	Notes    map[string]string `json:"notes,omitempty"`
+	Filter   string            `json:"filter,omitempty"` // that ended it
+	Class    string            `json:"class,omitempty"`
+	Status   int               `json:"status"`
+	Terminal string            `json:"terminal"`
+	Finish   string            `json:"finish,omitempty"`
+	Error    string            `json:"error,omitempty"`
+	In       int64             `json:"in"` // bytes
+	Out      int64             `json:"out"`
+
+	TokensIn  int64 `json:"tokens_in,omitempty"`
+	TokensOut int64 `json:"tokens_out,omitempty"`
+
+	// Times in nanoseconds. UpstreamTime ends with the answer's head, First with its first content; First and
+	// Total count from Start.
+	Guard        time.Duration `json:"guard,omitempty"`
+	Auth         time.Duration `json:"auth,omitempty"`
+	UpstreamTime time.Duration `json:"upstream_time,omitempty"`
+	First        time.Duration `json:"first,omitempty"`
+	Total        time.Duration `json:"total"`
+}
+
+// FilterTrace is the part of one filter.
+type FilterTrace struct {
+	Name  string        `json:"name"`
+	Calls int           `json:"calls"`
+	Time  time.Duration `json:"time"` // of all calls, in nanoseconds
+}
+
+// Failed reports whether the exchange ended otherwise than it should: by the gateway's fault or the
+// upstream's, or with a refusal.
+func (t *Trace) Failed() bool { return t.Status >= 400 || failed(exchange.Terminal(t.Terminal)) }
+
+// kept is an event as it is remembered. Its usage is a copy without the provider's own words, which would
+// keep the answer alive.
+type kept struct {
+	event Event
+	usage [2]int64
+	err   string
+	trace traceID
+}
+
+// recent remembers the exchanges that ended last.
+type recent struct {
+	mu   sync.Mutex
+	ring []kept
+	next int
+}
+
+func (r *recent) keep(s *spanContext, e *Event) {
+	k := kept{event: *e}
+	if e.Usage != nil {
+		k.usage = [2]int64{e.Usage.InputTotal, e.Usage.OutputTotal}
+	}
+	if e.Err != nil {
+		k.err = e.Err.Error()
+	}
+	if s != nil {
+		k.trace = s.trace
+	}
+	k.event.Usage, k.event.Err = nil, nil
+	for _, text := range []*string{&k.event.Path, &k.event.Asked, &k.event.Host} {
+		if len(*text) > maxKeptText {
+			*text = strings.Clone((*text)[:maxKeptText]) + "..."
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.ring) < keptTraces {
+		r.ring = append(r.ring, k)
+	} else {
+		r.ring[r.next] = k
+	}
+	r.next = (r.next + 1) % keptTraces
+}
+
+// walk calls f with each one, the newest first, until it returns false.
+func (r *recent) walk(f func(*kept) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.ring {
+		if !f(&r.ring[(r.next-1-i+2*keptTraces)%keptTraces]) {
+			return
+		}
+	}
+}
+
+// Recent returns the exchanges that ended last, the newest first, n at most; with failed, of those that failed.
+func (t *Telemetry) Recent(n int, failed bool) (out []Trace) {
+	t.recent.walk(func(k *kept) bool {
+		if len(out) >= n {
+			return false
+		}
+		if trace := k.read(); !failed || trace.Failed() {
+			out = append(out, trace)
+		}
+		return true
+	})
+	return out
+}
+
+// Find returns the newest exchange with a request id or a trace id, if it is remembered.
+func (t *Telemetry) Find(id string) (out Trace, ok bool) {
+	t.recent.walk(func(k *kept) bool {
+		if ok = k.event.ID == id || k.trace != (traceID{}) && k.trace.String() == id; ok {
+			out = k.read()
+		}
+		return !ok
+	})
+	return out, ok
+}
+
+func (k *kept) read() Trace {
+	e := &k.event
+	t := Trace{
+		ID: e.ID, Start: e.Start, Listener: e.Listener, Method: e.Method, Path: e.Path, Route: e.Route,
+		Key: e.KeyID, Team: e.Team, Op: string(e.Op), Dialect: string(e.Dialect), Stream: e.Stream, Asked: e.Asked, Model: e.Model,
+		Fallback: e.Fallback, Provider: e.Provider, Target: e.Target, Upstream: e.Upstream, Filter: e.Filter, Class: e.Class,
+		Status: e.Status, Terminal: string(e.Terminal), Finish: e.Finish, Error: k.err, In: e.In, Out: e.Out,
+		TokensIn: k.usage[0], TokensOut: k.usage[1],
+		Guard: e.Timings.Guard, Auth: e.Timings.Auth, UpstreamTime: e.Timings.Upstream, First: e.Timings.First, Total: e.Timings.Total,
+	}
+	if e.Remote.IsValid() {
+		t.Remote = e.Remote.Addr().String()
+	}
+	if k.trace != (traceID{}) {
+		t.TraceID = k.trace.String()
+	}
+	if e.Tries != "" {
+		t.Tries = strings.Split(e.Tries, ", ")
+	}
+	for _, f := range e.Timings.Filters {
+		t.Filters = append(t.Filters, FilterTrace{f.Filter, f.Calls, f.Spent})
+	}
+	for _, n := range e.Notes {
+		if t.Notes == nil {
+			t.Notes = make(map[string]string)
+		}
+		t.Notes[n.Filter+"."+n.Key] = n.Value
+	}
+	return t
+}
