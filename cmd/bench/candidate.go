@@ -19,10 +19,11 @@ const (
 
 // The gateway's variants.
 const (
-	emptyRelay   = "ginnel, empty pipeline"
-	fullNoScan   = "ginnel, full pipeline without sanitize"
-	fullRelay    = "ginnel, full pipeline"
-	emptyInvoked = "ginnel, invoked"
+	emptyRelay    = "ginnel, empty pipeline"
+	fullNoScan    = "ginnel, full pipeline without sanitize"
+	fullRelay     = "ginnel, full pipeline"
+	secureRelay   = "ginnel, TLS upstream"
+	secureInvoked = "ginnel, TLS upstream, invoked"
 )
 
 // What the load asks for. The upstream takes its orders from the model's name.
@@ -31,6 +32,7 @@ const (
 	modelBurst = "mock+chunks=50"
 	modelPaced = "mock+chunks=10+gap=2ms"
 	burst      = 50 // chunks of a stream that comes as fast as it can
+	paced      = 10 // of one that takes its time
 )
 
 // candidate is one way to the upstream, with what was measured of it, a value per round.
@@ -46,7 +48,8 @@ type candidate struct {
 	perSecond, cpu []float64 // requests; seconds per 10,000 of them
 	p50, p99       []float64 // seconds
 	first          []float64 // seconds to the first byte of a stream, the median
-	chunk          []float64 // processor seconds per chunk
+	chunk          []float64 // processor seconds per chunk of a burst
+	pacedChunk     []float64 // and of a paced stream
 	memory         int64
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,18 +15,23 @@ type variant struct {
 	name    string
 	full    bool // keys, filters, an event per request
 	scan    bool // sanitize too
-	invoked bool // to the echo plugin instead of the upstream
+	secure  bool // to the upstream with TLS
+	invoked bool // by way of a plugin that makes its calls itself, which is this program
 }
 
 var variants = []variant{
 	{name: emptyRelay},
 	{name: fullNoScan, full: true},
 	{name: fullRelay, full: true, scan: true},
-	{name: emptyInvoked, invoked: true},
+	{name: secureRelay, secure: true},
+	{name: secureInvoked, secure: true, invoked: true},
 }
 
+// certificate is the file of the secure upstream's certificate.
+const certificate = "upstream.pem"
+
 // startGinnel writes a configuration, makes a key where one is needed, and runs the gateway.
-func (b *bench) startGinnel(ctx context.Context, v variant, upstream string) (*candidate, error) {
+func (b *bench) startGinnel(ctx context.Context, v variant, upstream, secure string) (*candidate, error) {
 	binary, err := filepath.Abs(b.ginnel)
 	if err != nil {
 		return nil, err
@@ -42,10 +48,16 @@ func (b *bench) startGinnel(ctx context.Context, v variant, upstream string) (*c
 		return nil, err
 	}
 	path := filepath.Join(dir, "gateway.hcl")
-	if err := os.WriteFile(path, []byte(v.config(addr, upstream)), 0o600); err != nil {
+	provider := fmt.Sprintf("plugin = \"openai\"\n  base_url = \"http://%s/v1\"\n  config { api_key = secret.up }", upstream)
+	if v.secure {
+		if provider, err = secureProvider(secure, filepath.Join(b.dir, certificate), v.invoked); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.WriteFile(path, []byte(v.config(addr, provider)), 0o600); err != nil {
 		return nil, err
 	}
-	c := &candidate{addr: addr, streamAddr: addr, streams: !v.invoked}
+	c := &candidate{addr: addr, streamAddr: addr, streams: true}
 	environment := append(os.Environ(), "BENCH_UPSTREAM_KEY=none") // the upstream takes any
 	if v.full {
 		create := exec.CommandContext(ctx, binary, "keys", "create", "-c", path, "--name", "bench")
@@ -78,6 +90,27 @@ func (b *bench) startGinnel(ctx context.Context, v variant, upstream string) (*c
 	return c, nil
 }
 
+// secureProvider returns the body of a provider that leads to the upstream with TLS, by way of this program as
+// a plugin where it is to be invoked.
+func secureProvider(addr, certificate string, invoked bool) (string, error) {
+	if !invoked {
+		return fmt.Sprintf("plugin = \"openai\"\n  base_url = \"https://%s/v1\"\n  tls = { ca_file = %q }\n  config { api_key = secret.up }", addr, certificate), nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	binary, err := os.ReadFile(self)
+	if err != nil {
+		return "", err
+	}
+	ca, err := os.ReadFile(certificate)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("plugin = %q\n  sha256 = \"%x\"\n  base_url = \"https://%s/v1\"\n  config {\n    ca = %q\n  }", self, sha256.Sum256(binary), addr, ca), nil
+}
+
 func stderrOf(err error) string {
 	if e, ok := err.(*exec.ExitError); ok {
 		return strings.TrimSpace(string(e.Stderr))
@@ -87,7 +120,7 @@ func stderrOf(err error) string {
 
 // config returns a gateway.hcl. The empty pipeline logs no requests, as the references do not; the
 // full one does everything that a gateway in service does.
-func (v variant) config(addr, upstream string) string {
+func (v variant) config(addr, provider string) string {
 	var s strings.Builder
 	level, auth, filters := "warn", "none", ""
 	if v.full {
@@ -98,12 +131,8 @@ func (v variant) config(addr, upstream string) string {
 	}
 	fmt.Fprintf(&s, "gateway {\n  data_dir = \"./data\"\n  log      = { level = %q, format = \"json\" }\n}\n", level)
 	fmt.Fprintf(&s, "listener \"public\" {\n  address = %q\n}\n", addr)
-	if v.invoked {
-		s.WriteString("provider \"up\" {\n  plugin = \"echo\"\n}\n")
-	} else {
-		s.WriteString("secret \"up\" { env = \"BENCH_UPSTREAM_KEY\" }\n")
-		fmt.Fprintf(&s, "provider \"up\" {\n  plugin   = \"openai\"\n  base_url = \"http://%s/v1\"\n  config { api_key = secret.up }\n}\n", upstream)
-	}
+	s.WriteString("secret \"up\" { env = \"BENCH_UPSTREAM_KEY\" }\n")
+	fmt.Fprintf(&s, "provider \"up\" {\n  %s\n}\n", provider)
 	labels := map[string]string{modelWhole: "whole", modelBurst: "burst", modelPaced: "paced"}
 	for _, name := range []string{modelWhole, modelBurst, modelPaced} {
 		fmt.Fprintf(&s, "model %q {\n  aliases = [%q]\n  target \"up\" {\n    provider = provider.up\n    model    = %q\n  }\n}\n", labels[name], name, name)

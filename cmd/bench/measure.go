@@ -18,7 +18,13 @@ const (
 // machine does besides is spread over all.
 func (b *bench) measure(ctx context.Context) error {
 	all := append([]*candidate{b.mock}, b.candidates...)
-	var streaming []*candidate
+	get := b.byName()
+	var streaming, apart []*candidate
+	for _, name := range []string{secureRelay, secureInvoked} {
+		if c := get(name); c.proc != nil {
+			apart = append(apart, c)
+		}
+	}
 	for _, c := range all {
 		if c.streams {
 			streaming = append(streaming, c)
@@ -33,6 +39,7 @@ func (b *bench) measure(ctx context.Context) error {
 		{"latency", all, b.pace},
 		{"time to first token", append([]*candidate{b.mock}, streaming...), b.firstToken},
 		{"processor time per chunk", streaming, b.chunks},
+		{"processor time per paced chunk", apart, b.pacedChunks},
 	} {
 		for round := -1; round < b.plan.rounds; round++ { // round -1 warms up and does not count
 			if round <= 0 {
@@ -95,6 +102,18 @@ func (b *bench) chunks(ctx context.Context, c *candidate, d time.Duration, count
 		return err
 	}
 	c.chunk = append(c.chunk, spent.Seconds()/float64(l.requests*burst))
+	return nil
+}
+
+// pacedChunks measures what the chunks of streams cost that come one by one.
+func (b *bench) pacedChunks(ctx context.Context, c *candidate, d time.Duration, counts bool) error {
+	l, spent, err := b.spending(c, func() load {
+		return closedLoop(ctx, c.streamAddr, c.request(modelPaced, true), b.plan.conns, d)
+	})
+	if err != nil || !counts {
+		return err
+	}
+	c.pacedChunk = append(c.pacedChunk, spent.Seconds()/float64(l.requests*paced))
 	return nil
 }
 

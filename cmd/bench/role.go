@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 
 	"github.com/valyala/fasthttp"
 
@@ -24,6 +27,16 @@ func serveRole(role, upstream string, in io.Reader, out io.Writer) error {
 	case "mock":
 		s := &http.Server{Handler: mockllm.New(mockllm.Options{}), ErrorLog: log.New(io.Discard, "", 0)}
 		go func() { done <- s.Serve(l) }()
+	case "tls": // the upstream with TLS; upstream is the file for its certificate
+		s := httptest.NewUnstartedServer(mockllm.New(mockllm.Options{}))
+		s.Listener.Close()
+		s.Listener, s.Config.ErrorLog = l, log.New(io.Discard, "", 0)
+		s.StartTLS()
+		defer s.Close()
+		certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+		if err := os.WriteFile(upstream, certificate, 0o600); err != nil {
+			return err
+		}
 	case "proxy":
 		s := &fasthttp.Server{Handler: bareProxy(upstream), NoDefaultServerHeader: true, Logger: log.New(io.Discard, "", 0)}
 		go func() { done <- s.Serve(l) }()
