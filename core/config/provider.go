@@ -22,6 +22,7 @@ type Provider struct {
 	Proxy    string // http://[user:password@]host[:port]
 	TLS      ProviderTLS
 	Timeouts Timeouts
+	Process  Process
 	Config   *Opaque
 
 	// Reaches are the base URLs that its calls may go to, as far as they are known before the launch: one
@@ -55,6 +56,7 @@ func providerShape() *schema.Block {
 				{Name: "idle", Kind: schema.Duration, Default: "60s", Doc: "Between two pieces of an answer."},
 				{Name: "total", Kind: schema.Duration, Default: "10m", Doc: "The whole call."},
 			}},
+			processShape("true"),
 		},
 		Blocks: map[string]*schema.Block{"config": configShape("plugin")},
 	}
@@ -73,7 +75,7 @@ func (b *builder) provider(n *node) {
 			Connect: get[time.Duration](n, "timeouts.connect"), FirstToken: get[time.Duration](n, "timeouts.first_token"),
 			Idle: get[time.Duration](n, "timeouts.idle"), Total: get[time.Duration](n, "timeouts.total"),
 		},
-		Config: b.opaque(n),
+		Process: b.process(n), Config: b.opaque(n),
 	}
 	b.plugin(n, &p.Plugin, p.SHA256)
 	if p.BaseURL != "" {

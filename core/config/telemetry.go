@@ -14,6 +14,7 @@ type Telemetry struct {
 	Memory   int64
 	Flush    time.Duration
 	WhenFull string // drop_oldest or drop_newest
+	Process  Process
 	Config   *Opaque
 }
 
@@ -28,6 +29,7 @@ func telemetryShape() *schema.Block {
 				{Name: "flush", Kind: schema.Duration, Default: "5s", Env: "TELEMETRY_FLUSH_INTERVAL", Doc: "How long an event waits for others to go with it."},
 				{Name: "when_full", Kind: schema.String, Default: "drop_oldest", Enum: []string{"drop_oldest", "drop_newest"}, Doc: "Which events are dropped, and counted, when no more fit."},
 			}},
+			processShape("false"),
 		},
 		Blocks: map[string]*schema.Block{"config": configShape("plugin")},
 	}
@@ -37,7 +39,7 @@ func (b *builder) telemetry(n *node) {
 	t := &Telemetry{
 		Name: n.label(), Plugin: get[string](n, "plugin"), SHA256: get[string](n, "sha256"),
 		Memory: get[int64](n, "queue.memory"), Flush: get[time.Duration](n, "queue.flush"), WhenFull: get[string](n, "queue.when_full"),
-		Config: b.opaque(n),
+		Process: b.process(n), Config: b.opaque(n),
 	}
 	b.plugin(n, &t.Plugin, t.SHA256)
 	if t.Plugin != "" {

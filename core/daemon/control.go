@@ -109,7 +109,7 @@ func (d *Daemon) listenControl() (*control, error) {
 		}
 		answer(w, key, err)
 	})
-	c := &control{path: path, done: make(chan struct{}), server: http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}}
+	c := &control{path: path, done: make(chan struct{}), server: http.Server{Handler: d.operators(mux), ConnContext: caller, ReadHeaderTimeout: 10 * time.Second}}
 	go func() {
 		defer close(c.done)
 		c.server.Serve(l)

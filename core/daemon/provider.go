@@ -42,7 +42,7 @@ var _ upstream.Provider = (*provided)(nil)
 
 func (b *builder) openProvider(p *config.Provider) error {
 	if err := b.checkConfig(p.Config, func() (*schema.Block, error) {
-		info, err := b.plugins.Describe(b.ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256})
+		info, err := b.plugins.Describe(b.ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Limits: limitsOf(p.Process)})
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func (b *builder) openProvider(p *config.Provider) error {
 	if err != nil {
 		return fmt.Errorf("provider %s: tls: %w", p.Name, err)
 	}
-	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts, p.Private, p.Proxy, p.TLS)
+	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts, p.Private, p.Proxy, p.TLS, p.Process)
 	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, id, raw, secure) })
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", p.Name, err)
@@ -67,6 +67,10 @@ func (b *builder) openProvider(p *config.Provider) error {
 	b.providers[p] = v
 	b.mu.Unlock()
 	return nil
+}
+
+func limitsOf(p config.Process) pluginhost.Limits {
+	return pluginhost.Limits{HungAfter: p.HungAfter, Memory: p.Memory, Open: !p.Contain, Read: p.Read, Write: p.Write}
 }
 
 // checkConfig checks a config block whose plugin could not be asked before.
@@ -90,7 +94,7 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 }
 
 func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte, secure *tls.Config) (*provided, error) {
-	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, BaseURL: p.BaseURL})
+	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, BaseURL: p.BaseURL, Limits: limitsOf(p.Process)})
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +185,7 @@ type sinking struct {
 
 func (b *builder) openSink(t *config.Telemetry) error {
 	if err := b.checkConfig(t.Config, func() (*schema.Block, error) {
-		info, err := b.plugins.DescribeSink(b.ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256})
+		info, err := b.plugins.DescribeSink(b.ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Limits: limitsOf(t.Process)})
 		if err != nil {
 			return nil, err
 		}
@@ -193,9 +197,9 @@ func (b *builder) openSink(t *config.Telemetry) error {
 	if err != nil {
 		return err
 	}
-	id := key(t.Name, t.Plugin, t.SHA256, string(raw), t.Memory, t.Flush, t.WhenFull)
+	id := key(t.Name, t.Plugin, t.SHA256, string(raw), t.Memory, t.Flush, t.WhenFull, t.Process)
 	v, err := b.Daemon.sinks.take(b.ctx, b.scope, id, func(ctx context.Context) (*sinking, error) {
-		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw})
+		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw, Limits: limitsOf(t.Process)})
 		if err != nil {
 			return nil, err
 		}

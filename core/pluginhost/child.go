@@ -25,6 +25,8 @@ type child struct {
 	name string
 	log  *lines // of the standard error
 
+	rules *ruleset // what the process may do; nil = what its user may
+
 	stdout, stderr *os.File // our ends
 	exited         chan struct{}
 	err            error // of the process; valid when exited is closed
@@ -43,6 +45,9 @@ func newChild(cmd *exec.Cmd, name string, log *lines) *child {
 
 // Start starts the process.
 func (c *child) Start(ctx context.Context) error {
+	if c.rules != nil {
+		defer c.rules.close()
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -64,7 +69,7 @@ func (c *child) Start(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := startConfined(c.cmd); err != nil {
+	if err := startConfined(c.cmd, c.rules); err != nil {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true

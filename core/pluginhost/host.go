@@ -4,7 +4,8 @@
 //
 // A crash of a plugin fails its own calls, retryably, and nothing else. No request's data passes
 // through here: package egress speaks to the vendor or to the plugin's own socket. A plugin's
-// process is not contained beyond its empty environment, its own process group and no_new_privs.
+// process has an empty environment, its own process group and no_new_privs, and where the kernel has
+// Landlock it sees no files but its own and the system's.
 package pluginhost
 
 import (
@@ -33,9 +34,6 @@ const (
 // maxDir is how long the runtime directory's path may be: the sockets in it must fit into an address.
 const maxDir = 60
 
-// Contained says how far plugins are kept from the rest of the machine.
-const Contained = "not contained"
-
 // Needs is what a Host works with.
 type Needs struct {
 	Logger *slog.Logger
@@ -51,7 +49,7 @@ type Needs struct {
 
 	StartTimeout time.Duration // 0 = DefaultStartTimeout
 	CallTimeout  time.Duration // 0 = DefaultCallTimeout
-	HealthEvery  time.Duration // 0 = DefaultHealthEvery; three answers missed in a row end the process
+	HealthEvery  time.Duration // 0 = DefaultHealthEvery
 }
 
 // Host launches plugins. It is safe for concurrent use.
@@ -71,6 +69,7 @@ type ProviderSpec struct {
 	// BaseURL is where a provider that is invoked makes its calls; "" = where it likes. It is an error for
 	// one that cannot be told.
 	BaseURL string
+	Limits  Limits
 }
 
 // SinkSpec is a telemetry sink as the operator declares it; its fields are those of ProviderSpec.
@@ -97,6 +96,7 @@ type State struct {
 	Since     time.Time `json:"since"`
 	Error     string    `json:"error,omitempty"` // why it died or did not start, the last time
 	Contained string    `json:"contained"`
+	Memory    int64     `json:"memory"`             // bytes, as of the last health check
 	Protocol  int       `json:"protocol,omitempty"` // the version that is spoken with the process
 }
 
@@ -128,7 +128,7 @@ func New(n Needs) (*Host, error) {
 
 // Describe launches a provider plugin, asks what it is and ends it.
 func (h *Host) Describe(ctx context.Context, spec ProviderSpec) (info *provider.Info, err error) {
-	err = h.once(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider}, func(ctx context.Context, p *process) error {
+	err = h.once(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, limits: spec.Limits}, func(ctx context.Context, p *process) error {
 		info, err = p.provider.Describe(ctx)
 		return err
 	})
@@ -137,7 +137,7 @@ func (h *Host) Describe(ctx context.Context, spec ProviderSpec) (info *provider.
 
 // DescribeSink launches a sink, asks what it is and ends it.
 func (h *Host) DescribeSink(ctx context.Context, spec SinkSpec) (info *telemetry.Info, err error) {
-	err = h.once(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink}, func(ctx context.Context, p *process) error {
+	err = h.once(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink, limits: spec.Limits}, func(ctx context.Context, p *process) error {
 		info, err = p.sink.Describe(ctx)
 		return err
 	})
@@ -147,7 +147,7 @@ func (h *Host) DescribeSink(ctx context.Context, spec SinkSpec) (info *telemetry
 // Launch launches a provider plugin that nobody watches, describes or configures: for who holds one to its
 // contract. The socket is where it answers calls, should it be invoked; the caller calls end.
 func (h *Host) Launch(ctx context.Context, spec ProviderSpec) (client *provider.Client, socket string, end func(), err error) {
-	l := launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket()}
+	l := launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket(), limits: spec.Limits}
 	ctx, cancel := context.WithTimeout(ctx, h.StartTimeout)
 	defer cancel()
 	p, err := h.start(ctx, l)

@@ -137,6 +137,9 @@ func (w *words) Invoke(ctx context.Context, call *llm.Call) (*llm.Response, erro
 		}
 		text = string(raw)
 	}
+	if call.Model == "do" {
+		text = attempted(text)
+	}
 	n := 0
 	return &llm.Response{Status: 200, Recv: func(c *llm.Chunk) error {
 		switch n++; {
@@ -149,6 +152,48 @@ func (w *words) Invoke(ctx context.Context, call *llm.Call) (*llm.Response, erro
 		}
 		return io.EOF
 	}}, nil
+}
+
+// hoard is memory that a test has a plugin keep.
+var hoard [][]byte
+
+// attempted does what a hostile plugin may try, and says how it went.
+func attempted(what string) string {
+	verb, object, _ := strings.Cut(what, " ")
+	var err error
+	switch verb {
+	case "read":
+		_, err = os.ReadFile(object)
+	case "list":
+		_, err = os.ReadDir(object)
+	case "write":
+		err = os.WriteFile(object, []byte("x"), 0o600)
+	case "remove":
+		err = os.Remove(object)
+	case "run":
+		err = exec.Command(object).Run()
+	case "connect":
+		var c net.Conn
+		if c, err = net.Dial("tcp", object); err == nil {
+			c.Close()
+		}
+	case "signal":
+		var pid int
+		fmt.Sscan(object, &pid)
+		err = syscall.Kill(pid, 0)
+	case "grow":
+		for range 200 {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			hoard = append(hoard, b)
+		}
+	}
+	if err != nil {
+		return "no: " + err.Error()
+	}
+	return "done"
 }
 
 // status returns a line of the process's own status.

@@ -37,7 +37,7 @@ func TestInvokedInAnotherProcess(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	s := p.State()
-	if s.Status != pluginhost.Running || s.PID != p.PID() || s.Contained != "not contained" {
+	if s.Status != pluginhost.Running || s.PID != p.PID() || !strings.Contains(s.Contained, "contained") {
 		t.Errorf("%+v", s)
 	}
 }
@@ -94,8 +94,8 @@ func TestKilled(t *testing.T) {
 
 // A process that does not answer is replaced.
 func TestHungProcessIsReplaced(t *testing.T) {
-	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery, n.CallTimeout = 20*time.Millisecond, 100*time.Millisecond })
-	p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "p", Plugin: "words"})
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "p", Plugin: "words", Limits: pluginhost.Limits{HungAfter: 300 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,9 @@ func TestHungProcessIsReplaced(t *testing.T) {
 	pid := p.PID()
 	kill(t, pid, syscall.SIGSTOP)
 	await(t, "another process", func() bool { return p.PID() != 0 && p.PID() != pid })
+	if s := p.State(); s.Restarts != 1 {
+		t.Errorf("%+v", s)
+	}
 }
 
 func TestLeaseOutlivesItsPlugin(t *testing.T) {

@@ -36,6 +36,7 @@ const firstExtra = 3
 type launch struct {
 	name, plugin, sha256, kind string
 	socket                     string // of a provider that may be invoked; "" = none
+	limits                     Limits
 }
 
 // process is one life of a plugin's process.
@@ -46,6 +47,9 @@ type process struct {
 	dir      string // of its control socket
 	health   grpc_health_v1.HealthClient
 	version  int // of the protocol
+
+	contained bool
+	lookup    []os.FileInfo // of lookupFiles, as it may see them
 
 	provider *provider.Client // one of the two
 	sink     *telemetry.Client
@@ -88,9 +92,11 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: h.Dir},
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage))},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
-			p.dir = dir
+			p.dir, p.lookup = dir, seen()
 			cmd.Env = append(cmd.Env, spec.Env...)
-			return p.child, nil
+			rules, err := contain(l.limits, executable(cmd, files), dir)
+			p.child.rules, p.contained = rules, rules != nil
+			return p.child, err
 		},
 	})
 	if err := p.connect(ctx, l); err != nil {
@@ -135,6 +141,14 @@ func (h *Host) command(l launch) (cmd *exec.Cmd, files []*os.File, err error) {
 		cmd.Env = append(cmd.Env, plugin.EnvListener+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
 	}
 	return cmd, files, nil
+}
+
+// executable returns the path of what a command runs, as this process sees it.
+func executable(cmd *exec.Cmd, files []*os.File) string {
+	if strings.HasPrefix(cmd.Path, "/proc/self/fd/") {
+		return "/proc/self/fd/" + strconv.Itoa(int(files[0].Fd()))
+	}
+	return cmd.Path
 }
 
 // connect starts the process and dispenses its contract.

@@ -48,9 +48,16 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 	p := &Provider{config: orEmpty(spec.Config), baseURL: spec.BaseURL}
 	p.supervised = supervised{
 		host:   h,
-		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket()},
+		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket(), limits: spec.Limits},
 	}
 	p.prepare, p.upkeep = p.ready, p.renew
+	p.drain = func(proc *process) {
+		ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
+		defer cancel()
+		if err := proc.provider.Drain(ctx); err != nil {
+			p.log.Warn("plugin did not drain", "error", err)
+		}
+	}
 	if err := p.begin(ctx); err != nil {
 		os.Remove(p.socket)
 		return nil, err

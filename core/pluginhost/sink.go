@@ -23,7 +23,12 @@ func (h *Host) Sink(ctx context.Context, spec SinkSpec) (*Sink, error) {
 	s := &Sink{config: orEmpty(spec.Config)}
 	s.supervised = supervised{
 		host:   h,
-		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink},
+		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink, limits: spec.Limits},
+	}
+	s.drain = func(p *process) {
+		ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
+		defer cancel()
+		p.sink.Flush(ctx)
 	}
 	s.prepare = func(ctx context.Context, p *process) error {
 		info, err := p.sink.Describe(ctx)

@@ -14,7 +14,7 @@ import (
 const (
 	maxBackoff  = 30 * time.Second
 	steadyAfter = 30 * time.Second // a process that lived so long did not crash in a loop
-	missedMax   = 3                // health checks without an answer
+	drainGrace  = 5 * time.Minute  // for the open calls of a process that was replaced
 	failedAfter = 5                // starts that failed in a row
 )
 
@@ -27,6 +27,8 @@ type supervised struct {
 	prepare func(context.Context, *process) error
 	// upkeep is called by the supervisor after every health check; it may be nil.
 	upkeep func(context.Context, *process)
+	// drain returns when what a process has begun is done.
+	drain func(*process)
 
 	end  context.CancelFunc
 	done chan struct{} // closed when the supervisor has ended
@@ -35,13 +37,19 @@ type supervised struct {
 	current *process   // nil while there is none
 	pid     int        // of the process that is current or becomes it
 	state   State
+
+	retired sync.WaitGroup // processes that drain
+	drop    chan struct{}  // closed when they have to end
 }
 
 // begin starts the plugin and, where that went well, its supervisor.
 func (s *supervised) begin(ctx context.Context) error {
 	s.log = s.host.Logger.With("plugin", s.plugin, "name", s.name)
-	s.state = State{Name: s.name, Plugin: s.plugin, Contained: Contained}
-	s.done = make(chan struct{})
+	s.state = State{Name: s.name, Plugin: s.plugin, Contained: containment(s.limits)}
+	if s.limits.HungAfter == 0 {
+		s.limits.HungAfter = DefaultHungAfter
+	}
+	s.done, s.drop = make(chan struct{}), make(chan struct{})
 	p, err := s.bring(ctx)
 	if err != nil {
 		return err
@@ -84,6 +92,12 @@ func (s *supervised) supervise(ctx context.Context, p *process) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, ErrReplaced) {
+			if next := s.replace(ctx, p, err); next != nil {
+				p = next
+				continue
+			}
+		}
 		s.lost(err)
 		p.stop(0)
 		if time.Since(born) > steadyAfter {
@@ -103,11 +117,30 @@ func (s *supervised) supervise(ctx context.Context, p *process) {
 	}
 }
 
-// watch returns when the process has ended, has not answered for too long, or ctx has ended.
+// replace starts another process in the place of one that is well, which drains; nil where it does not start.
+func (s *supervised) replace(ctx context.Context, p *process, why error) *process {
+	s.log.Warn("plugin process is replaced", "pid", p.child.pid, "reason", why)
+	next, err := s.bring(ctx)
+	if err != nil {
+		s.log.Warn("plugin process was not replaced", "error", err)
+		return nil
+	}
+	s.mu.Lock()
+	s.state.Restarts++
+	s.state.Error = why.Error()
+	s.mu.Unlock()
+	if s.host.Restarted != nil {
+		s.host.Restarted(s.name)
+	}
+	s.retired.Go(func() { s.retire(p) })
+	return next
+}
+
+// watch returns when the process has ended, has not answered for too long, should be replaced, or ctx has ended.
 func (s *supervised) watch(ctx context.Context, p *process) error {
-	tick := time.NewTicker(s.host.HealthEvery)
+	tick := time.NewTicker(min(s.host.HealthEvery, s.limits.HungAfter/3))
 	defer tick.Stop()
-	for missed := 0; ; {
+	for answered := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -118,16 +151,24 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 			return errors.New("it ended by itself")
 		case <-tick.C:
 		}
-		check, cancel := context.WithTimeout(ctx, s.host.CallTimeout)
+		check, cancel := context.WithDeadline(ctx, answered.Add(s.limits.HungAfter))
 		err := p.alive(check)
-		if err == nil && s.upkeep != nil {
-			s.upkeep(check, p)
-		}
 		cancel()
-		if err == nil {
-			missed = 0
-		} else if missed++; missed >= missedMax {
-			return fmt.Errorf("it does not answer: %w", err)
+		switch {
+		case err == nil:
+			answered = time.Now()
+		case time.Since(answered) >= s.limits.HungAfter:
+			return fmt.Errorf("it has not answered for %s: %w", s.limits.HungAfter, err)
+		default:
+			continue
+		}
+		if s.upkeep != nil {
+			care, cancel := context.WithTimeout(ctx, s.host.CallTimeout)
+			s.upkeep(care, p)
+			cancel()
+		}
+		if err := s.outgrown(p); err != nil {
+			return err
 		}
 	}
 }
@@ -192,6 +233,8 @@ func (s *supervised) close(drain func(*process)) {
 	if p != nil {
 		p.stop(stopGrace)
 	}
+	close(s.drop)
+	s.retired.Wait()
 }
 
 // backoff returns how long to wait before the next start: nearly nothing after the first crash, so

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
+)
+
+// TestHungProvider: a plugin whose process stands still is ended and started again; its open call fails, the
+// call of another provider goes on, and a fallback takes what comes meanwhile.
+func TestHungProvider(t *testing.T) {
+	up := mockllm.Start(t, mockllm.Options{})
+	hcl := strings.Replace(twoProviders(up.URL), `provider "echo" { plugin = "echo" }`, "provider \"echo\" {\n  plugin = \"echo\"\n  process = { hung_after = \"1s\", memory = \"512MiB\" }\n  timeouts = { first_token = \"200ms\" }\n}", 1)
+	hcl = strings.Replace(hcl, "model \"echo\" {\n", "model \"echo\" {\n  fallback = [model.m1]\n", 1)
+	gw := start(t, hcl)
+	own := gw.open(ask("echo", "one two three four five six seven echo:pace=5s", true))
+	old := gw.plugin("echo")
+	if err := syscall.Kill(old.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := gw.post(ask("echo", "hello", false)); resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("X-Ginnel-Route"), "m1/") {
+		t.Errorf("status %d by %s: %s", resp.StatusCode, resp.Header.Get("X-Ginnel-Route"), body)
+	}
+	if text := own.rest(t); !strings.Contains(text, `"error"`) || strings.Contains(text, "[DONE]") {
+		t.Errorf("its open call ended as if it were whole: %s", text)
+	}
+	gw.back("echo", old.PID)
+	if resp, body := gw.post(ask("echo", "hello", false)); resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("X-Ginnel-Route"), "echo/") {
+		t.Errorf("status %d by %s: %s", resp.StatusCode, resp.Header.Get("X-Ginnel-Route"), body)
+	}
+	if p := gw.plugin("echo"); p.Restarts != 1 || p.Status != pluginhost.Running || !strings.Contains(p.Contained, "contained") {
+		t.Errorf("%+v", p)
+	}
+}

@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/plugin"
+)
+
+// callerKey is the key of whether a connection to the control socket comes from a plugin.
+type callerKey struct{}
+
+// operators serves the control socket to everybody but the daemon's own plugins: they run as its user, and a
+// path's mode does not keep them from connecting.
+func (d *Daemon) operators(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if pid, _ := r.Context().Value(callerKey{}).(int); pid != 0 {
+			d.log.Warn("a plugin called the control socket and was refused", "pid", pid)
+			answer(w, nil, errPlugin)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+var errPlugin = errors.New("the control socket is not for plugins, nor for other processes that run with no_new_privs where the daemon does not")
+
+// caller notes the pid of a connection that comes from a plugin.
+func caller(ctx context.Context, c net.Conn) context.Context {
+	if pid, err := plugin.PeerPID(c); err == nil && ours(pid) {
+		return context.WithValue(ctx, callerKey{}, pid)
+	}
+	return ctx
+}
+
+// ours reports whether a process is a plugin's: it descends from this one, or it can gain no privileges although
+// this one can, as whatever a plugin starts.
+func ours(pid int) bool {
+	peer, self := processStatus(pid), processStatus(os.Getpid())
+	if peer == nil || self == nil {
+		return false
+	}
+	if peer["NoNewPrivs"] == "1" && self["NoNewPrivs"] == "0" {
+		return true
+	}
+	for range 64 {
+		parent, err := strconv.Atoi(peer["PPid"])
+		if err != nil || parent <= 1 {
+			return false
+		}
+		if parent == os.Getpid() {
+			return true
+		}
+		if peer = processStatus(parent); peer == nil {
+			return false
+		}
+	}
+	return false
+}
+
+// processStatus returns what /proc says about a process, or nil.
+func processStatus(pid int) map[string]string {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	out := make(map[string]string)
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if name, value, ok := strings.Cut(s.Text(), ":"); ok {
+			out[name] = strings.TrimSpace(value)
+		}
+	}
+	return out
+}

@@ -1,0 +1,132 @@
+package pluginhost_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ginnel/ginnel/core/pluginhost"
+)
+
+// TestContainment: a plugin sees the system's files, its own and those it was given, and no others.
+func TestContainment(t *testing.T) {
+	h, _ := start(t, nil)
+	dir := t.TempDir()
+	for _, name := range []string{"secret", "given", "out/there"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	other := exec.Command("sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { other.Process.Kill(); other.Wait() }()
+
+	limits := pluginhost.Limits{Read: []string{filepath.Join(dir, "given")}, Write: []string{filepath.Join(dir, "out")}}
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: limits})
+	if !strings.HasPrefix(p.State().Contained, "contained by Landlock") {
+		t.Skip("the plugin is ", p.State().Contained)
+	}
+	open := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Open: true}})
+	if got := open.State().Contained; got != "not contained, as configured" {
+		t.Error(got)
+	}
+	for _, c := range []struct {
+		what string
+		may  bool
+	}{
+		{"read " + dir + "/given", true},
+		{"read " + dir + "/secret", false},
+		{"list " + dir, false},
+		{"write " + dir + "/given", false},
+		{"write " + dir + "/secret", false},
+		{"write " + dir + "/out/new", true},
+		{"read " + dir + "/out/there", true},
+		{"read /proc/self/root" + dir + "/secret", false},
+		{"read /etc/hosts", true},
+		{"list /etc/ssl", true},
+		{"list /root", false},
+		{"list /", false},
+		{"run /usr/bin/true", true},
+		{"connect " + l.Addr().String(), true},
+		{fmt.Sprint("signal ", other.Process.Pid), false},
+		{fmt.Sprint("signal ", os.Getpid()), false},
+		{fmt.Sprintf("read /proc/%d/environ", os.Getpid()), false},
+		{"remove " + dir + "/secret", false},
+	} {
+		got, err := said(t, p, "do", c.what)
+		if err != nil || (got == "done") != c.may {
+			t.Errorf("%s: %q, %v", c.what, got, err)
+		}
+		// What is refused is refused by containment alone.
+		if got, err := said(t, open, "do", c.what); !c.may && (err != nil || got != "done") {
+			t.Errorf("%s, not contained: %q, %v", c.what, got, err)
+		}
+	}
+}
+
+// TestContainmentNeedsWhatItAllows: a path that is not there is the operator's mistake, and is named.
+func TestContainmentNeedsWhatItAllows(t *testing.T) {
+	h, _ := start(t, nil)
+	missing := filepath.Join(t.TempDir(), "missing")
+	_, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "p", Plugin: "words", Limits: pluginhost.Limits{Read: []string{missing}}})
+	if err == nil {
+		t.Skip("plugins are not contained here")
+	}
+	if !strings.Contains(err.Error(), missing) {
+		t.Error(err)
+	}
+}
+
+// TestAProcessThatGrowsIsReplaced: by another one, while its open calls go on.
+func TestAProcessThatGrowsIsReplaced(t *testing.T) {
+	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Memory: 150 << 20}})
+	await(t, "its size", func() bool { return p.State().Memory > 1<<20 })
+	old := p.PID()
+	open, err := call(p, within(t), "stall", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Body.Close()
+	if _, err := io.ReadFull(open.Body, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := said(t, p, "do", "grow"); err != nil || got != "done" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	await(t, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
+	if got, err := said(t, p, "m", "again"); err != nil || got != "again" {
+		t.Errorf("%q, %v\n%s", got, err, log)
+	}
+	if s := p.State(); s.Restarts != 1 || s.Status != pluginhost.Running || !strings.Contains(s.Error, "may have 150") {
+		t.Errorf("%+v", s)
+	}
+	// With 200 MiB it is below one and a half times its limit, so what it has begun is let go on.
+	if zombie(old) || !alive(old) {
+		t.Error("the call that was open has lost its process")
+	}
+	open.Body.Close()
+	await(t, "the end of the old process", func() bool { return !alive(old) })
+}
+
+// alive reports whether a process is there.
+func alive(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil
+}

@@ -1,0 +1,86 @@
+package pluginhost
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Limits is what a plugin's process may take and touch.
+type Limits struct {
+	HungAfter time.Duration // how long it may leave the host without an answer; 0 = DefaultHungAfter
+	Memory    int64         // bytes that it may have; 0 = any
+	Open      bool          // it is not contained
+	Read      []string      // files and directories that it may read beside what every process may
+	Write     []string      // and those that it may write
+}
+
+// DefaultHungAfter is how long a process may leave the host without an answer.
+const DefaultHungAfter = 30 * time.Second
+
+// lookupFiles are where names are looked up. A system that changes one may put another file in its place, which a
+// process that is contained cannot see.
+var lookupFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/host.conf"}
+
+// ErrReplaced is why a process that is well has to make room for another.
+var ErrReplaced = errors.New("it is replaced")
+
+// overMemory is the part of its limit at which a process that was replaced, and only drains, is ended at once.
+const overMemory = 1.5
+
+// outgrown returns why a process should be replaced, or nil.
+func (s *supervised) outgrown(p *process) error {
+	size := resident(p.child.pid)
+	s.mu.Lock()
+	s.state.Memory = size
+	s.mu.Unlock()
+	if most := s.limits.Memory; most > 0 && size > most {
+		return fmt.Errorf("%w: it has %d MiB of memory and may have %d", ErrReplaced, size>>20, most>>20)
+	}
+	if p.contained {
+		for i, was := range p.lookup {
+			if is, _ := os.Stat(lookupFiles[i]); (was == nil) != (is == nil) || was != nil && !os.SameFile(was, is) {
+				return fmt.Errorf("%w: %s is another file now", ErrReplaced, lookupFiles[i])
+			}
+		}
+	}
+	return nil
+}
+
+// seen returns what stands where names are looked up.
+func seen() (files []os.FileInfo) {
+	for _, name := range lookupFiles {
+		info, err := os.Stat(name)
+		if err != nil {
+			info = nil
+		}
+		files = append(files, info)
+	}
+	return files
+}
+
+// retire has a process that was replaced drain and ends it: at once where it grows on.
+func (s *supervised) retire(p *process) {
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.drain(p)
+	}()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-drained:
+			waiting = false
+		case <-p.child.exited:
+			waiting = false
+		case <-s.drop:
+			waiting = false
+		case <-tick.C:
+			most := float64(s.limits.Memory) * overMemory
+			waiting = most == 0 || float64(resident(p.child.pid)) < most
+		}
+	}
+	p.stop(stopGrace)
+}
