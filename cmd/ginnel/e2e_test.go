@@ -144,6 +144,7 @@ type logged struct {
 	Filter    string `json:"filter"`
 	Class     string `json:"class"`
 	Error     string `json:"error"`
+	TokensIn  *int64 `json:"tokens_in"`
 }
 
 // events returns the exchanges that have ended.

@@ -14,8 +14,16 @@ import (
 	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
 )
 
-// madeUpToken has the shape of a GitHub token and is none.
-func madeUpToken() string { return "ghp_" + (rand.Text() + rand.Text())[:36] }
+// madeUpToken has the shape of a GitHub token and is none. One with a run of X, as one in thirty thousand has it, is a
+// placeholder by the rules.
+func madeUpToken() string {
+	for {
+		token := "ghp_" + (rand.Text() + rand.Text())[:36]
+		if !strings.Contains(token, "XXXX") {
+			return token
+		}
+	}
+}
 
 // sanitizing is a pipeline of the sanitize filter with a config.
 func sanitizing(config string) string {

@@ -141,7 +141,7 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
 	plan := &upstream.Plan{
-		Origin: v.origin, Dialect: t.Dialect, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		Origin: v.origin, Dialect: t.Dialect, Op: t.Op, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
 		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
 		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),
 	}
@@ -152,11 +152,25 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 // offered returns how an operation is reached: in the dialect asked for, or in the next one that it is
 // translated to.
 func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Template {
-	if t := lease.Find(op, d); t != nil || op != llm.OpChat {
+	if t := lease.Find(op, d); t != nil {
 		return t
 	}
+	switch op {
+	case llm.OpChat:
+		return offeredBy(lease, d, op)
+	case llm.OpEmbeddings, llm.OpBatchEmbeddings: // some dialects have the two in one
+		if t := offeredBy(lease, d, llm.OpBatchEmbeddings); t != nil {
+			return t
+		}
+		return offeredBy(lease, d, llm.OpEmbeddings)
+	}
+	return nil
+}
+
+// offeredBy returns how an operation is reached in the first dialect but d.
+func offeredBy(lease *sdkprovider.Relay, d llm.Dialect, op llm.Op) *sdkprovider.Template {
 	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere} {
-		if t := lease.Find(op, other); t != nil {
+		if t := lease.Find(op, other); t != nil && other != d {
 			return t
 		}
 	}

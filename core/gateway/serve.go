@@ -12,6 +12,7 @@ import (
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/dialect/embedding"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -33,6 +34,10 @@ type serving struct {
 	flow       *exchange.Flow
 	answer     *upstream.Answer
 	lost       []conversation.Loss // what the upstream's dialect cannot express of the request
+
+	embedding   *embedding.Request // what a provider of another dialect was asked for
+	embeddingOp llm.Op             // as which of its operations
+	untold      bool               // it did not say what it used
 
 	refusal *exchange.Reply // of what a filter made of the request
 
@@ -364,7 +369,9 @@ func (s *serving) unary() *exchange.Reply {
 		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
 	}
 	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
-	s.x.Usage, s.x.Finish = found.Usage, found.Finish
+	if s.x.Usage, s.x.Finish = found.Usage, found.Finish; s.untold {
+		s.x.Usage = nil
+	}
 	v, err := s.flow.Unary(s.ctx)
 	if err != nil {
 		return s.filterFailed(err)

@@ -41,13 +41,22 @@ func (s *serving) translators(d llm.Dialect) (client conversation.Codec, provide
 	client, ok := s.codec.(conversation.Codec)
 	provider, ok2 := s.codecOf(d).(conversation.UpstreamCodec)
 	if !ok || !ok2 || s.codecOf(d).Name() != d {
-		return nil, nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model speaks another dialect, and there is no translation"}
+		return nil, nil, errNoTranslation
 	}
 	return client, provider, nil
 }
 
+var errNoTranslation = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model speaks another dialect, and there is no translation"}
+
 // translated returns what says the client's request, as the filters left it, in the plan's dialect.
 func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Request, error) {
+	if s.embeds() {
+		body, err := s.translatedEmbeddings(t, p)
+		if err != nil {
+			return nil, err
+		}
+		return s.carried(&upstream.Request{Header: llm.Header{{Name: "Content-Type", Value: contentJSON}}, Body: body}), nil
+	}
 	client, provider, err := s.translators(p.Dialect)
 	if err != nil {
 		return nil, err
@@ -69,12 +78,17 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 	}
 	r := &upstream.Request{Body: body}
 	r.Query, r.Header = provider.Head(q.Stream)
+	return s.carried(r), nil
+}
+
+// carried adds the fields of the client's header that mean the same to every vendor.
+func (s *serving) carried(r *upstream.Request) *upstream.Request {
 	for _, f := range s.forward() {
 		if !vendors(f.Name) && r.Header.Count(f.Name) == 0 {
 			r.Header = append(r.Header, f)
 		}
 	}
-	return r, nil
+	return r
 }
 
 // insteadOfModel returns a body that was translated with what the plan wants in the place of the model.
@@ -129,6 +143,9 @@ func headerSafe(s string) string {
 
 // translateAnswer returns a whole answer in the client's dialect.
 func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
+	if s.embeds() {
+		return s.translateVectors(raw)
+	}
 	client, provider, err := s.translators(s.answer.Dialect)
 	if err != nil {
 		return nil, err

@@ -64,8 +64,9 @@ func (r *routing) open(ctx context.Context) bool {
 // lastResort makes the call where targets only cool down, or says that nothing is in service.
 func (r *routing) lastResort(ctx context.Context) {
 	for _, m := range slices.Clone(r.skipped) {
-		if r.through(ctx, m, true); !r.open(ctx) {
-			return
+		tried := len(r.tries)
+		if r.through(ctx, m, true); !r.open(ctx) || r.sent == 0 && len(r.tries) > tried {
+			return // somebody has answered, or the call cannot be put to who cools down
 		}
 	}
 	if r.sent == 0 {

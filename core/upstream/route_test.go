@@ -197,6 +197,20 @@ func TestATargetThatFailsIsLeftAlone(t *testing.T) {
 	})
 }
 
+// TestAMistakeStaysOne: what cannot be said to a target that cools down is the client's mistake, not an outage.
+func TestAMistakeStaysOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{plays: map[string][]string{"m/a": {"429:60", "invalid_request"}}}
+		m := s.model("m", "a")
+		m.Attempts = 1
+		for _, want := range []string{"429", "invalid_request"} {
+			if a, err := m.Do(t.Context(), new(Call)); said(a, err) != want {
+				t.Errorf("%s, not %s", said(a, err), want)
+			}
+		}
+	})
+}
+
 // TestAPanicKeepsNoProbe: the server survives it, and so must the target.
 func TestAPanicKeepsNoProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,7 @@ const (
 type Plan struct {
 	Origin  *egress.Origin
 	Dialect llm.Dialect // in which the provider is spoken to
+	Op      llm.Op      // the operation in it
 	// MaxTokensField is what the provider calls the limit of OpenAI's dialect; "" = the dialect's own.
 	MaxTokensField string
 	// InsteadOfModel is the member, as JSON, that the body has where others name the model; "" = the model.

@@ -1,7 +1,7 @@
 // Package cohere is the provider plugin for Cohere's API, version 2. It relays: it hands the gateway the paths and
 // the key, and sees no request.
 //
-// Its embeddings and reranking are not offered.
+// Its reranking is not offered.
 package cohere
 
 import (
@@ -41,7 +41,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings},
 		Dialects: []llm.Dialect{llm.Cohere},
 		Origins:  []string{origin},
 		Config: &schema.Block{
@@ -67,8 +67,11 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lease = &provider.Relay{
-		Header:    header,
-		Ops:       []provider.Template{{Op: llm.OpChat, Dialect: llm.Cohere, Method: "POST", Path: "/chat"}},
+		Header: header,
+		Ops: []provider.Template{
+			{Op: llm.OpChat, Dialect: llm.Cohere, Method: "POST", Path: "/chat"},
+			{Op: llm.OpEmbeddings, Dialect: llm.Cohere, Method: "POST", Path: "/embed"},
+		},
 		RefreshOn: []provider.Match{{Status: 401}},
 	}
 	return nil

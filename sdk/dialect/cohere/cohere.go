@@ -1,7 +1,7 @@
-// Package cohere reads and writes the wire format of Cohere's chat, version 2, as a provider speaks it: requests,
-// answers and the events of a stream. No client of the gateway speaks it.
+// Package cohere reads and writes the wire format of Cohere's chat and embeddings, version 2, as a provider speaks
+// them: requests, answers and the events of a stream. No client of the gateway speaks it.
 //
-// Its embeddings and reranking are not here. Sources: the vendor's API reference and recorded exchanges.
+// Its reranking is not here. Sources: the vendor's API reference and recorded exchanges.
 package cohere
 
 import (
