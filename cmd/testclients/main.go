@@ -1,7 +1,8 @@
 // Command testclients runs the vendors' official SDKs against a daemon. Those of OpenAI for Node, Python
 // and Go run once against `ginnel dev`, once over TLS against `ginnel run` with a file of its own and,
 // with Responses, against a daemon that relays to the mock upstream; those of Google and Anthropic for
-// Node and Python run against such a daemon too. It installs the SDKs with npm, pip and the go tool in a
+// Node and Python run against such a daemon too; and all of these, with Vercel's for Node, against one
+// whose models are of every dialect. It installs the SDKs with npm, pip and the go tool in a
 // cache directory and says so.
 //
 // It checks what an application sees; what happens inside is the business of the packages' tests.
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -31,6 +33,10 @@ const (
 
 	anthropicNodeSDK   = "@anthropic-ai/sdk@1.14.0"
 	anthropicPythonSDK = "anthropic==2.14.0"
+
+	vercelSDK    = "ai@6.0.326 @ai-sdk/openai@3.0.141 @ai-sdk/anthropic@3.0.140 @ai-sdk/google@3.0.141 zod@4.6.7"
+	acrossNode   = nodeSDK + " " + geminiNodeSDK + " " + anthropicNodeSDK + " " + vercelSDK
+	acrossPython = pythonSDK + " " + geminiPythonSDK + " " + anthropicPythonSDK
 )
 
 // startup bounds how long a daemon may take until it says that it is ready.
@@ -49,14 +55,15 @@ type endpoint struct {
 func main() {
 	binary := flag.String("ginnel", "bin/ginnel", "the binary under test")
 	cache := flag.String("cache", filepath.Join(os.TempDir(), "ginnel-test-clients"), "where the SDKs are installed")
+	only := flag.String("only", "", "the daemons whose name has this in it; empty is all")
 	flag.Parse()
-	if err := run(*binary, *cache); err != nil {
+	if err := run(*binary, *cache, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "test-clients:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, cache string) error {
+func run(binary, cache, only string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	binary, err := filepath.Abs(binary)
@@ -79,6 +86,10 @@ func run(binary, cache string) error {
 	if err != nil {
 		return err
 	}
+	across, err := installScripts(ctx, cache, acrossNode, "across.mjs", acrossPython, "across_sdk.py")
+	if err != nil {
+		return err
+	}
 	goSDK := openAI[len(openAI)-1]
 	responses = append(responses, client{goSDK.name, append(goSDK.argv, "responses"), goSDK.dir})
 	failed := 0
@@ -92,7 +103,11 @@ func run(binary, cache string) error {
 		{"ginnel run, Responses", startRelay("openai", "/v1"), responses},
 		{"ginnel run, Gemini", startRelay("gemini", "/v1beta"), gemini},
 		{"ginnel run, Anthropic", startRelay("anthropic", "/v1"), anthropic},
+		{"ginnel run, across dialects", startAcross, across},
 	} {
+		if !strings.Contains(d.name, only) {
+			continue
+		}
 		fmt.Println("==", d.name)
 		daemon, err := d.start(ctx, binary)
 		if err != nil {
@@ -146,27 +161,13 @@ func installScripts(ctx context.Context, cache, nodeSDK, nodeScript, pythonSDK, 
 	if err != nil {
 		return nil, err
 	}
-	node, python := filepath.Join(cache, nodeSDK), filepath.Join(cache, pythonSDK)
-	if _, err := os.Stat(filepath.Join(node, "node_modules", ".package-lock.json")); err != nil {
-		fmt.Println("== installing", nodeSDK)
-		if err := os.MkdirAll(node, 0o755); err != nil {
-			return nil, err
-		}
-		if err := command(ctx, node, "npm", "install", "--silent", "--no-audit", "--no-fund", nodeSDK); err != nil {
-			return nil, err
-		}
+	node, err := installNode(ctx, cache, nodeSDK)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(python, "installed")); err != nil {
-		fmt.Println("== installing", pythonSDK)
-		if err := command(ctx, here, "python3", "-m", "venv", python); err != nil {
-			return nil, err
-		}
-		if err := command(ctx, here, filepath.Join(python, "bin", "pip"), "install", "--quiet", pythonSDK); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(filepath.Join(python, "installed"), nil, 0o644); err != nil {
-			return nil, err
-		}
+	python, err := installPython(ctx, cache, here, pythonSDK)
+	if err != nil {
+		return nil, err
 	}
 	script, err := os.ReadFile(filepath.Join(here, nodeScript))
 	if err != nil {
@@ -181,6 +182,38 @@ func installScripts(ctx context.Context, cache, nodeSDK, nodeScript, pythonSDK, 
 		{"python", []string{filepath.Join(python, "bin", "python"), pythonScript}, here},
 	}, nil
 }
+
+// installNode puts packages, which a space separates, into a directory of their own unless they are there.
+func installNode(ctx context.Context, cache, packages string) (dir string, err error) {
+	dir = filepath.Join(cache, "node", folder(packages))
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json")); err == nil {
+		return dir, nil
+	}
+	fmt.Println("== installing", packages)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, command(ctx, dir, "npm", append([]string{"install", "--silent", "--no-audit", "--no-fund"}, strings.Fields(packages)...)...)
+}
+
+// installPython does it for Python.
+func installPython(ctx context.Context, cache, here, packages string) (dir string, err error) {
+	dir = filepath.Join(cache, "python", folder(packages))
+	if _, err := os.Stat(filepath.Join(dir, "installed")); err == nil {
+		return dir, nil
+	}
+	fmt.Println("== installing", packages)
+	if err := command(ctx, here, "python3", "-m", "venv", dir); err != nil {
+		return "", err
+	}
+	if err := command(ctx, here, filepath.Join(dir, "bin", "pip"), append([]string{"install", "--quiet"}, strings.Fields(packages)...)...); err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "installed"), nil, 0o644)
+}
+
+// folder names a directory by its packages and their versions.
+func folder(packages string) string { return strings.NewReplacer("/", "-", " ", "_").Replace(packages) }
 
 func command(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)

@@ -25,11 +25,6 @@ gateway {
 }
 listener "public" { address = %q }
 secret "up" { file = %q }
-provider "up" {
-  plugin   = %q
-  base_url = %q
-  config { api_key = secret.up }
-}
 filter "headers" { wasm = "builtin:headers" }
 filter "sanitize" { wasm = "builtin:sanitize" }
 pipeline "standard" { filters = [filter.headers, filter.sanitize] }
@@ -44,6 +39,47 @@ route "all" {
 // startRelay returns what starts a daemon that relays one vendor's dialect, of the version that stands in
 // the upstream's path, to a mock upstream. BASE_URL is its origin: the SDKs choose versions of their own.
 func startRelay(plugin, version string) func(context.Context, string) (*daemon, error) {
+	return startMocked(func(upstream string) (providers, models string, names []string) {
+		providers = fmt.Sprintf("provider \"up\" {\n  plugin   = %q\n  base_url = %q\n  config { api_key = secret.up }\n}\n", plugin, upstream+version)
+		for i, m := range relayed {
+			models += model(fmt.Sprint("m", i), m, "up", m)
+			names = append(names, fmt.Sprintf("model.m%d", i))
+		}
+		return providers, models, names
+	})
+}
+
+// dialects are the providers of a daemon whose models are of every dialect.
+var dialects = []struct{ name, plugin, version, config string }{
+	{"openai", "openai", "/v1", `dialects = ["openai"]`},
+	{"responses", "openai", "/v1", `dialects = ["responses"]`},
+	{"anthropic", "anthropic", "/v1", ""},
+	{"gemini", "gemini", "/v1beta", ""},
+}
+
+// startAcross starts a daemon with a mock upstream in each dialect; the dialect stands before the model's name.
+func startAcross(ctx context.Context, binary string) (*daemon, error) {
+	return startMocked(func(upstream string) (providers, models string, names []string) {
+		for i, d := range dialects {
+			providers += fmt.Sprintf("provider %q {\n  plugin   = %q\n  base_url = %q\n  config {\n    api_key = secret.up\n    %s\n  }\n}\n", d.name, d.plugin, upstream+d.version, d.config)
+			for j, m := range append([]string{"mock+fault=badjson"}, relayed...) {
+				name := fmt.Sprintf("m%d-%d", i, j)
+				models += model(name, d.name+"-"+m, d.name, m)
+				names = append(names, "model."+name)
+			}
+		}
+		return providers, models, names
+	})(ctx, binary)
+}
+
+// model declares a model under a name of its own and one for clients.
+func model(name, alias, provider, at string) string {
+	return fmt.Sprintf("model %q {\n  aliases = [%q]\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", name, alias, provider, at)
+}
+
+// startMocked returns what starts a daemon before a mock upstream, with the providers and models that declare
+// returns for its address.
+func startMocked(declare func(upstream string) (providers, models string, names []string)) func(context.Context, string) (*daemon, error) {
 	return func(ctx context.Context, binary string) (*daemon, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -60,7 +96,7 @@ func startRelay(plugin, version string) func(context.Context, string) (*daemon, 
 			up.Close()
 			os.RemoveAll(dir)
 		}
-		d, err := runRelay(ctx, binary, plugin, version, "http://"+l.Addr().String(), dir, clean)
+		d, err := runRelay(ctx, binary, "http://"+l.Addr().String(), dir, clean, declare)
 		if err != nil {
 			clean()
 		}
@@ -68,19 +104,14 @@ func startRelay(plugin, version string) func(context.Context, string) (*daemon, 
 	}
 }
 
-func runRelay(ctx context.Context, binary, plugin, version, upstream, dir string, clean func()) (*daemon, error) {
+func runRelay(ctx context.Context, binary, upstream, dir string, clean func(), declare func(string) (string, string, []string)) (*daemon, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	file, secret := filepath.Join(dir, "gateway.hcl"), filepath.Join(dir, "secret")
-	var names []string
-	var models strings.Builder
-	for i, m := range relayed {
-		names = append(names, fmt.Sprintf("model.m%d", i))
-		fmt.Fprintf(&models, "model \"m%d\" {\n  aliases = [%q]\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.up\n    model = %q\n  }\n}\n", i, m, m)
-	}
-	text := fmt.Sprintf(relayConfiguration, filepath.Join(dir, "data"), address, secret, plugin, upstream+version, strings.Join(names, ", ")) + models.String()
+	providers, models, names := declare(upstream)
+	text := fmt.Sprintf(relayConfiguration, filepath.Join(dir, "data"), address, secret, strings.Join(names, ", ")) + providers + models
 	if err := os.WriteFile(secret, []byte("none"), 0o600); err != nil {
 		return nil, err
 	}

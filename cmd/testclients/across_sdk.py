@@ -1,0 +1,154 @@
+"""The official SDKs for Python of OpenAI, Anthropic and Google, each against models of every dialect.
+
+Environment: BASE_URL, API_KEY. Prints a line per check; exits 1 where one fails.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+import anthropic
+import openai
+from google import genai
+from google.genai import errors, types
+
+base, key = os.environ["BASE_URL"], os.environ["API_KEY"]
+upstreams = ["openai", "responses", "anthropic", "gemini"]
+callers = ["anthropic", "responses"]  # the mock calls tools in these dialects
+parameters = {"type": "object", "properties": {"animal": {"type": "string"}, "legs": {"type": "integer"}}}
+hello = [{"role": "user", "content": "hello"}]
+failed = 0
+
+oai = openai.OpenAI(base_url=base + "/v1", api_key=key, max_retries=0, timeout=60)
+claude = anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=60)
+google = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=base, timeout=60000))
+
+
+class Chat:
+    failure = openai.APIError
+
+    def text(self, model):
+        return oai.chat.completions.create(model=model, messages=hello).choices[0].message.content
+
+    def stream(self, model):
+        return "".join(c.choices[0].delta.content or "" for c in oai.chat.completions.create(model=model, messages=hello, stream=True) if c.choices)
+
+    def call(self, model):
+        tools = [{"type": "function", "function": {"name": "lookup", "parameters": parameters}}]
+        message = oai.chat.completions.create(model=model, messages=hello, tools=tools).choices[0].message
+        call = message.tool_calls[0]
+        result = {"role": "tool", "tool_call_id": call.id, "content": "four"}
+        oai.chat.completions.create(model=model, messages=[*hello, message, result], tools=tools)
+        return call.function.name, json.loads(call.function.arguments)
+
+
+class Responses:
+    failure = openai.APIError
+
+    def text(self, model):
+        return oai.responses.create(model=model, input="hello", store=False).output_text
+
+    def stream(self, model):
+        text, done = "", False
+        for event in oai.responses.create(model=model, input="hello", store=False, stream=True):
+            if event.type == "response.output_text.delta":
+                text += event.delta
+            done = done or event.type == "response.completed"
+            if event.type in ("response.failed", "error"):
+                raise openai.APIError("failed", None, body=None)
+        assert done, "it never completed"
+        return text
+
+    def call(self, model):
+        tools = [{"type": "function", "name": "lookup", "parameters": parameters, "strict": False}]
+        call = next(o for o in oai.responses.create(model=model, input="hello", tools=tools, store=False).output if o.type == "function_call")
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": "four"}
+        oai.responses.create(model=model, input=[*hello, call, result], tools=tools, store=False)
+        return call.name, json.loads(call.arguments)
+
+
+class Messages:
+    failure = anthropic.APIError
+
+    def text(self, model):
+        return claude.messages.create(model=model, max_tokens=99, messages=hello).content[0].text
+
+    def stream(self, model):
+        with claude.messages.stream(model=model, max_tokens=99, messages=hello) as stream:
+            return stream.get_final_text()
+
+    def call(self, model):
+        tools = [{"name": "lookup", "input_schema": parameters}]
+        answer = claude.messages.create(model=model, max_tokens=99, messages=hello, tools=tools)
+        call = next(c for c in answer.content if c.type == "tool_use")
+        result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "four"}]}
+        claude.messages.create(model=model, max_tokens=99, messages=[*hello, {"role": "assistant", "content": answer.content}, result], tools=tools)
+        return call.name, call.input
+
+
+class Google:
+    failure = errors.APIError
+
+    def text(self, model):
+        return google.models.generate_content(model=model, contents="hello").text
+
+    def stream(self, model):
+        return "".join(c.text or "" for c in google.models.generate_content_stream(model=model, contents="hello"))
+
+    def call(self, model):
+        lookup = types.FunctionDeclaration(name="lookup", parameters_json_schema=parameters)
+        config = types.GenerateContentConfig(tools=[types.Tool(function_declarations=[lookup])])
+        ask = types.Content(role="user", parts=[types.Part(text="hello")])
+        answer = google.models.generate_content(model=model, contents=[ask], config=config)
+        call = answer.function_calls[0]
+        result = types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response={"output": "four"}))
+        google.models.generate_content(model=model, contents=[ask, answer.candidates[0].content, types.Content(role="user", parts=[result])], config=config)
+        return call.name, call.args
+
+
+def check(name, test):
+    global failed
+    try:
+        test()
+        print(f"ok   python: {name}")
+    except Exception:
+        failed += 1
+        print(f"FAIL python: {name}: {traceback.format_exc()}")
+
+
+def raises(kind, what, call):
+    try:
+        call()
+    except kind as err:
+        return err
+    raise AssertionError(f"{what}: no error")
+
+
+def speaks(client, up):
+    text, streamed = client.text(up + "-mock"), client.stream(up + "-mock")
+    assert text.startswith("The quick brown fox"), text
+    assert streamed.startswith("token000 token001 ") and streamed.endswith("token049 "), streamed
+
+
+def calls(client, up):
+    name, arguments = client.call(up + "-mock")
+    assert (name, dict(arguments)) == ("lookup", {"animal": "fox", "legs": 4}), (name, arguments)
+
+
+def fails(client, up):
+    for model, status in (("none", 404), (f"{up}-mock+fault=429", 429), (f"{up}-mock+fault=500", 500), (f"{up}-mock+fault=badjson", 502)):
+        err = raises(client.failure, model, lambda: client.text(model))
+        assert (getattr(err, "status_code", None) or err.code) == status, (model, err)
+    for cut in ("sse-cut", "sse-reset", "sse-error", "sse-bad"):
+        raises(client.failure, cut, lambda: client.stream(f"{up}-mock+fault={cut}"))
+
+
+for client in (Chat(), Responses(), Messages(), Google()):
+    name = type(client).__name__.lower()
+    for up in upstreams:
+        check(f"{name} to {up}: whole and streamed", lambda: speaks(client, up))
+        if up in callers:
+            check(f"{name} to {up}: a tool, and its result", lambda: calls(client, up))
+        check(f"{name} to {up}: what fails is an error", lambda: fails(client, up))
+sys.exit(1 if failed else 0)
