@@ -16,7 +16,7 @@ var errModel = errors.New("the model does not exist or this key may not use it")
 func (s *serving) ReadRequest() error {
 	x := s.x
 	raw := x.Request.Body.Bytes()
-	read := dialect.Request{}
+	read := dialect.Request{Boundary: s.endpoint.Boundary}
 	if err := s.codec.Request(x.Op, raw, &read); err != nil {
 		return err
 	}

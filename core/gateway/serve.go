@@ -163,6 +163,7 @@ func (s *serving) readBody() *exchange.Reply {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
 	}
 	raw := x.Request.Body.Raw()
+	s.request.Boundary = s.endpoint.Boundary
 	if err := s.codec.Request(x.Op, raw, &s.request); err != nil {
 		var e *llm.Error
 		if !errors.As(err, &e) {

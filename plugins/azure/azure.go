@@ -62,7 +62,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels, llm.OpCompletions, llm.OpImages, llm.OpSpeech},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels, llm.OpCompletions, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Config: &schema.Block{
 			Doc: "Credentials for a resource of Azure OpenAI or Azure AI Foundry. Its address, such as https://NAME.openai.azure.com, is the provider block's base_url; a target's model is the name of a deployment.",
@@ -122,6 +122,9 @@ func templates(surface, apiVersion string) ([]provider.Template, error) {
 			{Op: llm.OpCompletions, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/completions", "")},
 			{Op: llm.OpImages, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/images/generations", "")},
 			{Op: llm.OpSpeech, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/audio/speech", "")},
+			{Op: llm.OpTranscriptions, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/audio/transcriptions", "")},
+			{Op: llm.OpTranslations, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/audio/translations", "")},
+			{Op: llm.OpImageEdits, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/images/edits", "")},
 		}, nil
 	case surfaceDeployments:
 		field := ""
@@ -135,6 +138,9 @@ func templates(surface, apiVersion string) ([]provider.Template, error) {
 			{Op: llm.OpCompletions, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/deployments/{model}/completions", versionDeployments)},
 			{Op: llm.OpImages, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/deployments/{model}/images/generations", versionDeployments)},
 			{Op: llm.OpSpeech, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/deployments/{model}/audio/speech", versionDeployments)},
+			{Op: llm.OpTranscriptions, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/deployments/{model}/audio/transcriptions", versionDeployments)},
+			{Op: llm.OpTranslations, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/deployments/{model}/audio/translations", versionDeployments)},
+			{Op: llm.OpImageEdits, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/deployments/{model}/images/edits", versionDeployments)},
 		}, nil
 	case surfaceModels:
 		return []provider.Template{

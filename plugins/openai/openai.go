@@ -31,6 +31,10 @@ var templates = []provider.Template{
 	{Op: llm.OpModerations, Dialect: llm.OpenAI, Method: "POST", Path: "/moderations"},
 	{Op: llm.OpImages, Dialect: llm.OpenAI, Method: "POST", Path: "/images/generations"},
 	{Op: llm.OpSpeech, Dialect: llm.OpenAI, Method: "POST", Path: "/audio/speech"},
+	{Op: llm.OpTranscriptions, Dialect: llm.OpenAI, Method: "POST", Path: "/audio/transcriptions"},
+	{Op: llm.OpTranslations, Dialect: llm.OpenAI, Method: "POST", Path: "/audio/translations"},
+	{Op: llm.OpImageEdits, Dialect: llm.OpenAI, Method: "POST", Path: "/images/edits"},
+	{Op: llm.OpImageVariations, Dialect: llm.OpenAI, Method: "POST", Path: "/images/variations"},
 	{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
 	{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
 }
@@ -63,7 +67,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  origins(p.presets),
 		Config: &schema.Block{

@@ -75,6 +75,7 @@ type Request struct {
 	Further      []string // models besides Model that the vendor is to run: in its place, as advisors, as tools
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
 	UsageSplice  Splice   // what makes a stream tell its usage; With is "" where nothing is to do
+	Boundary     string   // of form data, from the Endpoint: the caller sets it, and it is kept
 }
 
 // Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.
@@ -121,10 +122,11 @@ const (
 
 // Endpoint is what the head of a request asks for.
 type Endpoint struct {
-	Op      llm.Op
-	Model   string // where the path names it: of OpModels the one asked for, else the body's
-	Stream  bool   // the path asks for a stream; where it does not, the body may
-	Framing Framing
+	Op       llm.Op
+	Model    string // where the path names it: of OpModels the one asked for, else the body's
+	Stream   bool   // the path asks for a stream; where it does not, the body may
+	Framing  Framing
+	Boundary string // of a body that is form data and not JSON
 	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
 	Query string
 }

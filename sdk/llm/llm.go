@@ -21,6 +21,10 @@ const (
 	OpModerations     Op = "moderations"      // whether texts and images are what a vendor calls harmful
 	OpImages          Op = "images"           // images for a text
 	OpSpeech          Op = "speech"           // a text spoken
+	OpTranscriptions  Op = "transcriptions"   // the words of a recording
+	OpTranslations    Op = "translations"     // the same in English
+	OpImageEdits      Op = "image_edits"      // an image changed as a text says
+	OpImageVariations Op = "image_variations" // images like one
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )
 

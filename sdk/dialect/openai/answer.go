@@ -76,7 +76,8 @@ type answerReader struct {
 func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	model := into.Model
 	*into = dialect.Answer{Texts: into.Texts[:0]}
-	if op == llm.OpOther || op == llm.OpSpeech && !bytes.HasPrefix(body, []byte("{")) {
+	bare := op == llm.OpSpeech || op == llm.OpTranscriptions || op == llm.OpTranslations // sound, or a text without a form
+	if op == llm.OpOther || bare && !bytes.HasPrefix(body, []byte("{")) {
 		return nil // which may be an error, where it is an object
 	}
 	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts, op: op}
@@ -107,7 +108,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	into.Faults = a.fault.Texts()
 	into.First = len(a.texts) > 0 || a.called
 	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
-	if op == llm.OpImages || op == llm.OpSpeech {
+	if op == llm.OpImages || op == llm.OpSpeech || uploads(op) {
 		into.First, into.UsageOnly = a.err == nil, false
 		into.End = ends(op, a.kind)
 	}
@@ -145,7 +146,7 @@ func (a *answerReader) read() error {
 			a.fault.Code(&a.Reader)
 		case topData:
 			a.answer = true
-			if a.op == llm.OpImages {
+			if a.op == llm.OpImages || a.op == llm.OpImageEdits || a.op == llm.OpImageVariations {
 				a.images()
 			} else {
 				a.Skip()

@@ -6,6 +6,7 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ func (Codec) Name() llm.Dialect { return llm.OpenAI }
 
 // Endpoint knows the paths of Chat Completions, Embeddings, Models and the surfaces beside them under any
 // prefix.
-func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, bool) {
+func (Codec) Endpoint(method, path, _ string, h llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
@@ -43,7 +44,11 @@ func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, b
 		return dialect.Endpoint{Op: llm.OpEmbeddings}, true
 	case method == "POST":
 		if op := surface(path); op != "" {
-			return dialect.Endpoint{Op: op}, true
+			e := dialect.Endpoint{Op: op}
+			if uploads(op) {
+				e.Boundary = boundary(h)
+			}
+			return e, true
 		}
 	case method == "GET" && strings.HasSuffix(path, "/models"):
 		return dialect.Endpoint{Op: llm.OpModels}, true
@@ -58,7 +63,15 @@ func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, b
 // Request reads a body; the list of models has none.
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	model := into.Model
-	*into = dialect.Request{Texts: into.Texts[:0]}
+	*into = dialect.Request{Texts: into.Texts[:0], Boundary: into.Boundary}
+	if uploads(op) && (into.Boundary != "" || !bytes.HasPrefix(body, []byte("{"))) {
+		q := requestReader{into: into}
+		if err := q.upload(body); err != nil {
+			return err
+		}
+		into.Model, into.IncludeUsage = string(body[into.ModelSpan.Start:into.ModelSpan.End]), true
+		return nil
+	}
 	if op == llm.OpModels || op == llm.OpOther {
 		return nil
 	}
@@ -72,7 +85,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	switch op {
 	case llm.OpEmbeddings:
 		q.embeddings()
-	case llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech:
+	case llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpImageEdits, llm.OpImageVariations, llm.OpTranscriptions, llm.OpTranslations:
 		q.surface(op)
 	default:
 		q.chat()
@@ -86,6 +99,9 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 
 // SetModel returns the splice that makes name the model of a body that Request has read.
 func (Codec) SetModel(body []byte, read *dialect.Request, name string) (dialect.Span, []byte) {
+	if read.Boundary != "" {
+		return read.ModelSpan, []byte(name)
+	}
 	return dialect.SetModel(body, read, name)
 }
 

@@ -18,6 +18,10 @@ var surfaces = []struct {
 	{"/moderations", llm.OpModerations},
 	{"/images/generations", llm.OpImages},
 	{"/audio/speech", llm.OpSpeech},
+	{"/audio/transcriptions", llm.OpTranscriptions},
+	{"/audio/translations", llm.OpTranslations},
+	{"/images/edits", llm.OpImageEdits},
+	{"/images/variations", llm.OpImageVariations},
 	{"/completions", llm.OpCompletions}, // behind /chat/completions, which ends the same way
 }
 
@@ -51,6 +55,9 @@ var surfaceKeys = dialect.NewKeys("model", "prompt", "input", "suffix", "instruc
 
 // surface reads the body of one of the surfaces.
 func (q *requestReader) surface(op llm.Op) {
+	if uploads(op) { // the files are not in the form but referred to
+		q.mark("images")
+	}
 	o := q.Object(surfaceKeys)
 	first, usage := q.Pos(), false
 	for {
@@ -136,6 +143,10 @@ func ends(op llm.Op, kind string) bool {
 	switch op {
 	case llm.OpImages:
 		return kind == "image_generation.completed"
+	case llm.OpImageEdits:
+		return kind == "image_edit.completed"
+	case llm.OpTranscriptions:
+		return kind == "transcript.text.done"
 	case llm.OpSpeech:
 		return kind == "speech.audio.done"
 	}
