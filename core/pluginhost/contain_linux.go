@@ -21,8 +21,8 @@ const (
 // What every process may use: the system's programs and libraries, what names and certificates are looked up
 // in, and what a runtime asks about the machine. None of it is the gateway's.
 var (
-	sharedPrograms = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"}
-	sharedFiles    = []string{"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/ld.so.cache", "/etc/localtime", "/etc/services", "/etc/protocols",
+	sharedPrograms = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store"}
+	sharedFiles    = []string{"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies", "/etc/ld.so.cache", "/etc/localtime", "/etc/services", "/etc/protocols",
 		"/proc", "/sys/fs/cgroup", "/sys/kernel/mm", "/sys/devices/system/cpu", "/dev/urandom", "/dev/random", "/dev/zero"}
 	devNull = "/dev/null"
 )

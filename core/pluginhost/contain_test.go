@@ -125,6 +125,17 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 	await(t, "the end of the old process", func() bool { return !alive(old) })
 }
 
+// TestAProcessThatIsTooLargeFromTheStart: counts as one that crashes, and is not started again and again.
+func TestAProcessThatIsTooLargeFromTheStart(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Memory: 1 << 20}})
+	await(t, "its end", func() bool { return p.State().Restarts > 1 })
+	time.Sleep(time.Second)
+	if n := p.State().Restarts; n > 6 {
+		t.Errorf("%d processes", n)
+	}
+}
+
 // alive reports whether a process is there.
 func alive(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))

@@ -26,17 +26,23 @@ var lookupFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf
 // ErrReplaced is why a process that is well has to make room for another.
 var ErrReplaced = errors.New("it is replaced")
 
-// overMemory is the part of its limit at which a process that was replaced, and only drains, is ended at once.
+// overMemory is the part of its limit at which a process is ended at once that only drains or was just started.
 const overMemory = 1.5
 
-// outgrown returns why a process should be replaced, or nil.
-func (s *supervised) outgrown(p *process) error {
+// outgrown returns why a process of some age should be replaced, or nil. One that is over its limit from the start
+// would only be followed by its like: it gets some time, and where it grows on it counts as one that crashes.
+func (s *supervised) outgrown(p *process, age time.Duration) error {
 	size := resident(p.child.pid)
 	s.mu.Lock()
 	s.state.Memory = size
 	s.mu.Unlock()
-	if most := s.limits.Memory; most > 0 && size > most {
+	young := age < min(steadyAfter, 6*s.host.HealthEvery)
+	switch most := s.limits.Memory; {
+	case most == 0 || size <= most:
+	case !young:
 		return fmt.Errorf("%w: it has %d MiB of memory and may have %d", ErrReplaced, size>>20, most>>20)
+	case float64(size) > float64(most)*overMemory:
+		return fmt.Errorf("it has %d MiB of memory and may have %d", size>>20, most>>20)
 	}
 	if p.contained {
 		for i, was := range p.lookup {

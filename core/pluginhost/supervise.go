@@ -140,7 +140,8 @@ func (s *supervised) replace(ctx context.Context, p *process, why error) *proces
 func (s *supervised) watch(ctx context.Context, p *process) error {
 	tick := time.NewTicker(min(s.host.HealthEvery, s.limits.HungAfter/3))
 	defer tick.Stop()
-	for answered := time.Now(); ; {
+	born := time.Now()
+	for answered := born; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -151,7 +152,8 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 			return errors.New("it ended by itself")
 		case <-tick.C:
 		}
-		check, cancel := context.WithDeadline(ctx, answered.Add(s.limits.HungAfter))
+		// However long this process itself was away, the plugin gets its time.
+		check, cancel := context.WithTimeout(ctx, max(time.Until(answered.Add(s.limits.HungAfter)), s.limits.HungAfter/3))
 		err := p.alive(check)
 		cancel()
 		switch {
@@ -167,7 +169,7 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 			s.upkeep(care, p)
 			cancel()
 		}
-		if err := s.outgrown(p); err != nil {
+		if err := s.outgrown(p, time.Since(born)); err != nil {
 			return err
 		}
 	}
