@@ -91,7 +91,8 @@ func run(binary, cache, only string) error {
 		return err
 	}
 	goSDK := openAI[len(openAI)-1]
-	responses = append(responses, client{goSDK.name, append(goSDK.argv, "responses"), goSDK.dir})
+	responses = append(responses, client{goSDK.name, append(goSDK.argv[:1:1], "responses"), goSDK.dir})
+	across = append(across, client{goSDK.name, append(goSDK.argv[:1:1], "across"), goSDK.dir})
 	failed := 0
 	for _, d := range []struct {
 		name    string

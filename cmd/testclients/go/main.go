@@ -1,6 +1,7 @@
-// Command go drives a gateway with the official OpenAI SDK for Go. Environment: BASE_URL, API_KEY,
-// MODEL; with the argument "responses" it does so with Responses, a BASE_URL without a path and MOCK_URL. It prints a line per check and exits with 1 where one fails. It is a module of its own, so
-// that the SDK is no dependency of Ginnel.
+// Command go drives a gateway with the official SDKs for Go. Environment: BASE_URL, API_KEY, MODEL; with the
+// argument "responses" it does so with Responses, a BASE_URL without a path and MOCK_URL; with "across" OpenAI's and
+// Anthropic's ask models of every dialect. It prints a line per check and exits with 1 where one fails. It is a
+// module of its own, so that no SDK is a dependency of Ginnel.
 package main
 
 import (
@@ -29,6 +30,10 @@ func main() {
 	ctx := context.Background()
 	if len(os.Args) > 1 && os.Args[1] == "responses" {
 		checkResponses(ctx, openai.NewClient(option.WithBaseURL(os.Getenv("BASE_URL")+"/v1"), option.WithAPIKey(os.Getenv("API_KEY")), option.WithMaxRetries(0)))
+		end()
+	}
+	if len(os.Args) > 1 && os.Args[1] == "across" {
+		checkAcross(ctx)
 		end()
 	}
 	model := os.Getenv("MODEL")
