@@ -23,6 +23,7 @@ type conn struct {
 	net.Conn          // what is written and read: TLS or raw
 	raw      net.Conn // closed at once by abort: a TLS connection takes its time to say goodbye
 	sys      syscall.RawConn
+	peer     int           // the pid of the process that answers, where it is asked for
 	open     *atomic.Int64 // counts this connection until it is closed
 	closed   atomic.Bool
 	abort    func() // closes the connection under whoever reads or writes
@@ -47,7 +48,8 @@ func (o *Origin) conn(ctx context.Context, by time.Time, fresh bool) (*conn, err
 		if c == nil {
 			break
 		}
-		if age := time.Since(c.since); age < idleExpiry && (o.replay && age < checkAfter || c.alive()) {
+		same := o.socket == "" || o.peerPID == nil || c.peer == o.peerPID() // another process may answer by now
+		if age := time.Since(c.since); same && age < idleExpiry && (o.replay && age < checkAfter || c.alive()) {
 			return c, nil
 		}
 		c.close()
@@ -177,7 +179,8 @@ func (o *Origin) open(ctx context.Context) (*conn, error) {
 		}
 	}
 	if o.socket != "" && o.peerPID != nil {
-		if err := checkPeer(c.sys, o.peerPID()); err != nil {
+		c.peer = o.peerPID()
+		if err := checkPeer(c.sys, c.peer); err != nil {
 			raw.Close()
 			return nil, err
 		}
