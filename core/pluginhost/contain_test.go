@@ -1,6 +1,7 @@
 package pluginhost_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -123,6 +124,34 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 	}
 	open.Body.Close()
 	await(t, "the end of the old process", func() bool { return !alive(old) })
+}
+
+// TestAProcessThatCannotBeReplacedGoesOn: with the calls that it has, and new ones.
+func TestAProcessThatCannotBeReplacedGoesOn(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector's own memory takes the process beyond all bounds")
+	}
+	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	exe := filepath.Join(t.TempDir(), "plugin")
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(exe, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: exe, SHA256: fmt.Sprintf("%x", sha256.Sum256(self)), Limits: pluginhost.Limits{Memory: 150 << 20}})
+	old := p.PID()
+	if err := os.Remove(exe); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := said(t, p, "do", "grow"); err != nil || got != "done" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	await(t, "an attempt", func() bool { return strings.Contains(log.String(), "was not replaced") })
+	if got, err := said(t, p, "m", "still here"); err != nil || got != "still here" || p.PID() != old || p.State().Status != pluginhost.Running || p.State().Error == "" {
+		t.Errorf("%q, %v, %+v", got, err, p.State())
+	}
 }
 
 // TestAProcessThatIsTooLargeFromTheStart: counts as one that crashes, and is not started again and again.

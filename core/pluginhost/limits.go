@@ -44,7 +44,7 @@ func (s *supervised) outgrown(p *process, age time.Duration) error {
 	case float64(size) > float64(most)*overMemory:
 		return fmt.Errorf("it has %d MiB of memory and may have %d", size>>20, most>>20)
 	}
-	if p.contained {
+	if p.contained && !young {
 		for i, was := range p.lookup {
 			if is, _ := os.Stat(lookupFiles[i]); (was == nil) != (is == nil) || was != nil && !os.SameFile(was, is) {
 				return fmt.Errorf("%w: %s is another file now", ErrReplaced, lookupFiles[i])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"time"
 )
@@ -93,8 +94,11 @@ func (s *supervised) supervise(ctx context.Context, p *process) {
 			return
 		}
 		if errors.Is(err, ErrReplaced) {
-			if next := s.replace(ctx, p, err); next != nil {
+			next, reached := s.replace(ctx, p, err)
+			if next != nil {
 				p = next
+			}
+			if reached {
 				continue
 			}
 		}
@@ -117,13 +121,19 @@ func (s *supervised) supervise(ctx context.Context, p *process) {
 	}
 }
 
-// replace starts another process in the place of one that is well, which drains; nil where it does not start.
-func (s *supervised) replace(ctx context.Context, p *process, why error) *process {
+// replace starts another process in the place of one that is well, which drains. Where it does not start, next is nil
+// and the one that is there goes on, as long as it can be reached: an attempt that came far has taken its socket.
+func (s *supervised) replace(ctx context.Context, p *process, why error) (next *process, reached bool) {
 	s.log.Warn("plugin process is replaced", "pid", p.child.pid, "reason", why)
+	before, _ := os.Stat(s.socket)
 	next, err := s.bring(ctx)
 	if err != nil {
 		s.log.Warn("plugin process was not replaced", "error", err)
-		return nil
+		s.mu.Lock()
+		s.state.Error = err.Error()
+		s.mu.Unlock()
+		after, _ := os.Stat(s.socket)
+		return nil, before == nil && after == nil || before != nil && after != nil && os.SameFile(before, after)
 	}
 	s.mu.Lock()
 	s.state.Restarts++
@@ -133,7 +143,7 @@ func (s *supervised) replace(ctx context.Context, p *process, why error) *proces
 		s.host.Restarted(s.name)
 	}
 	s.retired.Go(func() { s.retire(p) })
-	return next
+	return next, true
 }
 
 // watch returns when the process has ended, has not answered for too long, should be replaced, or ctx has ended.
