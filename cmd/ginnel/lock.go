@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/daemon"
 	"github.com/ginnel/ginnel/core/pluginhost"
 )
 
@@ -64,7 +65,7 @@ func lock(cmd *cobra.Command, cfg *config.Config, path string) error {
 	}
 	for _, p := range cfg.Providers {
 		if err := add("provider", p.Plugin, p.SHA256, func() (*config.Locked, error) {
-			info, err := host.Describe(cmd.Context(), pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256})
+			info, err := host.Describe(cmd.Context(), pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Limits: daemon.LimitsOf(p.Process)})
 			if err != nil {
 				return nil, err
 			}
@@ -75,7 +76,7 @@ func lock(cmd *cobra.Command, cfg *config.Config, path string) error {
 	}
 	for _, t := range cfg.Telemetry {
 		if err := add("telemetry", t.Plugin, t.SHA256, func() (*config.Locked, error) {
-			info, err := host.DescribeSink(cmd.Context(), pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256})
+			info, err := host.DescribeSink(cmd.Context(), pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Limits: daemon.LimitsOf(t.Process)})
 			if err != nil {
 				return nil, err
 			}

@@ -142,9 +142,9 @@ func TestHangupAtTheStart(t *testing.T) {
 
 // TestDevEndsWithItsTerminal: it has no file to read again, and nobody sees it any more.
 func TestDevEndsWithItsTerminal(t *testing.T) {
-	if signal.Ignored(syscall.SIGHUP) {
-		t.Skip("the tests run under nohup: a daemon they start ignores its terminal")
-	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // under nohup the program would ignore its terminal, as these tests do
+	defer signal.Stop(hangups)
 	cmd, out := startProgram(t, t.TempDir(), "dev", "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 	line, err := out.ReadBytes('\n')
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 func madeUpToken() string {
 	for {
 		token := "ghp_" + (rand.Text() + rand.Text())[:36]
-		if !strings.Contains(token, "XXXX") {
+		if !strings.Contains(token, strings.Repeat("X", 4)) {
 			return token
 		}
 	}

@@ -7,6 +7,7 @@ import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, embedMany, generateText, jsonSchema, streamText, tool } from "ai";
 import OpenAI from "openai";
+import { check, end, equal, raises } from "./checks.mjs";
 
 const base = process.env.BASE_URL, apiKey = process.env.API_KEY;
 const upstreams = ["openai", "responses", "anthropic", "gemini"];
@@ -14,7 +15,6 @@ const callers = ["anthropic", "responses"]; // the mock calls tools in these dia
 const cuts = ["sse-cut", "sse-reset", "sse-error", "sse-bad"];
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const parameters = { type: "object", properties: { animal: { type: "string" }, legs: { type: "integer" } }, required: ["animal"], additionalProperties: false };
-let failed = 0;
 
 const openai = new OpenAI({ baseURL: base + "/v1", apiKey, maxRetries: 0, timeout: 60000 });
 const anthropic = new Anthropic({ baseURL: base, apiKey, maxRetries: 0, timeout: 60000 });
@@ -117,7 +117,7 @@ for (const [name, provider] of Object.entries(vercel)) {
         if (part.type === "text-delta") text += part.text;
         if (part.type === "error") error = part.error;
       }
-      if (error) throw error instanceof Error ? error : new Error(JSON.stringify(error)); // it gives what the stream said
+      if (error) throw APICallError.isInstance(error) ? error : new APICallError({ message: JSON.stringify(error), url: base, requestBodyValues: {} }); // it gives what the stream said
       return text;
     },
     call: async (model) => {
@@ -130,31 +130,10 @@ for (const [name, provider] of Object.entries(vercel)) {
       return [toolCalls[0].toolName, got];
     },
     see: (model) => generateText({ model: provider(model), providerOptions, maxRetries: 0, messages: [{ role: "user", content: [{ type: "image", image: pixel, mediaType: "image/png" }] }] }),
-    failure: Error, // in a stream it is whatever the provider's part makes of it
+    failure: APICallError,
   };
 }
 
-async function check(name, run) {
-  try {
-    await run();
-    console.log(`ok   node: ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL node: ${name}: ${err.stack}`, err.cause ?? "");
-  }
-}
-function equal(got, want) {
-  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
-}
-async function raises(kind, what, run) {
-  try {
-    await run();
-  } catch (err) {
-    if (err instanceof kind) return err;
-    throw err;
-  }
-  throw new Error(`${what}: no error`);
-}
 
 for (const [name, c] of Object.entries(clients)) {
   for (const up of upstreams) {
@@ -168,10 +147,10 @@ for (const [name, c] of Object.entries(clients)) {
     if (callers.includes(up)) await check(`${name} to ${up}: a tool, and its result`, async () => equal(await c.call(up + "-mock"), ["lookup", { animal: "fox", legs: 4 }]));
     await check(`${name} to ${up}: what fails is an error`, async () => {
       for (const [model, status] of [["none", 404], [up + "-mock+fault=429", 429], [up + "-mock+fault=500", 500], [up + "-mock+fault=badjson", 502]]) {
-        const err = await raises(c.failure, model, () => c.text(model));
+        const err = await raises(c.failure, () => c.text(model), model);
         equal(err.status ?? err.statusCode, status);
       }
-      for (const cut of cuts) await raises(c.failure, cut, () => c.stream(`${up}-mock+fault=${cut}`));
+      for (const cut of cuts) await raises(c.failure, () => c.stream(`${up}-mock+fault=${cut}`), cut);
     });
   }
 }
@@ -182,4 +161,4 @@ await check("embeddings: openai to gemini, google to openai, vercel both ways", 
   const way = { openai: createOpenAI({ baseURL: base + "/v1", apiKey }).textEmbeddingModel("gemini-mock"), google: vercel.gemini.textEmbeddingModel("openai-mock") };
   for (const model of Object.values(way)) equal((await embedMany({ model, values: ["one", "two"], maxRetries: 0 })).embeddings.length, 2);
 });
-process.exit(failed ? 1 : 0);
+end();

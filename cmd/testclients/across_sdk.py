@@ -5,20 +5,19 @@ Environment: BASE_URL, API_KEY. Prints a line per check; exits 1 where one fails
 
 import json
 import os
-import sys
-import traceback
 
 import anthropic
 import openai
 from google import genai
 from google.genai import errors, types
 
+from checks import check, end, raises
+
 base, key = os.environ["BASE_URL"], os.environ["API_KEY"]
 upstreams = ["openai", "responses", "anthropic", "gemini"]
 callers = ["anthropic", "responses"]  # the mock calls tools in these dialects
 parameters = {"type": "object", "properties": {"animal": {"type": "string"}, "legs": {"type": "integer"}}}
 hello = [{"role": "user", "content": "hello"}]
-failed = 0
 
 oai = openai.OpenAI(base_url=base + "/v1", api_key=key, max_retries=0, timeout=60)
 claude = anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=60)
@@ -107,24 +106,6 @@ class Google:
         return call.name, call.args
 
 
-def check(name, test):
-    global failed
-    try:
-        test()
-        print(f"ok   python: {name}")
-    except Exception:
-        failed += 1
-        print(f"FAIL python: {name}: {traceback.format_exc()}")
-
-
-def raises(kind, what, call):
-    try:
-        call()
-    except kind as err:
-        return err
-    raise AssertionError(f"{what}: no error")
-
-
 def speaks(client, up):
     text, streamed = client.text(up + "-mock"), client.stream(up + "-mock")
     assert text.startswith("The quick brown fox"), text
@@ -138,17 +119,17 @@ def calls(client, up):
 
 def fails(client, up):
     for model, status in (("none", 404), (f"{up}-mock+fault=429", 429), (f"{up}-mock+fault=500", 500), (f"{up}-mock+fault=badjson", 502)):
-        err = raises(client.failure, model, lambda: client.text(model))
+        err = raises(client.failure, lambda: client.text(model), model)
         assert (getattr(err, "status_code", None) or err.code) == status, (model, err)
     for cut in ("sse-cut", "sse-reset", "sse-error", "sse-bad"):
-        raises(client.failure, cut, lambda: client.stream(f"{up}-mock+fault={cut}"))
+        raises(client.failure, lambda: client.stream(f"{up}-mock+fault={cut}"), cut)
 
 
 for client in (Chat(), Responses(), Messages(), Google()):
     name = type(client).__name__.lower()
     for up in upstreams:
-        check(f"{name} to {up}: whole and streamed", lambda: speaks(client, up))
+        check(f"{name} to {up}: whole and streamed")(lambda: speaks(client, up))
         if up in callers:
-            check(f"{name} to {up}: a tool, and its result", lambda: calls(client, up))
-        check(f"{name} to {up}: what fails is an error", lambda: fails(client, up))
-sys.exit(1 if failed else 0)
+            check(f"{name} to {up}: a tool, and its result")(lambda: calls(client, up))
+        check(f"{name} to {up}: what fails is an error")(lambda: fails(client, up))
+end()

@@ -1,6 +1,7 @@
 // The official Anthropic SDK for Node against a mock of Anthropic behind a gateway. Environment:
 // BASE_URL, API_KEY, MOCK_URL. Prints a line per check; exits 1 where one fails.
 import Anthropic from "@anthropic-ai/sdk";
+import { check, end, equal, raises } from "./checks.mjs";
 
 const client = new Anthropic({ baseURL: process.env.BASE_URL, apiKey: process.env.API_KEY, maxRetries: 0, timeout: 60000 });
 const ask = { max_tokens: 2048, messages: [{ role: "user", content: "hello" }] };
@@ -9,29 +10,7 @@ const rich = {
   tools: [{ name: "lookup", description: "looks up", input_schema: { type: "object", properties: {} } }],
   thinking: { type: "enabled", budget_tokens: 1024 },
 };
-let failed = 0;
 
-async function check(name, run) {
-  try {
-    await run();
-    console.log(`ok   node: ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL node: ${name}: ${err.stack}`, err.cause ?? "");
-  }
-}
-function equal(got, want) {
-  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
-}
-async function raises(kind, run) {
-  try {
-    await run();
-  } catch (err) {
-    if (err instanceof kind) return err;
-    throw err;
-  }
-  throw new Error(`no ${kind.name}`);
-}
 
 await check("a message", async () => {
   const answer = await client.messages.create({ model: "mock", ...ask });
@@ -108,4 +87,4 @@ await check("a broken stream is an error", async () => {
     if (!["api_error", "overloaded_error"].includes(err.type)) throw new Error(`${model}: ${err.type}`);
   }
 });
-process.exit(failed ? 1 : 0);
+end();

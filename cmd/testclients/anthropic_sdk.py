@@ -3,47 +3,18 @@
 Environment: BASE_URL, API_KEY, MOCK_URL. Prints a line per check; exits 1 where one fails.
 """
 
-import json
 import os
-import sys
 import time
-import traceback
-import urllib.request
 
 import anthropic
+
+from checks import cancelled, check, end, raises
 
 base_url = os.environ["BASE_URL"]
 client = anthropic.Anthropic(base_url=base_url, api_key=os.environ["API_KEY"], max_retries=0, timeout=60)
 ask = dict(max_tokens=2048, messages=[{"role": "user", "content": "hello"}])
 tools = [{"name": "lookup", "description": "looks up", "input_schema": {"type": "object", "properties": {}}}]
 rich = dict(ask, tools=tools, thinking={"type": "enabled", "budget_tokens": 1024})
-failed = 0
-
-
-def check(name):
-    def run(test):
-        global failed
-        try:
-            test()
-            print(f"ok   python: {name}")
-        except Exception:
-            failed += 1
-            print(f"FAIL python: {name}: {traceback.format_exc()}")
-
-    return run
-
-
-def raises(kind, call):
-    try:
-        call()
-    except kind as err:
-        return err
-    raise AssertionError(f"no {kind.__name__}")
-
-
-def cancelled():
-    with urllib.request.urlopen(os.environ["MOCK_URL"] + "/__stats") as answer:
-        return json.load(answer)["cancelled"]
 
 
 def read(model):
@@ -143,4 +114,4 @@ def _():
         assert err.body["error"]["type"] in ("api_error", "overloaded_error"), (model, err.body)
 
 
-sys.exit(1 if failed else 0)
+end()

@@ -1,33 +1,13 @@
 // The official Google Gen AI SDK for Node against a gateway. Environment: BASE_URL, API_KEY, MODEL, and
 // MOCK_URL of the upstream behind it. Prints a line per check; exits 1 where one fails.
 import { ApiError, GoogleGenAI } from "@google/genai";
+import { check, end, equal, raises } from "./checks.mjs";
 
 const connect = (apiKey) => new GoogleGenAI({ apiKey, httpOptions: { baseUrl: process.env.BASE_URL, timeout: 60000 } });
 const client = connect(process.env.API_KEY);
 const model = process.env.MODEL;
-let failed = 0;
 
-async function check(name, run) {
-  try {
-    await run();
-    console.log(`ok   node: ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL node: ${name}: ${err.stack}`, err.cause ?? "");
-  }
-}
-function equal(got, want) {
-  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
-}
-async function raises(status, run) {
-  try {
-    await run();
-  } catch (err) {
-    if (err instanceof ApiError) return equal(err.status, status);
-    throw err;
-  }
-  throw new Error("no ApiError");
-}
+const refused = async (status, run) => equal((await raises(ApiError, run)).status, status);
 async function read(model) {
   let text = "";
   for await (const chunk of await client.models.generateContentStream({ model, contents: "hello" })) text += chunk.text ?? "";
@@ -76,16 +56,16 @@ await check("models", async () => {
   if (!names.includes("models/" + model)) throw new Error(names.join());
   equal((await client.models.get({ model })).name, "models/" + model);
 });
-await check("an unknown model is 404", () => raises(404, () => client.models.generateContent({ model: "no-such-model", contents: "hello" })));
-await check("a wrong key is 401", () => raises(401, () => connect("wrong").models.generateContent({ model, contents: "hello" })));
+await check("an unknown model is 404", () => refused(404, () => client.models.generateContent({ model: "no-such-model", contents: "hello" })));
+await check("a wrong key is 401", () => refused(401, () => connect("wrong").models.generateContent({ model, contents: "hello" })));
 await check("a limit is 429, unary and streaming", async () => {
-  await raises(429, () => client.models.generateContent({ model: "mock+fault=429", contents: "hello" }));
-  await raises(429, () => read("mock+fault=429"));
+  await refused(429, () => client.models.generateContent({ model: "mock+fault=429", contents: "hello" }));
+  await refused(429, () => read("mock+fault=429"));
 });
-await check("an upstream's failure is 500", () => raises(500, () => client.models.generateContent({ model: "mock+fault=500", contents: "hello" })));
+await check("an upstream's failure is 500", () => refused(500, () => client.models.generateContent({ model: "mock+fault=500", contents: "hello" })));
 await check("a stream that breaks is an error", async () => {
-  await raises(502, () => read("mock+fault=sse-cut"));
-  await raises(502, () => read("mock+fault=sse-reset"));
-  await raises(500, () => read("mock+fault=sse-error"));
+  await refused(502, () => read("mock+fault=sse-cut"));
+  await refused(502, () => read("mock+fault=sse-reset"));
+  await refused(500, () => read("mock+fault=sse-error"));
 });
-process.exit(failed ? 1 : 0);
+end();

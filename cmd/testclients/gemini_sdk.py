@@ -4,18 +4,15 @@ Environment: BASE_URL, API_KEY, MODEL, and MOCK_URL of the upstream behind it. P
 exits 1 where one fails.
 """
 
-import json
 import os
-import sys
 import time
-import traceback
-import urllib.request
 
 from google import genai
 from google.genai import errors, types
 
+from checks import cancelled, check, end, raises
+
 base_url, model = os.environ["BASE_URL"], os.environ["MODEL"]
-failed = 0
 
 
 def connect(key):
@@ -25,31 +22,10 @@ def connect(key):
 client = connect(os.environ["API_KEY"])
 
 
-def check(name):
-    def run(test):
-        global failed
-        try:
-            test()
-            print(f"ok   python: {name}")
-        except Exception:
-            failed += 1
-            print(f"FAIL python: {name}: {traceback.format_exc()}")
-
-    return run
-
-
-def raises(kind, code, call):
-    try:
-        call()
-    except kind as err:
-        assert err.code == code, err
-        return err
-    raise AssertionError(f"no {kind.__name__}")
-
-
-def cancelled():
-    with urllib.request.urlopen(os.environ["MOCK_URL"] + "/__stats") as stats:
-        return json.load(stats)["cancelled"]
+def refused(kind, code, call):
+    err = raises(kind, call)
+    assert err.code == code, err
+    return err
 
 
 def read(model):
@@ -114,7 +90,7 @@ def _():
 
 @check("an unknown model is a ClientError")
 def _():
-    err = raises(
+    err = refused(
         errors.ClientError, 404, lambda: client.models.generate_content(model="no-such-model", contents="hello")
     )
     assert err.status == "NOT_FOUND", err
@@ -123,26 +99,26 @@ def _():
 @check("a wrong key is a ClientError")
 def _():
     other = connect("wrong")  # a client without a name is closed at once
-    raises(errors.ClientError, 401, lambda: other.models.generate_content(model=model, contents="hello"))
+    refused(errors.ClientError, 401, lambda: other.models.generate_content(model=model, contents="hello"))
 
 
 @check("a limit is a ClientError, unary and streaming")
 def _():
     limited = "mock+fault=429"
-    raises(errors.ClientError, 429, lambda: client.models.generate_content(model=limited, contents="hello"))
-    raises(errors.ClientError, 429, lambda: read(limited))
+    refused(errors.ClientError, 429, lambda: client.models.generate_content(model=limited, contents="hello"))
+    refused(errors.ClientError, 429, lambda: read(limited))
 
 
 @check("an upstream's failure is a ServerError")
 def _():
-    raises(errors.ServerError, 500, lambda: client.models.generate_content(model="mock+fault=500", contents="hello"))
+    refused(errors.ServerError, 500, lambda: client.models.generate_content(model="mock+fault=500", contents="hello"))
 
 
 @check("a stream that breaks is an error")
 def _():
-    raises(errors.APIError, 502, lambda: read("mock+fault=sse-cut"))
-    raises(errors.APIError, 502, lambda: read("mock+fault=sse-reset"))
-    raises(errors.APIError, 500, lambda: read("mock+fault=sse-error"))
+    refused(errors.APIError, 502, lambda: read("mock+fault=sse-cut"))
+    refused(errors.APIError, 502, lambda: read("mock+fault=sse-reset"))
+    refused(errors.APIError, 500, lambda: read("mock+fault=sse-error"))
 
 
-sys.exit(1 if failed else 0)
+end()

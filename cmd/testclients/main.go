@@ -170,13 +170,14 @@ func installScripts(ctx context.Context, cache, nodeSDK, nodeScript, pythonSDK, 
 	if err != nil {
 		return nil, err
 	}
-	script, err := os.ReadFile(filepath.Join(here, nodeScript))
-	if err != nil {
-		return nil, err
-	}
-	// Node finds the SDK beside the script only.
-	if err := os.WriteFile(filepath.Join(node, nodeScript), script, 0o644); err != nil {
-		return nil, err
+	for _, name := range []string{nodeScript, "checks.mjs"} { // Node finds the SDK beside the script only
+		script, err := os.ReadFile(filepath.Join(here, name))
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(node, name), script, 0o644); err != nil {
+			return nil, err
+		}
 	}
 	return []client{
 		{"node", []string{"node", nodeScript}, node},

@@ -1,33 +1,12 @@
 // The official OpenAI SDK for Node against a gateway. Environment: BASE_URL, API_KEY, MODEL; with
 // FAULTS=1 also the models that fail on purpose. Prints a line per check; exits 1 where one fails.
 import OpenAI from "openai";
+import { check, end, equal, raises } from "./checks.mjs";
 
 const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: process.env.API_KEY, maxRetries: 0, timeout: 60000 });
 const model = process.env.MODEL;
 const say = [{ role: "user", content: "one two three four" }];
-let failed = 0;
 
-async function check(name, run) {
-  try {
-    await run();
-    console.log(`ok   node: ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL node: ${name}: ${err.stack}`, err.cause ?? "");
-  }
-}
-function equal(got, want) {
-  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
-}
-async function raises(kind, run) {
-  try {
-    await run();
-  } catch (err) {
-    if (err instanceof kind) return err;
-    throw err;
-  }
-  throw new Error(`no ${kind.name}`);
-}
 
 await check("chat, unary", async () => {
   const answer = await client.chat.completions.create({ model, messages: say });
@@ -86,4 +65,4 @@ await check("a cut stream is an error", async () => {
     for await (const _ of stream);
   });
 });
-process.exit(failed ? 1 : 0);
+end();

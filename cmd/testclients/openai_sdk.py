@@ -4,36 +4,14 @@ Environment: BASE_URL, API_KEY, MODEL. Prints a line per check; exits 1 where on
 """
 
 import os
-import sys
-import traceback
 
 import openai
+
+from checks import check, end, raises
 
 base_url, model = os.environ["BASE_URL"], os.environ["MODEL"]
 client = openai.OpenAI(base_url=base_url, api_key=os.environ["API_KEY"], max_retries=0, timeout=60)
 say = [{"role": "user", "content": "one two three four"}]
-failed = 0
-
-
-def check(name):
-    def run(test):
-        global failed
-        try:
-            test()
-            print(f"ok   python: {name}")
-        except Exception:
-            failed += 1
-            print(f"FAIL python: {name}: {traceback.format_exc()}")
-
-    return run
-
-
-def raises(kind, call):
-    try:
-        call()
-    except kind as err:
-        return err
-    raise AssertionError(f"no {kind.__name__}")
 
 
 @check("chat, unary")
@@ -122,4 +100,4 @@ def _():
     raises(openai.APIError, read)
 
 
-sys.exit(1 if failed else 0)
+end()

@@ -1,41 +1,20 @@
 // The official OpenAI SDK for Node, its Responses, against a mock of OpenAI behind a gateway.
 // Environment: BASE_URL, API_KEY, MOCK_URL. Prints a line per check; exits 1 where one fails.
 import OpenAI from "openai";
+import { check, end, equal, raises } from "./checks.mjs";
 
 const baseURL = process.env.BASE_URL + "/v1";
 const client = new OpenAI({ baseURL, apiKey: process.env.API_KEY, maxRetries: 0, timeout: 60000 });
 const tools = [{ type: "function", name: "lookup", description: "looks up", parameters: { type: "object", properties: {} }, strict: false }];
 const rich = { input: "hello", instructions: "be brief", tools, reasoning: { effort: "low", summary: "auto" } };
-let failed = 0;
 
-async function check(name, run) {
-  try {
-    await run();
-    console.log(`ok   node: responses: ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL node: responses: ${name}: ${err.stack}`, err.cause ?? "");
-  }
-}
-function equal(got, want) {
-  if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
-}
-async function raises(kind, run) {
-  try {
-    await run();
-  } catch (err) {
-    if (err instanceof kind) return err;
-    throw err;
-  }
-  throw new Error(`no ${kind.name}`);
-}
 async function read(model) {
   const events = [];
   for await (const event of await client.responses.create({ model, input: "hello", stream: true })) events.push(event);
   return events;
 }
 
-await check("unary", async () => {
+await check("responses: unary", async () => {
   const answer = await client.responses.create({ model: "mock", ...rich });
   if (!answer.output_text.startsWith("The quick brown fox")) throw new Error(answer.output_text);
   equal(answer.output.map((item) => item.type), ["reasoning", "message", "function_call"]);
@@ -44,7 +23,7 @@ await check("unary", async () => {
   if (!(answer.usage.total_tokens > 0)) throw new Error("no usage");
   if (!answer._request_id?.startsWith("req_")) throw new Error(`request id ${answer._request_id}`);
 });
-await check("streaming", async () => {
+await check("responses: streaming", async () => {
   for (const model of ["mock", "mock+fault=sse-noise", "mock+fault=sse-split+chunks=3"]) {
     const events = await read(model);
     const text = events.filter((e) => e.type === "response.output_text.delta").map((e) => e.delta).join("");
@@ -54,7 +33,7 @@ await check("streaming", async () => {
     equal(done.response.output[0].content[0].text, text);
   }
 });
-await check("streaming, put together", async () => {
+await check("responses: streaming, put together", async () => {
   const stream = client.responses.stream({ model: "mock", ...rich });
   const kinds = new Set();
   for await (const event of stream) kinds.add(event.type);
@@ -63,47 +42,47 @@ await check("streaming, put together", async () => {
   equal(final.output[2].arguments, '{"animal":"fox","legs":4}');
   if (!final.output_text.endsWith("token049 ")) throw new Error(final.output_text);
 });
-await check("the count of input tokens", async () => {
+await check("responses: the count of input tokens", async () => {
   equal((await client.responses.inputTokens.count({ model: "mock", input: "hello" })).input_tokens, 19);
 });
-await check("an unknown model is NotFoundError", async () => {
+await check("responses: an unknown model is NotFoundError", async () => {
   const err = await raises(OpenAI.NotFoundError, () => client.responses.create({ model: "none", input: "hello" }));
   equal(err.code, "model_not_found");
   if (!err.requestID) throw new Error("no request id");
 });
-await check("what is stored is not here: NotFoundError", async () => {
+await check("responses: what is stored is not here: NotFoundError", async () => {
   await raises(OpenAI.NotFoundError, () => client.responses.retrieve("resp_1"));
   await raises(OpenAI.NotFoundError, () => client.responses.cancel("resp_1"));
   await raises(OpenAI.NotFoundError, () => client.responses.delete("resp_1"));
 });
-await check("wrong types are BadRequestError", async () => {
+await check("responses: wrong types are BadRequestError", async () => {
   await raises(OpenAI.BadRequestError, () => client.responses.create({ model: "mock", input: "hello", stream: "yes" }));
 });
-await check("a wrong key is AuthenticationError", async () => {
+await check("responses: a wrong key is AuthenticationError", async () => {
   const other = new OpenAI({ baseURL, apiKey: "wrong", maxRetries: 0 });
   await raises(OpenAI.AuthenticationError, () => other.responses.create({ model: "mock", input: "hello" }));
 });
-await check("a limit is RateLimitError", async () => {
+await check("responses: a limit is RateLimitError", async () => {
   const err = await raises(OpenAI.RateLimitError, () => client.responses.create({ model: "mock+fault=429", input: "hello" }));
   equal(err.headers.get("retry-after"), "1");
 });
-await check("a broken upstream is InternalServerError", async () => {
+await check("responses: a broken upstream is InternalServerError", async () => {
   await raises(OpenAI.InternalServerError, () => client.responses.create({ model: "mock+fault=500", input: "hello" }));
 });
-await check("a stream that breaks off is an error", async () => {
+await check("responses: a stream that breaks off is an error", async () => {
   for (const model of ["mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-bad"]) {
     const err = await raises(OpenAI.APIError, () => read(model));
     equal([model, err.code], [model, "upstream_cut"]);
   }
 });
-await check("an error that the upstream sends in a stream is one", async () => {
+await check("responses: an error that the upstream sends in a stream is one", async () => {
   const err = await raises(OpenAI.APIError, () => read("mock+fault=sse-error"));
   equal(err.code, "server_error");
 });
 async function cancelled() {
   return (await (await fetch(process.env.MOCK_URL + "/__stats")).json()).cancelled;
 }
-await check("a stream that is left ends at the upstream", async () => {
+await check("responses: a stream that is left ends at the upstream", async () => {
   const before = await cancelled();
   for await (const _ of await client.responses.create({ model: "mock+gap=50ms+chunks=1000", input: "hello", stream: true })) break;
   for (const end = Date.now() + 30000; (await cancelled()) === before; ) {
@@ -111,4 +90,4 @@ await check("a stream that is left ends at the upstream", async () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 });
-process.exit(failed ? 1 : 0);
+end();

@@ -3,47 +3,23 @@
 Environment: BASE_URL, API_KEY, MOCK_URL. Prints a line per check; exits 1 where one fails.
 """
 
-import json
 import os
-import sys
 import time
-import traceback
-import urllib.request
 
 import openai
+
+from checks import cancelled, check, end, raises
 
 client = openai.OpenAI(base_url=os.environ["BASE_URL"] + "/v1", api_key=os.environ["API_KEY"], max_retries=0, timeout=60)
 tools = [{"type": "function", "name": "lookup", "description": "looks up", "parameters": {"type": "object", "properties": {}}, "strict": False}]
 rich = dict(input="hello", instructions="be brief", tools=tools, reasoning={"effort": "low", "summary": "auto"})
-failed = 0
-
-
-def check(name):
-    def run(test):
-        global failed
-        try:
-            test()
-            print(f"ok   python: responses: {name}")
-        except Exception:
-            failed += 1
-            print(f"FAIL python: responses: {name}: {traceback.format_exc()}")
-
-    return run
-
-
-def raises(kind, call):
-    try:
-        call()
-    except kind as err:
-        return err
-    raise AssertionError(f"no {kind.__name__}")
 
 
 def read(model):
     return [event for event in client.responses.create(model=model, input="hello", stream=True)]
 
 
-@check("unary")
+@check("responses: unary")
 def _():
     answer = client.responses.create(model="mock", **rich)
     assert answer.output_text.startswith("The quick brown fox"), answer
@@ -53,7 +29,7 @@ def _():
     assert answer._request_id.startswith("req_"), answer._request_id
 
 
-@check("streaming")
+@check("responses: streaming")
 def _():
     for model in ["mock", "mock+fault=sse-noise", "mock+fault=sse-split+chunks=3"]:
         events = read(model)
@@ -63,7 +39,7 @@ def _():
         assert done.type == "response.completed" and done.response.output_text == text, (model, done)
 
 
-@check("streaming, put together")
+@check("responses: streaming, put together")
 def _():
     with client.responses.stream(model="mock", **rich) as stream:
         kinds = {event.type for event in stream}
@@ -72,65 +48,60 @@ def _():
     assert final.output[2].arguments == '{"animal":"fox","legs":4}' and final.output_text.endswith("token049 "), final
 
 
-@check("the count of input tokens")
+@check("responses: the count of input tokens")
 def _():
     assert client.responses.input_tokens.count(model="mock", input="hello").input_tokens == 19
 
 
-@check("an unknown model is NotFoundError")
+@check("responses: an unknown model is NotFoundError")
 def _():
     err = raises(openai.NotFoundError, lambda: client.responses.create(model="none", input="hello"))
     assert err.code == "model_not_found" and err.request_id, err
 
 
-@check("what is stored is not here: NotFoundError")
+@check("responses: what is stored is not here: NotFoundError")
 def _():
     raises(openai.NotFoundError, lambda: client.responses.retrieve("resp_1"))
     raises(openai.NotFoundError, lambda: client.responses.cancel("resp_1"))
     raises(openai.NotFoundError, lambda: client.responses.delete("resp_1"))
 
 
-@check("wrong types are BadRequestError")
+@check("responses: wrong types are BadRequestError")
 def _():
     raises(openai.BadRequestError, lambda: client.responses.create(model="mock", input="hello", stream="yes"))
 
 
-@check("a wrong key is AuthenticationError")
+@check("responses: a wrong key is AuthenticationError")
 def _():
     other = openai.OpenAI(base_url=os.environ["BASE_URL"] + "/v1", api_key="wrong", max_retries=0)
     raises(openai.AuthenticationError, lambda: other.responses.create(model="mock", input="hello"))
 
 
-@check("a limit is RateLimitError")
+@check("responses: a limit is RateLimitError")
 def _():
     err = raises(openai.RateLimitError, lambda: client.responses.create(model="mock+fault=429", input="hello"))
     assert err.response.headers["retry-after"] == "1", err.response.headers
 
 
-@check("a broken upstream is InternalServerError")
+@check("responses: a broken upstream is InternalServerError")
 def _():
     raises(openai.InternalServerError, lambda: client.responses.create(model="mock+fault=500", input="hello"))
 
 
-@check("a stream that breaks off is an error")
+@check("responses: a stream that breaks off is an error")
 def _():
     for model in ["mock+fault=sse-cut", "mock+fault=sse-reset", "mock+fault=sse-bad"]:
         err = raises(openai.APIError, lambda: read(model))
         assert err.code == "upstream_cut", (model, err)
 
 
-@check("an error that the upstream sends in a stream comes as it is")
+@check("responses: an error that the upstream sends in a stream comes as it is")
 def _():
     last = read("mock+fault=sse-error")[-1]
     assert last.type == "error" and last.message == "mock mid-stream" and last.code == "server_error", last
 
 
-def cancelled():
-    with urllib.request.urlopen(os.environ["MOCK_URL"] + "/__stats") as answer:
-        return json.load(answer)["cancelled"]
-
-
-@check("a stream that is left ends at the upstream")
+@check("responses: a stream that is left ends at the upstream")
 def _():
     before = cancelled()
     with client.responses.create(model="mock+gap=50ms+chunks=1000", input="hello", stream=True) as stream:
@@ -141,4 +112,4 @@ def _():
         time.sleep(0.02)
 
 
-sys.exit(1 if failed else 0)
+end()

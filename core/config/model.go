@@ -114,20 +114,30 @@ func (b *builder) abilities(n *node, t *Target) {
 	for _, f := range llm.Features() {
 		known = append(known, string(f))
 	}
-	for i, word := range t.Lacks {
-		switch {
-		case !slices.Contains(known, word):
-			b.errorf(n.attrs["lacks"].rng, "Invalid value", "lacks: %q is none of %s.%s", word, strings.Join(known, ", "), suggestion(word, known))
-		case slices.Contains(t.Lacks[:i], word):
-			b.errorf(n.attrs["lacks"].rng, "Invalid value", "lacks: %q stands twice.", word)
-		}
-	}
+	b.words(n, "lacks", t.Lacks, known)
 	at := n.attrs["context"]
 	if at.v == nil {
 		return
 	}
 	if t.Context = get[int64](n, "context"); t.Context < 256 || t.Context > 1<<30 {
 		b.errorf(at.rng, "Invalid value", "context: the number of tokens, from 256.")
+	}
+}
+
+// words checks a list of words at a path, each of which is one of known and there once.
+func (b *builder) words(n *node, path string, list, known []string) {
+	at := n.at(path)
+	if at == nil {
+		return
+	}
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	for i, word := range list {
+		switch {
+		case !slices.Contains(known, word):
+			b.errorf(at.rng, "Invalid value", "%s: %q is none of %s.%s", name, word, strings.Join(known, ", "), suggestion(word, known))
+		case slices.Contains(list[:i], word):
+			b.errorf(at.rng, "Invalid value", "%s: %q stands twice.", name, word)
+		}
 	}
 }
 
@@ -141,14 +151,7 @@ func (b *builder) routing(n *node, m *Model) {
 	if m.Retry.Attempts < 1 || m.Retry.Attempts > 10 {
 		invalid("retry.attempts", "attempts: from 1 to 10.")
 	}
-	for i, on := range m.Retry.On {
-		switch {
-		case !slices.Contains(RetryCauses, on):
-			invalid("retry.on", "on: %q is none of %s.%s", on, strings.Join(RetryCauses, ", "), suggestion(on, RetryCauses))
-		case slices.Contains(m.Retry.On[:i], on):
-			invalid("retry.on", "on: %q stands twice.", on)
-		}
-	}
+	b.words(n, "retry.on", m.Retry.On, RetryCauses)
 	if m.Breaker.Failures < 0 || m.Breaker.Failures > 10_000 {
 		invalid("breaker.failures", "failures: from 0 to 10000.")
 	}

@@ -42,7 +42,7 @@ var _ upstream.Provider = (*provided)(nil)
 
 func (b *builder) openProvider(p *config.Provider) error {
 	if err := b.checkConfig(p.Config, func() (*schema.Block, error) {
-		info, err := b.plugins.Describe(b.ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Limits: limitsOf(p.Process)})
+		info, err := b.plugins.Describe(b.ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Limits: LimitsOf(p.Process)})
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +69,8 @@ func (b *builder) openProvider(p *config.Provider) error {
 	return nil
 }
 
-func limitsOf(p config.Process) pluginhost.Limits {
+// LimitsOf returns what a configured plugin's process may take and touch.
+func LimitsOf(p config.Process) pluginhost.Limits {
 	return pluginhost.Limits{HungAfter: p.HungAfter, Memory: p.Memory, Open: !p.Contain, Read: p.Read, Write: p.Write}
 }
 
@@ -94,7 +95,7 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 }
 
 func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte, secure *tls.Config) (*provided, error) {
-	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, BaseURL: p.BaseURL, Limits: limitsOf(p.Process)})
+	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, BaseURL: p.BaseURL, Limits: LimitsOf(p.Process)})
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +200,7 @@ type sinking struct {
 
 func (b *builder) openSink(t *config.Telemetry) error {
 	if err := b.checkConfig(t.Config, func() (*schema.Block, error) {
-		info, err := b.plugins.DescribeSink(b.ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Limits: limitsOf(t.Process)})
+		info, err := b.plugins.DescribeSink(b.ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Limits: LimitsOf(t.Process)})
 		if err != nil {
 			return nil, err
 		}
@@ -213,7 +214,7 @@ func (b *builder) openSink(t *config.Telemetry) error {
 	}
 	id := key(t.Name, t.Plugin, t.SHA256, string(raw), t.Memory, t.Flush, t.WhenFull, t.Process)
 	v, err := b.Daemon.sinks.take(b.ctx, b.scope, id, func(ctx context.Context) (*sinking, error) {
-		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw, Limits: limitsOf(t.Process)})
+		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw, Limits: LimitsOf(t.Process)})
 		if err != nil {
 			return nil, err
 		}

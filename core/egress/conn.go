@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -135,6 +136,9 @@ func (o *Origin) connect(ctx context.Context, by time.Time) (*conn, error) {
 	}
 	defer cancel()
 	c, err := o.open(dialCtx)
+	if errors.Is(err, ErrPeer) { // another process may have taken its place in between
+		c, err = o.open(dialCtx)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, cancelled(ctx)

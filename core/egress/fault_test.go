@@ -253,6 +253,19 @@ func TestSocketAnswersForItsProcessOnly(t *testing.T) {
 	if _, _, err := call(context.Background(), o, post("{}")); !errors.Is(err, ErrPeer) {
 		t.Errorf("a connection to the process before: %v", err)
 	}
+	before := []int{os.Getppid()}
+	o = w.origin(t, func(c *Config) {
+		c.PeerPID = func() int {
+			if len(before) > 0 {
+				defer func() { before = nil }()
+				return before[0]
+			}
+			return os.Getpid()
+		}
+	})
+	if _, _, err := call(context.Background(), o, post("{}")); err != nil {
+		t.Errorf("a process that was replaced while it was dialled: %v", err)
+	}
 	for _, pid := range []int{0, -1, os.Getpid() + 1, os.Getppid()} {
 		o := w.origin(t, func(c *Config) { c.PeerPID = func() int { return pid } })
 		_, _, err := call(context.Background(), o, post("{}"))

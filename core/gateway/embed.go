@@ -13,19 +13,9 @@ func (s *serving) embeds() bool {
 	return s.x.Op == llm.OpEmbeddings || s.x.Op == llm.OpBatchEmbeddings
 }
 
-// embedders returns both sides of a translation of embeddings.
-func (s *serving) embedders(d llm.Dialect) (client embedding.Codec, provider embedding.UpstreamCodec, err error) {
-	client, ok := s.codec.(embedding.Codec)
-	provider, ok2 := s.codecOf(d).(embedding.UpstreamCodec)
-	if !ok || !ok2 || s.codecOf(d).Name() != d {
-		return nil, nil, errNoTranslation
-	}
-	return client, provider, nil
-}
-
 // translatedEmbeddings returns the body that asks for the client's embeddings in the plan's dialect.
 func (s *serving) translatedEmbeddings(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
-	client, provider, err := s.embedders(p.Dialect)
+	client, provider, err := sides[embedding.Codec, embedding.UpstreamCodec](s, p.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +37,7 @@ func (s *serving) translatedEmbeddings(t *upstream.Target, p *upstream.Plan) ([]
 
 // translateVectors returns an answer with embeddings in the client's dialect.
 func (s *serving) translateVectors(raw []byte) ([]byte, error) {
-	client, provider, err := s.embedders(s.answer.Dialect)
+	client, provider, err := sides[embedding.Codec, embedding.UpstreamCodec](s, s.answer.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -66,5 +56,8 @@ func (s *serving) translateVectors(raw []byte) ([]byte, error) {
 		a.Model = s.x.Model
 	}
 	s.untold = a.Usage == nil
-	return client.EncodeVectors(s.x.Op, s.embedding, a), nil
+	if raw, err = client.EncodeVectors(s.x.Op, s.embedding, a); err != nil {
+		return nil, embedding.Unreadable()
+	}
+	return raw, nil
 }

@@ -246,7 +246,7 @@ func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
 	answer, err := s.model.Do(s.ctx, &upstream.Call{
 		Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor, Begun: s.begun,
-		Tokens: s.tokens(), Features: s.features, Overlong: overlong,
+		Tokens: s.tokens, Features: s.features, Overlong: overlong,
 	})
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer

@@ -36,14 +36,20 @@ func (s *serving) codecOf(d llm.Dialect) dialect.Upstream {
 	return s.codec
 }
 
-// translators returns both sides of a translation, or an error where one cannot be translated.
-func (s *serving) translators(d llm.Dialect) (client conversation.Codec, provider conversation.UpstreamCodec, err error) {
-	client, ok := s.codec.(conversation.Codec)
-	provider, ok2 := s.codecOf(d).(conversation.UpstreamCodec)
-	if !ok || !ok2 || s.codecOf(d).Name() != d {
-		return nil, nil, errNoTranslation
+// translators returns both sides of a conversation's translation.
+func (s *serving) translators(d llm.Dialect) (conversation.Codec, conversation.UpstreamCodec, error) {
+	return sides[conversation.Codec, conversation.UpstreamCodec](s, d)
+}
+
+// sides returns both sides of a translation, or an error where one cannot be translated.
+func sides[C, P any](s *serving, d llm.Dialect) (client C, provider P, err error) {
+	client, ok := s.codec.(C)
+	upstream := s.codecOf(d)
+	provider, ok2 := upstream.(P)
+	if !ok || !ok2 || upstream.Name() != d {
+		err = errNoTranslation
 	}
-	return client, provider, nil
+	return client, provider, err
 }
 
 var errNoTranslation = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model speaks another dialect, and there is no translation"}

@@ -85,11 +85,14 @@ func TestContainment(t *testing.T) {
 func TestContainmentNeedsWhatItAllows(t *testing.T) {
 	h, _ := start(t, nil)
 	missing := filepath.Join(t.TempDir(), "missing")
-	_, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "p", Plugin: "words", Limits: pluginhost.Limits{Read: []string{missing}}})
-	if err == nil {
-		t.Skip("plugins are not contained here")
+	if got := launched(t, h, pluginhost.ProviderSpec{Plugin: "words"}).State().Contained; !strings.HasPrefix(got, "contained") {
+		t.Skip("the plugin is ", got)
 	}
-	if !strings.Contains(err.Error(), missing) {
+	p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "p", Plugin: "words", Limits: pluginhost.Limits{Read: []string{missing}}})
+	if err == nil {
+		p.Close(within(t))
+	}
+	if err == nil || !strings.Contains(err.Error(), missing) {
 		t.Error(err)
 	}
 }
@@ -108,17 +111,14 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 	if _, err := io.ReadFull(open.Body, make([]byte, 5)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := said(t, p, "do", "grow"); err != nil || got != "done" {
-		t.Fatalf("%q, %v", got, err)
-	}
-	await(t, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
+	grow(t, p, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
 	if got, err := said(t, p, "m", "again"); err != nil || got != "again" {
 		t.Errorf("%q, %v\n%s", got, err, log)
 	}
 	if s := p.State(); s.Restarts != 1 || s.Status != pluginhost.Running || !strings.Contains(s.Error, "may have 150") {
 		t.Errorf("%+v", s)
 	}
-	// With 200 MiB it is below one and a half times its limit, so what it has begun is let go on.
+	// It is below one and a half times its limit, so what it has begun is let go on.
 	if zombie(old) || !alive(old) {
 		t.Error("the call that was open has lost its process")
 	}
@@ -128,9 +128,6 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 
 // TestAProcessThatCannotBeReplacedGoesOn: with the calls that it has, and new ones.
 func TestAProcessThatCannotBeReplacedGoesOn(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector's own memory takes the process beyond all bounds")
-	}
 	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
 	exe := filepath.Join(t.TempDir(), "plugin")
 	self, err := os.ReadFile("/proc/self/exe")
@@ -145,13 +142,27 @@ func TestAProcessThatCannotBeReplacedGoesOn(t *testing.T) {
 	if err := os.Remove(exe); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := said(t, p, "do", "grow"); err != nil || got != "done" {
-		t.Fatalf("%q, %v", got, err)
-	}
-	await(t, "an attempt", func() bool { return strings.Contains(log.String(), "was not replaced") })
+	grow(t, p, "an attempt", func() bool { return strings.Contains(log.String(), "was not replaced") })
 	if got, err := said(t, p, "m", "still here"); err != nil || got != "still here" || p.PID() != old || p.State().Status != pluginhost.Running || p.State().Error == "" {
 		t.Errorf("%q, %v, %+v", got, err, p.State())
 	}
+}
+
+// grow has a plugin's process grow a little at a time until something has come of it. How much memory that takes
+// depends on how the plugin was built.
+func grow(t *testing.T, p *pluginhost.Provider, what string, done func() bool) {
+	t.Helper()
+	time.Sleep(200 * time.Millisecond) // it is no longer young
+	await(t, what, func() bool {
+		if done() {
+			return true
+		}
+		if got, err := said(t, p, "do", "grow"); err != nil && !done() || err == nil && got != "done" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+		return done()
+	})
 }
 
 // TestAProcessThatIsTooLargeFromTheStart: counts as one that crashes, and is not started again and again.

@@ -147,18 +147,14 @@ func (h *Host) DescribeSink(ctx context.Context, spec SinkSpec) (info *telemetry
 // Launch launches a provider plugin that nobody watches, describes or configures: for who holds one to its
 // contract. The socket is where it answers calls, should it be invoked; the caller calls end.
 func (h *Host) Launch(ctx context.Context, spec ProviderSpec) (client *provider.Client, socket string, end func(), err error) {
-	l := launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket(), limits: spec.Limits}
+	l := launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits}
 	ctx, cancel := context.WithTimeout(ctx, h.StartTimeout)
 	defer cancel()
 	p, err := h.start(ctx, l)
 	if err != nil {
-		os.Remove(l.socket)
 		return nil, "", nil, err
 	}
-	return p.provider, l.socket, func() {
-		p.stop(stopGrace)
-		os.Remove(l.socket)
-	}, nil
+	return p.provider, p.socket, func() { p.stop(stopGrace) }, nil
 }
 
 // once launches a plugin for one question.

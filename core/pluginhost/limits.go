@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,8 +24,8 @@ const DefaultHungAfter = 30 * time.Second
 // process that is contained cannot see.
 var lookupFiles = []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/host.conf"}
 
-// ErrReplaced is why a process that is well has to make room for another.
-var ErrReplaced = errors.New("it is replaced")
+// errReplaced is why a process that is well has to make room for another.
+var errReplaced = errors.New("it is replaced")
 
 // overMemory is the part of its limit at which a process is ended at once that only drains or was just started.
 const overMemory = 1.5
@@ -40,14 +41,14 @@ func (s *supervised) outgrown(p *process, age time.Duration) error {
 	switch most := s.limits.Memory; {
 	case most == 0 || size <= most:
 	case !young:
-		return fmt.Errorf("%w: it has %d MiB of memory and may have %d", ErrReplaced, size>>20, most>>20)
+		return fmt.Errorf("%w: it has %d MiB of memory and may have %d", errReplaced, size>>20, most>>20)
 	case float64(size) > float64(most)*overMemory:
 		return fmt.Errorf("it has %d MiB of memory and may have %d", size>>20, most>>20)
 	}
 	if p.contained && !young {
 		for i, was := range p.lookup {
 			if is, _ := os.Stat(lookupFiles[i]); (was == nil) != (is == nil) || was != nil && !os.SameFile(was, is) {
-				return fmt.Errorf("%w: %s is another file now", ErrReplaced, lookupFiles[i])
+				return fmt.Errorf("%w: %s is another file now", errReplaced, lookupFiles[i])
 			}
 		}
 	}
@@ -68,10 +69,12 @@ func seen() (files []os.FileInfo) {
 
 // retire has a process that was replaced drain and ends it: at once where it grows on.
 func (s *supervised) retire(p *process) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
+	defer cancel()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		s.drain(p)
+		s.drained(ctx, p)
 	}()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -89,4 +92,6 @@ func (s *supervised) retire(p *process) {
 		}
 	}
 	p.stop(stopGrace)
+	cancel()
+	<-drained
 }

@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +34,7 @@ const firstExtra = 3
 // launch says which process to start.
 type launch struct {
 	name, plugin, sha256, kind string
-	socket                     string // of a provider that may be invoked; "" = none
+	answers                    bool // it is a provider that may be invoked, and gets a socket for it
 	limits                     Limits
 }
 
@@ -45,6 +44,7 @@ type process struct {
 	child    *child
 	lifeline *os.File
 	dir      string // of its control socket
+	socket   string // on which it is invoked, until that gets the plugin's lasting name; "" = none
 	health   grpc_health_v1.HealthClient
 	version  int // of the protocol
 
@@ -58,7 +58,8 @@ type process struct {
 // start launches a plugin and shakes hands. The context bounds both; nothing is left of a process
 // that did not make it.
 func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
-	cmd, files, err := h.command(l)
+	p := &process{}
+	cmd, files, err := h.command(l, p)
 	defer func() {
 		for _, f := range files { // the child has its own
 			f.Close()
@@ -67,9 +68,9 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{}
 	ours, theirs, err := os.Pipe()
 	if err != nil {
+		os.Remove(p.socket)
 		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
 	}
 	p.lifeline = theirs
@@ -110,8 +111,8 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 }
 
 // command returns the command of a plugin and the files that it inherits, all of which the caller
-// closes.
-func (h *Host) command(l launch) (cmd *exec.Cmd, files []*os.File, err error) {
+// closes, and makes the process's socket.
+func (h *Host) command(l launch, p *process) (cmd *exec.Cmd, files []*os.File, err error) {
 	if builtin(l.plugin) {
 		if cmd = h.Command(l.plugin); cmd == nil {
 			return nil, nil, fmt.Errorf("plugin %s: there is no built-in plugin of that name; an executable is named by its path", l.plugin)
@@ -128,11 +129,9 @@ func (h *Host) command(l launch) (cmd *exec.Cmd, files []*os.File, err error) {
 		cmd.Args[0] = l.plugin
 		cmd.ExtraFiles = []*os.File{exe}
 	}
-	if l.socket != "" {
-		if err := os.Remove(l.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, files, fmt.Errorf("plugin %s: %w", l.plugin, err)
-		}
-		s, err := plugin.Bind(l.socket)
+	if l.answers {
+		p.socket = h.socket()
+		s, err := plugin.Bind(p.socket)
 		if err != nil {
 			return nil, files, fmt.Errorf("plugin %s: %w", l.plugin, err)
 		}
@@ -210,6 +209,9 @@ func (p *process) stop(grace time.Duration) {
 	}
 	p.lifeline.Close()
 	p.child.close()
+	if p.socket != "" {
+		os.Remove(p.socket)
+	}
 	if p.dir != "" {
 		os.RemoveAll(p.dir)
 	}

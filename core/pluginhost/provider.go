@@ -48,16 +48,11 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 	p := &Provider{config: orEmpty(spec.Config), baseURL: spec.BaseURL}
 	p.supervised = supervised{
 		host:   h,
-		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, socket: h.socket(), limits: spec.Limits},
+		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits},
+		socket: h.socket(),
 	}
 	p.prepare, p.upkeep = p.ready, p.renew
-	p.drain = func(proc *process) {
-		ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
-		defer cancel()
-		if err := proc.provider.Drain(ctx); err != nil {
-			p.log.Warn("plugin did not drain", "error", err)
-		}
-	}
+	p.drain = func(ctx context.Context, proc *process) error { return proc.provider.Drain(ctx) }
 	if err := p.begin(ctx); err != nil {
 		os.Remove(p.socket)
 		return nil, err
@@ -244,11 +239,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 
 // Close waits until the plugin's open calls have ended or ctx does, and ends the process.
 func (p *Provider) Close(ctx context.Context) error {
-	p.close(func(proc *process) {
-		if err := proc.provider.Drain(ctx); err != nil {
-			p.log.Warn("plugin did not drain", "error", err)
-		}
-	})
+	_ = p.close(ctx) // a call that is left is cut, which its caller sees
 	os.Remove(p.socket)
 	return nil
 }

@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -25,11 +24,7 @@ func (h *Host) Sink(ctx context.Context, spec SinkSpec) (*Sink, error) {
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink, limits: spec.Limits},
 	}
-	s.drain = func(p *process) {
-		ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
-		defer cancel()
-		p.sink.Flush(ctx)
-	}
+	s.drain = func(ctx context.Context, p *process) error { return p.sink.Flush(ctx) }
 	s.prepare = func(ctx context.Context, p *process) error {
 		info, err := p.sink.Describe(ctx)
 		if err != nil {
@@ -68,11 +63,5 @@ func (s *Sink) Flush(ctx context.Context) error {
 
 // Close has the sink flush, until ctx ends, and ends the process.
 func (s *Sink) Close(ctx context.Context) error {
-	var err error
-	s.close(func(p *process) { err = p.sink.Flush(ctx) })
-	var e *llm.Error
-	if errors.As(err, &e) {
-		s.log.Warn("sink did not flush", "error", err)
-	}
-	return err
+	return s.close(ctx)
 }

@@ -23,13 +23,14 @@ const (
 type supervised struct {
 	host *Host
 	launch
-	log *slog.Logger
+	socket string // on which the current process is invoked; "" = it is not
+	log    *slog.Logger
 	// prepare makes a new process ready for its calls.
 	prepare func(context.Context, *process) error
 	// upkeep is called by the supervisor after every health check; it may be nil.
 	upkeep func(context.Context, *process)
-	// drain returns when what a process has begun is done.
-	drain func(*process)
+	// drain returns when what a process has begun is done, or ctx has ended.
+	drain func(context.Context, *process) error
 
 	end  context.CancelFunc
 	done chan struct{} // closed when the supervisor has ended
@@ -78,6 +79,13 @@ func (s *supervised) bring(ctx context.Context) (*process, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if p.socket != "" { // calls come here from now on: until now they went to the process before
+		if err := os.Rename(p.socket, s.socket); err != nil {
+			p.stop(stopGrace)
+			return nil, fmt.Errorf("plugin %s: %w", s.plugin, err)
+		}
+		p.socket = ""
+	}
 	s.current, s.pid = p, p.child.pid
 	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Running, s.pid, time.Now(), ""
 	s.state.Protocol = p.version
@@ -93,14 +101,9 @@ func (s *supervised) supervise(ctx context.Context, p *process) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, ErrReplaced) {
-			next, reached := s.replace(ctx, p, err)
-			if next != nil {
-				p = next
-			}
-			if reached {
-				continue
-			}
+		if errors.Is(err, errReplaced) {
+			p = s.replace(ctx, p, err)
+			continue
 		}
 		s.lost(err)
 		p.stop(0)
@@ -121,19 +124,17 @@ func (s *supervised) supervise(ctx context.Context, p *process) {
 	}
 }
 
-// replace starts another process in the place of one that is well, which drains. Where it does not start, next is nil
-// and the one that is there goes on, as long as it can be reached: an attempt that came far has taken its socket.
-func (s *supervised) replace(ctx context.Context, p *process, why error) (next *process, reached bool) {
+// replace starts another process in the place of one that is well, which drains, and returns the one that there is
+// then: where none starts, the old one goes on, and another attempt follows when it would be due again.
+func (s *supervised) replace(ctx context.Context, p *process, why error) *process {
 	s.log.Warn("plugin process is replaced", "pid", p.child.pid, "reason", why)
-	before, _ := os.Stat(s.socket)
 	next, err := s.bring(ctx)
 	if err != nil {
 		s.log.Warn("plugin process was not replaced", "error", err)
 		s.mu.Lock()
 		s.state.Error = err.Error()
 		s.mu.Unlock()
-		after, _ := os.Stat(s.socket)
-		return nil, before == nil && after == nil || before != nil && after != nil && os.SameFile(before, after)
+		return p
 	}
 	s.mu.Lock()
 	s.state.Restarts++
@@ -143,7 +144,7 @@ func (s *supervised) replace(ctx context.Context, p *process, why error) (next *
 		s.host.Restarted(s.name)
 	}
 	s.retired.Go(func() { s.retire(p) })
-	return next, true
+	return next
 }
 
 // watch returns when the process has ended, has not answered for too long, should be replaced, or ctx has ended.
@@ -228,15 +229,15 @@ func (s *supervised) PID() int {
 	return s.pid
 }
 
-// close ends the supervision, has the process drain and ends it.
-func (s *supervised) close(drain func(*process)) {
+// close ends the supervision, has the process drain and ends it. The error is that of draining.
+func (s *supervised) close(ctx context.Context) (err error) {
 	s.end()
 	<-s.done
 	s.mu.Lock()
 	p := s.current
 	s.mu.Unlock()
 	if p != nil {
-		drain(p)
+		err = s.drained(ctx, p)
 	}
 	s.mu.Lock()
 	s.current, s.pid = nil, 0
@@ -247,6 +248,16 @@ func (s *supervised) close(drain func(*process)) {
 	}
 	close(s.drop)
 	s.retired.Wait()
+	return err
+}
+
+// drained has a process drain.
+func (s *supervised) drained(ctx context.Context, p *process) error {
+	err := s.drain(ctx, p)
+	if err != nil {
+		s.log.Warn("plugin did not drain", "error", err)
+	}
+	return err
 }
 
 // backoff returns how long to wait before the next start: nearly nothing after the first crash, so

@@ -114,40 +114,38 @@ func (r *recent) keep(s *spanContext, e *Event) {
 	r.next = (r.next + 1) % keptTraces
 }
 
-// walk calls f with each one, the newest first, until it returns false.
-func (r *recent) walk(f func(*kept) bool) {
+// all returns a copy of what is remembered, the newest first: who ends an exchange does not wait for who reads.
+func (r *recent) all() []kept {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.ring {
-		if !f(&r.ring[(r.next-1-i+2*keptTraces)%keptTraces]) {
-			return
-		}
+	out := make([]kept, len(r.ring))
+	for i := range out {
+		out[i] = r.ring[(r.next-1-i+2*keptTraces)%keptTraces]
 	}
+	return out
 }
 
 // Recent returns the exchanges that ended last, the newest first, n at most; with failed, of those that failed.
 func (t *Telemetry) Recent(n int, failed bool) (out []Trace) {
-	t.recent.walk(func(k *kept) bool {
+	for _, k := range t.recent.all() {
 		if len(out) >= n {
-			return false
+			break
 		}
 		if trace := k.read(); !failed || trace.Failed() {
 			out = append(out, trace)
 		}
-		return true
-	})
+	}
 	return out
 }
 
 // Find returns the newest exchange with a request id or a trace id, if it is remembered.
-func (t *Telemetry) Find(id string) (out Trace, ok bool) {
-	t.recent.walk(func(k *kept) bool {
-		if ok = k.event.ID == id || k.trace != (traceID{}) && k.trace.String() == id; ok {
-			out = k.read()
+func (t *Telemetry) Find(id string) (Trace, bool) {
+	for _, k := range t.recent.all() {
+		if k.event.ID == id || k.trace != (traceID{}) && k.trace.String() == id {
+			return k.read(), true
 		}
-		return !ok
-	})
-	return out, ok
+	}
+	return Trace{}, false
 }
 
 func (k *kept) read() Trace {

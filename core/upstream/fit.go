@@ -19,19 +19,23 @@ type fit struct {
 
 // measure finds out what the call asks of the targets that it may come to.
 func (r *routing) measure(m *Model) {
-	largest, known, lacking := int64(0), true, false
+	windows, lacking := false, false
 	for t := range m.reach {
-		lacking = lacking || len(t.Lacks) > 0
+		windows, lacking = windows || t.Context > 0, lacking || len(t.Lacks) > 0
 	}
 	if lacking && r.call.Features != nil {
 		r.fit.features = r.call.Features()
 	}
+	if !windows || r.call.Tokens == nil {
+		return
+	}
+	largest, known := int64(0), true
 	for t := range m.reach {
 		if !r.fit.lacks(t) {
 			largest, known = max(largest, t.Context), known && t.Context > 0
 		}
 	}
-	if r.fit.tokens = r.call.Tokens; known {
+	if r.fit.tokens = r.call.Tokens(); known {
 		r.fit.tokens = min(r.fit.tokens, largest)
 	}
 }

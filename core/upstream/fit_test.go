@@ -55,7 +55,7 @@ func TestWhatFits(t *testing.T) {
 				c.set(m)
 			}
 			a, err := m.Do(t.Context(), &Call{
-				Tokens: c.tokens, Features: func() []llm.Feature { return c.features },
+				Tokens: func() int64 { return c.tokens }, Features: func() []llm.Feature { return c.features },
 				Overlong: func(a *Answer) bool { return string(a.First) == "long" },
 			})
 			calls := s.made()

@@ -129,8 +129,9 @@ type Call struct {
 	// more where the first event has not come whole, and returns what is wrong with that event: then the
 	// call may still be made elsewhere.
 	Begun func(a *Answer) (more bool, failure error)
-	// Tokens is what the request and its answer take at least, as far as it can be told before; 0 = not told.
-	Tokens int64
+	// Tokens, which may be nil, returns what the request and its answer take at least, as far as it can be told
+	// before. It is called once, and only where a target's window is declared.
+	Tokens func() int64
 	// Features, which may be nil, returns what the call asks of a model besides words. It is called once,
 	// and only where a target lacks something.
 	Features func() []llm.Feature

@@ -49,7 +49,10 @@ func TestRecordedEmbeddings(t *testing.T) {
 		}
 		for to, toOp := range clients {
 			q := &embedding.Request{Inputs: make([]string, len(a.Vectors))}
-			body := Of(to).(embedding.Codec).EncodeVectors(toOp, q, a)
+			body, err := Of(to).(embedding.Codec).EncodeVectors(toOp, q, a)
+			if err != nil {
+				t.Fatal(err)
+			}
 			again, err := Of(to).(embedding.Codec).DecodeVectors(toOp, body)
 			if err != nil || !reflect.DeepEqual(again.Vectors, a.Vectors) {
 				t.Errorf("%s to %s: %v", x.Name, to, err)
@@ -141,13 +144,22 @@ func TestEmbeddingsInEachDialect(t *testing.T) {
 func TestVectorsInBinary(t *testing.T) {
 	a := &embedding.Answer{Vectors: []json.RawMessage{json.RawMessage(`[0.5,-1.25,3]`)}}
 	openAI := Of(llm.OpenAI).(embedding.Codec)
-	body := openAI.EncodeVectors(llm.OpEmbeddings, &embedding.Request{Binary: true}, a)
-	if !bytes.Contains(body, []byte(`"embedding":"AAAAPwAAoL8AAEBA"`)) || !bytes.Contains(body, []byte(`"usage":{"prompt_tokens":0,"total_tokens":0}`)) {
+	body, err := openAI.EncodeVectors(llm.OpEmbeddings, &embedding.Request{Binary: true}, a)
+	if err != nil || !bytes.Contains(body, []byte(`"embedding":"AAAAPwAAoL8AAEBA"`)) || !bytes.Contains(body, []byte(`"usage":{"prompt_tokens":0,"total_tokens":0}`)) {
 		t.Errorf("%s", body)
 	}
 	again, err := openAI.DecodeVectors(llm.OpEmbeddings, body)
 	if err != nil || string(again.Vectors[0]) != `[0.5,-1.25,3]` {
 		t.Errorf("%s, %v", again.Vectors, err)
+	}
+	words := &embedding.Answer{Vectors: []json.RawMessage{json.RawMessage(`["a"]`)}}
+	if _, err := openAI.EncodeVectors(llm.OpEmbeddings, &embedding.Request{Binary: true}, words); err == nil {
+		t.Error("words are numbers")
+	}
+	for _, bad := range []string{`{"embeddings":{"float":[null]}}`, `{"embeddings":{"float":["x"]}}`} {
+		if _, err := OfUpstream(llm.Cohere).(embedding.UpstreamCodec).DecodeVectors(llm.OpEmbeddings, []byte(bad)); err == nil {
+			t.Errorf("%s is an answer of Cohere's", bad)
+		}
 	}
 	for _, bad := range []string{`{}`, `{"data":[]}`, `{"data":[{"index":1,"embedding":[1]}]}`, `{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}`,
 		`{"data":[{"index":0,"embedding":"AAA"}]}`, `{"data":[{"index":0,"embedding":null}]}`, `{"data":[{"index":0,"embedding":"AADAfw=="}]}`} {

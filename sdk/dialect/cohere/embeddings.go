@@ -18,18 +18,9 @@ var inputTypes = map[embedding.Task]string{
 
 // EncodeEmbeddings writes a request for embeddings.
 func (Codec) EncodeEmbeddings(_ llm.Op, q *embedding.Request) ([]byte, []conversation.Loss, error) {
-	lost, err := q.Lost()
-	if err != nil {
-		return nil, nil, err
-	}
 	kind, known := inputTypes[q.Task]
 	if !known {
 		return nil, nil, &llm.Error{Code: llm.CodeInvalid, Message: "`taskType`: the provider of this model has none like " + string(q.Task)}
-	}
-	for field, value := range map[string]string{"user": q.User, "title": q.Title} {
-		if value != "" {
-			lost = append(lost, conversation.Loss{Field: field, Why: "Cohere has no place for it"})
-		}
 	}
 	body, err := json.Marshal(struct {
 		Model     string   `json:"model"`
@@ -38,13 +29,15 @@ func (Codec) EncodeEmbeddings(_ llm.Op, q *embedding.Request) ([]byte, []convers
 		Types     []string `json:"embedding_types"`
 		Dimension int64    `json:"output_dimension,omitempty"`
 	}{q.Model, q.Inputs, kind, []string{"float"}, q.Dimensions})
-	return body, lost, err
+	return body, q.Lost([2]string{"user", q.User}, [2]string{"title", q.Title}), err
 }
 
 // DecodeVectors reads an answer.
-func (c Codec) DecodeVectors(_ llm.Op, body []byte) (*embedding.Answer, error) {
+func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
+	if _, err := embedding.Read(c, op, body); err != nil {
+		return nil, err
+	}
 	var e struct {
-		ID         string `json:"id"`
 		Embeddings struct {
 			Float []json.RawMessage `json:"float"`
 		} `json:"embeddings"`
@@ -57,7 +50,14 @@ func (c Codec) DecodeVectors(_ llm.Op, body []byte) (*embedding.Answer, error) {
 	if err := json.Unmarshal(body, &e); err != nil || len(e.Embeddings.Float) == 0 {
 		return nil, embedding.Unreadable()
 	}
-	a := &embedding.Answer{ID: e.ID, Vectors: e.Embeddings.Float}
+	a := &embedding.Answer{}
+	for _, v := range e.Embeddings.Float {
+		v, err := embedding.Numbers(v)
+		if err != nil {
+			return nil, err
+		}
+		a.Vectors = append(a.Vectors, v)
+	}
 	if e.Meta.Billed != nil {
 		a.Usage = &llm.Usage{InputTotal: int64(e.Meta.Billed.Input)}
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -25,8 +26,7 @@ type Request struct {
 	User       string
 	Binary     bool // the vectors are wanted in base64 of little-endian 32-bit floats
 
-	// Other is what the source said besides; encoders list it as lost, or refuse what is vital.
-	Other []conversation.Field
+	Other []string // the names of what the source said besides
 }
 
 // Task is what the vectors are for, in Google's words.
@@ -42,9 +42,9 @@ const (
 
 // Answer is the vectors, in the order of the inputs.
 type Answer struct {
-	ID, Model string
-	Vectors   []json.RawMessage // each an array of numbers
-	Usage     *llm.Usage        // nil = not told
+	Model   string
+	Vectors []json.RawMessage // each an array of numbers
+	Usage   *llm.Usage        // nil = not told
 }
 
 // UpstreamCodec translates embeddings of a dialect that providers speak. It keeps no state and is safe for
@@ -62,18 +62,33 @@ type Codec interface {
 	// DecodeEmbeddings reads a request that the dialect's codec has read before.
 	DecodeEmbeddings(op llm.Op, body []byte) (*Request, error)
 	// EncodeVectors writes the answer to a request.
-	EncodeVectors(op llm.Op, r *Request, a *Answer) []byte
+	EncodeVectors(op llm.Op, r *Request, a *Answer) ([]byte, error)
 }
 
-// Lost lists what of a request's other fields is left out, or refuses one that is vital.
-func (r *Request) Lost() (lost []conversation.Loss, err error) {
-	for _, f := range r.Other {
-		if f.Vital {
-			return nil, &llm.Error{Code: llm.CodeInvalid, Message: "`" + f.Name + "` cannot be said to the provider of this model"}
-		}
-		lost = append(lost, conversation.Loss{Field: f.Name, Why: "the provider has no place for it"})
+// Lost lists what a target has no place for: what nobody knows, and of the fields given here by name those that have
+// a value.
+func (r *Request) Lost(fields ...[2]string) (lost []conversation.Loss) {
+	for _, name := range r.Other {
+		lost = append(lost, conversation.Loss{Field: name, Why: "the provider has no place for it"})
 	}
-	return lost, nil
+	for _, f := range fields {
+		if f[1] != "" {
+			lost = append(lost, conversation.Loss{Field: f[0], Why: "the provider has no place for it"})
+		}
+	}
+	return lost
+}
+
+// Read reads an answer with its dialect's codec: what it used, or the error that it is.
+func Read(c dialect.Upstream, op llm.Op, body []byte) (*dialect.Answer, error) {
+	var found dialect.Answer
+	if err := c.Answer(op, body, &found); err != nil {
+		return nil, err
+	}
+	if found.Error != nil {
+		return nil, found.Error
+	}
+	return &found, nil
 }
 
 // Unreadable is the error of an answer that is none.

@@ -61,8 +61,8 @@ func embedOne(r *conversation.Reader) *embedding.Request {
 		case "outputDimensionality", "output_dimensionality":
 			q.Dimensions = r.Count(key)
 		default:
-			if raw := r.Raw(); raw != nil {
-				q.Other = append(q.Other, conversation.Field{Name: key, Value: raw})
+			if r.Raw() != nil {
+				q.Other = append(q.Other, key)
 			}
 		}
 	}
@@ -120,12 +120,6 @@ type embedRequest struct {
 
 // EncodeEmbeddings writes a request for one text or, as a batch, for any number.
 func (Codec) EncodeEmbeddings(op llm.Op, q *embedding.Request) (body []byte, lost []conversation.Loss, err error) {
-	if lost, err = q.Lost(); err != nil {
-		return nil, nil, err
-	}
-	if q.User != "" {
-		lost = append(lost, conversation.Loss{Field: "user", Why: "Gemini has no place for it"})
-	}
 	all := make([]embedRequest, len(q.Inputs))
 	for i, text := range q.Inputs {
 		all[i] = embedRequest{modelPrefix + q.Model, embedContent{[]embedPart{{text}}}, q.Task, q.Title, q.Dimensions}
@@ -141,7 +135,7 @@ func (Codec) EncodeEmbeddings(op llm.Op, q *embedding.Request) (body []byte, los
 		all[0].Model = "" // the path names it
 		body, err = json.Marshal(all[0])
 	}
-	return body, lost, err
+	return body, q.Lost([2]string{"user", q.User}), err
 }
 
 type embedVector struct {
@@ -161,12 +155,8 @@ type embedAnswer struct {
 
 // DecodeVectors reads an answer.
 func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
-	var found dialect.Answer
-	if err := c.Answer(op, body, &found); err != nil {
+	if _, err := embedding.Read(c, op, body); err != nil {
 		return nil, err
-	}
-	if found.Error != nil {
-		return nil, found.Error
 	}
 	var e embedAnswer
 	if err := json.Unmarshal(body, &e); err != nil {
@@ -177,10 +167,11 @@ func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) 
 	}
 	a := &embedding.Answer{}
 	for _, v := range e.Embeddings {
-		if len(v.Values) == 0 || v.Values[0] != '[' {
-			return nil, embedding.Unreadable()
+		numbers, err := embedding.Numbers(v.Values)
+		if err != nil {
+			return nil, err
 		}
-		a.Vectors = append(a.Vectors, v.Values)
+		a.Vectors = append(a.Vectors, numbers)
 	}
 	if e.Usage != nil {
 		a.Usage = &llm.Usage{InputTotal: e.Usage.Prompt}
@@ -189,7 +180,7 @@ func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) 
 }
 
 // EncodeVectors writes an answer.
-func (Codec) EncodeVectors(op llm.Op, _ *embedding.Request, a *embedding.Answer) []byte {
+func (Codec) EncodeVectors(op llm.Op, _ *embedding.Request, a *embedding.Answer) ([]byte, error) {
 	var e embedAnswer
 	for _, v := range a.Vectors {
 		e.Embeddings = append(e.Embeddings, embedVector{v})
@@ -200,9 +191,5 @@ func (Codec) EncodeVectors(op llm.Op, _ *embedding.Request, a *embedding.Answer)
 	if a.Usage != nil {
 		e.Usage = &embedUsage{a.Usage.InputTotal, a.Usage.InputTotal}
 	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return nil // numbers that were read as JSON are JSON
-	}
-	return body
+	return json.Marshal(e)
 }

@@ -46,7 +46,7 @@ func (Codec) DecodeEmbeddings(_ llm.Op, body []byte) (*embedding.Request, error)
 			if key == "input_type" && json.Unmarshal(raw, &word) == nil && inputTypes[word] != "" {
 				q.Task = inputTypes[word]
 			} else if raw != nil {
-				q.Other = append(q.Other, conversation.Field{Name: key, Value: raw})
+				q.Other = append(q.Other, key)
 			}
 		}
 	})
@@ -75,16 +75,6 @@ func inputs(r *conversation.Reader) (all []string) {
 
 // EncodeEmbeddings writes a request for embeddings.
 func (Codec) EncodeEmbeddings(_ llm.Op, q *embedding.Request) ([]byte, []conversation.Loss, error) {
-	lost, err := q.Lost()
-	if err != nil {
-		return nil, nil, err
-	}
-	if q.Task != "" {
-		lost = append(lost, conversation.Loss{Field: "taskType", Why: "OpenAI's embeddings are of one kind"})
-	}
-	if q.Title != "" {
-		lost = append(lost, conversation.Loss{Field: "title", Why: "OpenAI's embeddings have no title"})
-	}
 	body, err := json.Marshal(struct {
 		Model      string   `json:"model"`
 		Input      []string `json:"input"`
@@ -92,7 +82,7 @@ func (Codec) EncodeEmbeddings(_ llm.Op, q *embedding.Request) ([]byte, []convers
 		Dimensions int64    `json:"dimensions,omitempty"`
 		User       string   `json:"user,omitempty"`
 	}{q.Model, q.Inputs, "float", q.Dimensions, q.User})
-	return body, lost, err
+	return body, q.Lost([2]string{"taskType", string(q.Task)}, [2]string{"title", q.Title}), err
 }
 
 // vectorList is an answer.
@@ -116,12 +106,9 @@ type vectorUsage struct {
 
 // DecodeVectors reads an answer. Its vectors may stand in any order.
 func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
-	var found dialect.Answer
-	if err := c.Answer(op, body, &found); err != nil {
+	found, err := embedding.Read(c, op, body)
+	if err != nil {
 		return nil, err
-	}
-	if found.Error != nil {
-		return nil, found.Error
 	}
 	var l vectorList
 	if err := json.Unmarshal(body, &l); err != nil || len(l.Data) == 0 {
@@ -142,22 +129,20 @@ func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) 
 }
 
 // EncodeVectors writes an answer. Where nobody told the usage it is 0: SDKs read it without asking.
-func (Codec) EncodeVectors(_ llm.Op, q *embedding.Request, a *embedding.Answer) []byte {
+func (Codec) EncodeVectors(_ llm.Op, q *embedding.Request, a *embedding.Answer) ([]byte, error) {
 	l := vectorList{Object: "list", Model: a.Model, Data: make([]vectorItem, len(a.Vectors))}
 	for i, v := range a.Vectors {
 		if q.Binary {
-			if text, err := embedding.Base64(v); err == nil {
-				v, _ = json.Marshal(text)
+			text, err := embedding.Base64(v)
+			if err != nil {
+				return nil, err
 			}
+			v = json.RawMessage(`"` + text + `"`)
 		}
 		l.Data[i] = vectorItem{"embedding", i, v}
 	}
 	if a.Usage != nil {
 		l.Usage = vectorUsage{a.Usage.InputTotal, a.Usage.InputTotal}
 	}
-	body, err := json.Marshal(l)
-	if err != nil {
-		return nil // numbers that were read as JSON are JSON
-	}
-	return body
+	return json.Marshal(l)
 }

@@ -1,5 +1,0 @@
-//go:build !race
-
-package pluginhost_test
-
-const raceEnabled = false
