@@ -14,12 +14,12 @@ import (
 
 func TestProxyRedis(t *testing.T) {
 	password := rand.Text()
-	for name, addr := range map[string]func() string{
-		"in Go": func() string { return redistest.Start(t, password, nil).Addr },
-		"real":  func() string { return redistest.Real(t, password) },
+	for name, addr := range map[string]func(*testing.T) string{
+		"in Go": func(t *testing.T) string { return redistest.Start(t, password, nil).Addr },
+		"real":  func(t *testing.T) string { return redistest.Real(t, password) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := addr()
+			addr := addr(t)
 			host, port, _ := strings.Cut(addr, ":")
 			f := newProxy(t, Spec{Grant: Grant{Redis: []string{"redis://" + addr}, Clusters: map[string]string{"counters": "redis://" + addr}}})
 			for _, c := range []struct{ query, want string }{
