@@ -38,8 +38,9 @@ func landlockVersion() int {
 
 // ruleset is what a process may do, not yet in force.
 type ruleset struct {
-	fd    int
+	fd    int    // of Landlock; -1 = the kernel has none
 	known uint64 // access rights that the kernel's version has
+	calls bool   // system calls are filtered
 }
 
 // newRuleset returns a set that allows nothing of what the kernel's version can forbid: files, signals and
@@ -65,10 +66,17 @@ func newRuleset(version int) (*ruleset, error) {
 		return nil, fmt.Errorf("landlock: %w", errno)
 	}
 	unix.CloseOnExec(int(fd))
-	return &ruleset{int(fd), attr.Handled_access_fs}, nil
+	return &ruleset{fd: int(fd), known: attr.Handled_access_fs}, nil
 }
 
-func (r *ruleset) close() { unix.Close(r.fd) }
+func (r *ruleset) close() {
+	if r.fd >= 0 {
+		unix.Close(r.fd)
+	}
+}
+
+// files reports whether it keeps a process from files.
+func (r *ruleset) files() bool { return r != nil && r.fd >= 0 }
 
 // allow lets the process use what is at a path, and below it.
 func (r *ruleset) allow(path string, access uint64) error {
@@ -99,23 +107,32 @@ func (r *ruleset) restrict() error {
 			break // it has none to give, as every user but root
 		}
 	}
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); errno != 0 {
-		return fmt.Errorf("landlock: %w", errno)
+	if r.fd >= 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); errno != 0 {
+			return fmt.Errorf("landlock: %w", errno)
+		}
+	}
+	if r.calls {
+		return filterCalls()
 	}
 	return nil
 }
 
 // contain returns what a plugin's process may do: run exe, make sockets in dir, and use what all may and what
-// the operator allows. It is nil where the kernel cannot contain it.
+// the operator allows, as far as the kernel can keep it to that. It is nil where the operator lets it do anything.
 func contain(l Limits, exe, dir string) (*ruleset, error) {
-	version := landlockVersion()
-	if l.Open || version == 0 {
+	if l.Open {
 		return nil, nil
+	}
+	version := landlockVersion()
+	if version == 0 {
+		return &ruleset{fd: -1, calls: filtersCalls()}, nil
 	}
 	r, err := newRuleset(version)
 	if err != nil {
 		return nil, err
 	}
+	r.calls = filtersCalls()
 	all := func(paths []string, access uint64, must bool) {
 		for _, p := range paths {
 			if e := r.allow(p, access); err == nil && (must || !errors.Is(e, os.ErrNotExist)) {
@@ -140,16 +157,23 @@ func contain(l Limits, exe, dir string) (*ruleset, error) {
 
 // containment says how far processes are kept from the rest of the machine.
 func containment(l Limits) string {
-	version := landlockVersion()
-	switch {
-	case l.Open:
+	if l.Open {
 		return "not contained, as configured"
-	case version == 0:
-		return "not contained: the kernel has no Landlock"
-	case version < 6:
-		return fmt.Sprintf("contained by Landlock %d: files, capabilities", version)
 	}
-	return fmt.Sprintf("contained by Landlock %d: files, signals, capabilities", version)
+	version, calls := landlockVersion(), filtersCalls()
+	kept := "files, signals, capabilities"
+	switch {
+	case version == 0 && calls:
+		return "not contained: the kernel has no Landlock; kept by seccomp from system calls, and from capabilities"
+	case version == 0:
+		return "not contained: the kernel has neither Landlock nor seccomp; kept from capabilities"
+	case version < 6:
+		kept = "files, capabilities, not signals"
+	}
+	if !calls {
+		return fmt.Sprintf("contained by Landlock %d: %s; not by seccomp, which is not here", version, kept)
+	}
+	return fmt.Sprintf("contained by Landlock %d and seccomp: %s, system calls", version, kept)
 }
 
 // resident returns the memory that a process has, in bytes, or 0 where it is not known.

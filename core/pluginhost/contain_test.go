@@ -69,6 +69,7 @@ func TestContainment(t *testing.T) {
 		{fmt.Sprint("signal ", os.Getpid()), false},
 		{fmt.Sprintf("read /proc/%d/environ", os.Getpid()), false},
 		{"remove " + dir + "/secret", false},
+		{"unshare", false},
 	} {
 		got, err := said(t, p, "do", c.what)
 		if err != nil || (got == "done") != c.may {

@@ -5,7 +5,8 @@
 // A crash of a plugin fails its own calls, retryably, and nothing else. No request's data passes
 // through here: package egress speaks to the vendor or to the plugin's own socket. A plugin's
 // process has an empty environment, its own process group and no_new_privs, and where the kernel has
-// Landlock it sees no files but its own and the system's.
+// Landlock it sees no files but its own and the system's; where it has seccomp's filters, calls that no
+// plugin needs are refused.
 package pluginhost
 
 import (

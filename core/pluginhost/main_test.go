@@ -181,6 +181,8 @@ func attempted(what string) string {
 		var pid int
 		fmt.Sscan(object, &pid)
 		err = syscall.Kill(pid, 0)
+	case "unshare": // nothing, which anyone may
+		err = syscall.Unshare(0)
 	case "grow":
 		for range 5 {
 			b := make([]byte, 1<<20)

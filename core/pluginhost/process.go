@@ -48,7 +48,7 @@ type process struct {
 	health   grpc_health_v1.HealthClient
 	version  int // of the protocol
 
-	contained bool
+	contained bool          // it is kept from files
 	lookup    []os.FileInfo // of lookupFiles, as it may see them
 
 	provider *provider.Client // one of the two
@@ -96,7 +96,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			p.dir, p.lookup = dir, seen()
 			cmd.Env = append(cmd.Env, spec.Env...)
 			rules, err := contain(l.limits, executable(cmd, files), dir)
-			p.child.rules, p.contained = rules, rules != nil
+			p.child.rules, p.contained = rules, rules.files()
 			return p.child, err
 		},
 	})

@@ -1,0 +1,108 @@
+package pluginhost
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// Where a filter finds a system call (struct seccomp_data of linux/seccomp.h); of an argument it needs the lower
+// half, which is the first one on the machines that there are tables for.
+const (
+	callNumber   = 0
+	callMachine  = 4
+	callArgument = 16
+)
+
+// forbiddenCalls are the system calls that no plugin needs: they look into other processes, change the machine, its
+// file systems or its clock, make namespaces, in which the rest would be within reach again, or reach parts of the
+// kernel in which its faults were.
+var forbiddenCalls = slices.Concat(machineCalls, []uintptr{
+	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
+	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
+	unix.SYS_OPEN_TREE, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_OPEN_BY_HANDLE_AT,
+	unix.SYS_UNSHARE, unix.SYS_SETNS,
+	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_FANOTIFY_INIT,
+	unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
+	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE, unix.SYS_KEXEC_LOAD, unix.SYS_REBOOT,
+	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG,
+	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
+	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
+})
+
+// absentCalls are told to be absent, and so a runtime goes the older way: what they do is described in memory, where a
+// filter cannot look, or done by the kernel later, which no filter sees.
+var absentCalls = []uintptr{unix.SYS_CLONE3, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
+
+// families are those of the sockets that a plugin may make.
+var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
+
+// newNamespace are the flags with which a process is started in a namespace of its own.
+const newNamespace = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+
+// callFilter returns a program for seccomp that refuses what a plugin has no use for. A call by the numbers of another
+// machine, which a kernel may serve beside its own, is refused whatever it is.
+func callFilter() ([]bpf.RawInstruction, error) {
+	refuse := func(errno unix.Errno) bpf.Instruction {
+		return bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(errno)}
+	}
+	program := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: callMachine, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: machine, SkipTrue: 1},
+		refuse(unix.ENOSYS),
+		bpf.LoadAbsolute{Off: callNumber, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: otherCalls, SkipTrue: 1},
+		refuse(unix.ENOSYS),
+	}
+	for _, c := range forbiddenCalls {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.EPERM))
+	}
+	for _, c := range absentCalls {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.ENOSYS))
+	}
+	program = append(program,
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: newNamespace, SkipTrue: 1},
+		refuse(unix.EPERM),
+		bpf.LoadAbsolute{Off: callNumber, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SYS_SOCKET, SkipTrue: 1},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+	)
+	for _, f := range families {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: f, SkipTrue: 1}, bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW})
+	}
+	return bpf.Assemble(append(program, refuse(unix.EAFNOSUPPORT)))
+}
+
+// filtersCalls reports whether the kernel has seccomp's filters, and there is a table for its machine.
+func filtersCalls() bool {
+	if machine == 0 {
+		return false
+	}
+	action := uint32(unix.SECCOMP_RET_ERRNO)
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	return errno == 0
+}
+
+// filterCalls brings the filter into force for the calling thread and for the processes that it starts. It needs
+// no_new_privs.
+func filterCalls() error {
+	raw, err := callFilter()
+	if err != nil {
+		return fmt.Errorf("seccomp: %w", err)
+	}
+	filter := make([]unix.SockFilter, len(raw))
+	for i, r := range raw {
+		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))); errno != 0 {
+		return fmt.Errorf("seccomp: %w", errno)
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+package pluginhost
+
+import "golang.org/x/sys/unix"
+
+// machine is whose calls a process makes; from otherCalls on, numbers are those of x32.
+const (
+	machine    = unix.AUDIT_ARCH_X86_64
+	otherCalls = 0x40000000
+)
+
+var machineCalls = []uintptr{unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_KEXEC_FILE_LOAD}

@@ -1,0 +1,63 @@
+package pluginhost
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// TestCallFilter runs the program that the kernel is given, on calls that a plugin may try.
+func TestCallFilter(t *testing.T) {
+	if machine == 0 {
+		t.Skip("there is no table for this machine")
+	}
+	raw, err := callFilter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, ok := bpf.Disassemble(raw)
+	if !ok {
+		t.Fatal("the program is none")
+	}
+	vm, err := bpf.NewVM(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const foreign = machine ^ 1
+	refused := func(errno unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(errno) }
+	for _, c := range []struct {
+		what                 string
+		machine, call, first uint32
+		want                 uint32
+	}{
+		{"read", machine, unix.SYS_READ, 0, unix.SECCOMP_RET_ALLOW},
+		{"execve", machine, unix.SYS_EXECVE, 0, unix.SECCOMP_RET_ALLOW},
+		{"a thread", machine, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_THREAD, unix.SECCOMP_RET_ALLOW},
+		{"a process", machine, unix.SYS_CLONE, unix.CLONE_VFORK | unix.CLONE_VM | uint32(unix.SIGCHLD), unix.SECCOMP_RET_ALLOW},
+		{"a namespace of users", machine, unix.SYS_CLONE, unix.CLONE_NEWUSER | uint32(unix.SIGCHLD), refused(unix.EPERM)},
+		{"a namespace of networks", machine, unix.SYS_CLONE, unix.CLONE_NEWNET | unix.CLONE_VM, refused(unix.EPERM)},
+		{"clone3", machine, unix.SYS_CLONE3, 0, refused(unix.ENOSYS)},
+		{"io_uring", machine, unix.SYS_IO_URING_SETUP, 0, refused(unix.ENOSYS)},
+		{"ptrace", machine, unix.SYS_PTRACE, 0, refused(unix.EPERM)},
+		{"the first of the list", machine, uint32(forbiddenCalls[0]), 0, refused(unix.EPERM)},
+		{"the last of the list", machine, uint32(forbiddenCalls[len(forbiddenCalls)-1]), 0, refused(unix.EPERM)},
+		{"a socket of TCP", machine, unix.SYS_SOCKET, unix.AF_INET6, unix.SECCOMP_RET_ALLOW},
+		{"a Unix socket", machine, unix.SYS_SOCKET, unix.AF_UNIX, unix.SECCOMP_RET_ALLOW},
+		{"a socket of the crypto interface", machine, unix.SYS_SOCKET, unix.AF_ALG, refused(unix.EAFNOSUPPORT)},
+		{"a socket for packets", machine, unix.SYS_SOCKET, unix.AF_PACKET, refused(unix.EAFNOSUPPORT)},
+		{"another machine's read", foreign, unix.SYS_READ, 0, refused(unix.ENOSYS)},
+		{"another machine's ptrace", foreign, unix.SYS_PTRACE, 0, refused(unix.ENOSYS)},
+		{"x32's ptrace", machine, otherCalls | unix.SYS_PTRACE, 0, refused(unix.ENOSYS)},
+	} {
+		data := make([]byte, 64) // the machine of package bpf reads big-endian words where the kernel's reads its own
+		for at, v := range map[int]uint32{callNumber: c.call, callMachine: c.machine, callArgument: c.first} {
+			binary.BigEndian.PutUint32(data[at:], v)
+		}
+		got, err := vm.Run(data)
+		if err != nil || uint32(got) != c.want {
+			t.Errorf("%s: %#x, %v, want %#x", c.what, uint32(got), err, c.want)
+		}
+	}
+}
