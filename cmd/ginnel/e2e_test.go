@@ -102,7 +102,7 @@ func start(t testing.TB, hcl string) *running {
 		t.Fatal(text.String())
 	}
 	r.Daemon, err = daemon.Start(context.Background(), daemon.Needs{
-		Version: "test", Load: load, Logger: logger, Level: level, Command: command, Module: filters.Module,
+		Version: "test", Load: load, Logger: logger, Level: level, Command: command, Alone: alone, Module: filters.Module,
 		Codecs: codecs.All(), Upstreams: codecs.Upstreams(),
 	}, loaded.Config)
 	if err != nil {

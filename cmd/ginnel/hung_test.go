@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
@@ -21,6 +25,11 @@ func TestHungProvider(t *testing.T) {
 	if err := syscall.Kill(old.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	for end := time.Now().Add(20 * time.Second); !stopped(t, old.PID); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it runs on")
+		}
+	}
 	if resp, body := gw.post(ask("echo", "hello", false)); resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("X-Ginnel-Route"), "m1/") {
 		t.Errorf("status %d by %s: %s", resp.StatusCode, resp.Header.Get("X-Ginnel-Route"), body)
 	}
@@ -34,4 +43,20 @@ func TestHungProvider(t *testing.T) {
 	if p := gw.plugin("echo"); p.Restarts != 1 || p.Status != pluginhost.Running || !strings.Contains(p.Contained, "contained") {
 		t.Errorf("%+v", p)
 	}
+}
+
+// stopped reports whether every thread of a process has stopped: each does so by itself, some time after the signal.
+func stopped(t *testing.T, pid int) bool {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(files) == 0 {
+		t.Fatal("the process has no threads", err)
+	}
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(raw), ") T ") {
+			return false
+		}
+	}
+	return true
 }

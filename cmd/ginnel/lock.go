@@ -116,7 +116,7 @@ func throwawayHost(w io.Writer) (host *pluginhost.Host, end func(), err error) {
 	end = func() { os.RemoveAll(dir) }
 	host, err = pluginhost.New(pluginhost.Needs{
 		Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn})), Dir: filepath.Join(dir, "s"),
-		Command: command,
+		Command: command, Alone: alone,
 	})
 	if err != nil {
 		end()

@@ -67,7 +67,7 @@ func serve(ctx context.Context, cfg *config.Config, s service) error {
 	signal.Notify(hup, syscall.SIGHUP) // before the start, which takes a while: it would end the process
 	defer signal.Stop(hup)
 	d, err := daemon.Start(ctx, daemon.Needs{
-		Version: version, Load: s.load, Logger: logger, Level: level, Command: command, Module: filters.Module, Master: s.master,
+		Version: version, Load: s.load, Logger: logger, Level: level, Command: command, Alone: alone, Module: filters.Module, Master: s.master,
 		Codecs: codecs.All(), Upstreams: codecs.Upstreams(),
 	}, cfg)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/daemon"
 	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/filters"
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -25,6 +26,9 @@ import (
 
 // pluginCommand is the hidden command under which this binary serves its built-in plugins.
 const pluginCommand = "plugin-serve"
+
+// alone is the start of the command with which a plugin takes the place of its process and may start no others.
+var alone = []string{"/proc/self/exe", pluginCommand, "--alone"}
 
 // source is the flags of every command that reads the configuration.
 type source struct {
@@ -237,6 +241,10 @@ func moduleOf(name string) ([]byte, error) {
 
 // servePlugin is the whole life of a built-in plugin's process.
 func servePlugin(args []string) {
+	if len(args) > 1 && args[0] == alone[2] {
+		fmt.Fprintln(os.Stderr, "ginnel: the plugin did not start:", pluginhost.Alone(args[1:]))
+		os.Exit(1)
+	}
 	if len(args) == 1 {
 		if make, ok := builtinProviders()[args[0]]; ok {
 			provider.Serve(make())

@@ -12,6 +12,7 @@ type Process struct {
 	HungAfter   time.Duration
 	Memory      int64 // bytes; 0 = any
 	Contain     bool
+	Children    bool     // it may start processes
 	Read, Write []string // paths, absolute
 }
 
@@ -24,6 +25,7 @@ func processShape(contain string) schema.Attr {
 		{Name: "hung_after", Kind: schema.Duration, Default: "30s", Doc: "How long it may leave the gateway's health checks without an answer before it is killed and started again."},
 		{Name: "memory", Kind: schema.Size, Optional: true, Doc: "How much memory it may have. One that has more is replaced by a new process, and ended when its open calls have ended, or when it has half as much again."},
 		{Name: "contain", Kind: schema.Bool, Default: contain, Doc: "Whether it is kept, by Landlock where the kernel has it, from files that are not the system's programs, libraries and certificates, from signalling other processes, from capabilities, and by seccomp from system calls that no plugin needs. `ginnel status` says what is in force." + sinks},
+		{Name: "children", Kind: schema.Bool, Default: "false", Doc: "Whether it may start processes of its own, where it is contained."},
 		{Name: "read", Kind: schema.Strings, Optional: true, Doc: "Files and directories that it may read all the same."},
 		{Name: "write", Kind: schema.Strings, Optional: true, Doc: "Files and directories that it may write."},
 	}}
@@ -31,7 +33,7 @@ func processShape(contain string) schema.Attr {
 
 func (b *builder) process(n *node) Process {
 	p := Process{
-		HungAfter: get[time.Duration](n, "process.hung_after"), Memory: get[int64](n, "process.memory"), Contain: get[bool](n, "process.contain"),
+		HungAfter: get[time.Duration](n, "process.hung_after"), Memory: get[int64](n, "process.memory"), Contain: get[bool](n, "process.contain"), Children: get[bool](n, "process.children"),
 		Read: b.filePaths(n, "process.read"), Write: b.filePaths(n, "process.write"),
 	}
 	invalid := func(path, text string) {

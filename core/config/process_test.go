@@ -11,7 +11,7 @@ const processed = `
 provider "near" {
   plugin   = "openai"
   base_url = "http://127.0.0.1:1"
-  process  = { hung_after = "10s", memory = "256MiB", read = ["./words", "/srv/words"] }
+  process  = { hung_after = "10s", memory = "256MiB", children = true, read = ["./words", "/srv/words"] }
 }
 telemetry "far" {
   plugin  = "jsonl"
@@ -22,13 +22,13 @@ telemetry "far" {
 func TestProcess(t *testing.T) {
 	c := must(t, load(t, base+processed, nil))
 	p, sink := c.Providers[len(c.Providers)-1].Process, c.Telemetry[len(c.Telemetry)-1].Process
-	if p.HungAfter != 10*time.Second || p.Memory != 256<<20 || !p.Contain || len(p.Read) != 2 || !filepath.IsAbs(p.Read[0]) || p.Read[1] != "/srv/words" {
+	if p.HungAfter != 10*time.Second || p.Memory != 256<<20 || !p.Contain || !p.Children || len(p.Read) != 2 || !filepath.IsAbs(p.Read[0]) || p.Read[1] != "/srv/words" {
 		t.Errorf("%+v", p)
 	}
 	if !sink.Contain || len(sink.Write) != 1 || sink.HungAfter != 30*time.Second {
 		t.Errorf("%+v", sink)
 	}
-	if d := c.Providers[0].Process; d.HungAfter != 30*time.Second || d.Memory != 0 || !d.Contain {
+	if d := c.Providers[0].Process; d.HungAfter != 30*time.Second || d.Memory != 0 || !d.Contain || d.Children {
 		t.Errorf("defaults: %+v", d)
 	}
 	for name, m := range map[string]struct{ old, new, want string }{

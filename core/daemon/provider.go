@@ -71,7 +71,7 @@ func (b *builder) openProvider(p *config.Provider) error {
 
 // LimitsOf returns what a configured plugin's process may take and touch.
 func LimitsOf(p config.Process) pluginhost.Limits {
-	return pluginhost.Limits{HungAfter: p.HungAfter, Memory: p.Memory, Open: !p.Contain, Read: p.Read, Write: p.Write}
+	return pluginhost.Limits{HungAfter: p.HungAfter, Memory: p.Memory, Open: !p.Contain, Children: p.Children, Read: p.Read, Write: p.Write}
 }
 
 // checkConfig checks a config block whose plugin could not be asked before.

@@ -113,14 +113,14 @@ func (r *ruleset) restrict() error {
 		}
 	}
 	if r.calls {
-		return filterCalls()
+		return filterCalls(callFilter)
 	}
 	return nil
 }
 
-// contain returns what a plugin's process may do: run exe, make sockets in dir, and use what all may and what
+// contain returns what a plugin's process may do: run its executables, make sockets in dir, and use what all may and what
 // the operator allows, as far as the kernel can keep it to that. It is nil where the operator lets it do anything.
-func contain(l Limits, exe, dir string) (*ruleset, error) {
+func contain(l Limits, dir string, exes ...string) (*ruleset, error) {
 	if l.Open {
 		return nil, nil
 	}
@@ -144,7 +144,7 @@ func contain(l Limits, exe, dir string) (*ruleset, error) {
 	all(sharedFiles, readAccess, false)
 	all(lookupFiles, readAccess, false)
 	all([]string{devNull}, readAccess|unix.LANDLOCK_ACCESS_FS_WRITE_FILE, false)
-	all([]string{exe}, runAccess, true)
+	all(exes, runAccess, true)
 	all([]string{dir}, writeAccess, true)
 	all(l.Read, readAccess, true)
 	all(l.Write, writeAccess, true)
@@ -156,7 +156,7 @@ func contain(l Limits, exe, dir string) (*ruleset, error) {
 }
 
 // containment says how far processes are kept from the rest of the machine.
-func containment(l Limits) string {
+func (h *Host) containment(l Limits) string {
 	if l.Open {
 		return "not contained, as configured"
 	}
@@ -172,6 +172,9 @@ func containment(l Limits) string {
 	}
 	if !calls {
 		return fmt.Sprintf("contained by Landlock %d: %s; not by seccomp, which is not here", version, kept)
+	}
+	if h.alone(l) {
+		kept += ", processes of its own"
 	}
 	return fmt.Sprintf("contained by Landlock %d and seccomp: %s, system calls", version, kept)
 }

@@ -2,14 +2,23 @@
 
 package pluginhost
 
+import "errors"
+
 type ruleset struct{}
 
 func (*ruleset) close() {}
 
 func (*ruleset) files() bool { return false }
 
-func contain(Limits, string, string) (*ruleset, error) { return nil, nil }
+func contain(Limits, string, ...string) (*ruleset, error) { return nil, nil }
 
-func containment(Limits) string { return "not contained: this system has neither Landlock nor seccomp" }
+func (*Host) containment(Limits) string {
+	return "not contained: this system has neither Landlock nor seccomp"
+}
+
+func (*Host) alone(Limits) bool { return false }
+
+// Alone is for systems with seccomp.
+func Alone([]string) error { return errors.ErrUnsupported }
 
 func resident(int) int64 { return 0 }

@@ -63,7 +63,7 @@ func TestContainment(t *testing.T) {
 		{"list /etc/ssl", true},
 		{"list /root", false},
 		{"list /", false},
-		{"run /usr/bin/true", true},
+		{"run /usr/bin/true", false},
 		{"connect " + l.Addr().String(), true},
 		{fmt.Sprint("signal ", other.Process.Pid), false},
 		{fmt.Sprint("signal ", os.Getpid()), false},
@@ -78,6 +78,24 @@ func TestContainment(t *testing.T) {
 		// What is refused is refused by containment alone.
 		if got, err := said(t, open, "do", c.what); !c.may && (err != nil || got != "done") {
 			t.Errorf("%s, not contained: %q, %v", c.what, got, err)
+		}
+	}
+}
+
+// TestAPluginWithChildren: one that may starts processes, which are contained as it is.
+func TestAPluginWithChildren(t *testing.T) {
+	h, _ := start(t, nil)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Children: true}})
+	if got := p.State().Contained; !strings.HasPrefix(got, "contained by Landlock") || strings.Contains(got, "processes") {
+		t.Skip("the plugin is ", got)
+	}
+	for what, want := range map[string]string{"run /usr/bin/true": "done", "run /usr/bin/cat " + secret: "no: "} {
+		if got, err := said(t, p, "do", what); err != nil || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, %v", what, got, err)
 		}
 	}
 }

@@ -44,6 +44,9 @@ type Needs struct {
 	// Command returns the command that serves a built-in plugin, or nil where there is none of that
 	// name.
 	Command func(plugin string) *exec.Cmd
+	// Alone is the start of a command of this program's that calls Alone with the rest of it: contained
+	// plugins that may start no processes are started through it. Without one, all may.
+	Alone []string
 	// Restarted is called when a plugin's process was lost, with the name that the operator gave; it
 	// may be nil.
 	Restarted func(name string)

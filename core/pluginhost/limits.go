@@ -13,6 +13,7 @@ type Limits struct {
 	HungAfter time.Duration // how long it may leave the host without an answer; 0 = DefaultHungAfter
 	Memory    int64         // bytes that it may have; 0 = any
 	Open      bool          // it is not contained
+	Children  bool          // it may start processes of its own
 	Read      []string      // files and directories that it may read beside what every process may
 	Write     []string      // and those that it may write
 }

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		serve(os.Args[2])
 		return
 	}
+	if len(os.Args) > 3 && os.Args[1] == "alone" {
+		fmt.Fprintln(os.Stderr, pluginhost.Alone(os.Args[2:]))
+		os.Exit(1)
+	}
 	if len(os.Args) == 3 && os.Args[1] == "host" {
 		host(os.Args[2])
 		return
@@ -171,7 +175,8 @@ func attempted(what string) string {
 	case "remove":
 		err = os.Remove(object)
 	case "run":
-		err = exec.Command(object).Run()
+		args := strings.Fields(object)
+		err = exec.Command(args[0], args[1:]...).Run()
 	case "connect":
 		var c net.Conn
 		if c, err = net.Dial("tcp", object); err == nil {
@@ -332,6 +337,7 @@ func start(t testing.TB, change func(*pluginhost.Needs)) (*pluginhost.Host, *rec
 			}
 			return exec.Command("/proc/self/exe", "plugin", name)
 		},
+		Alone: []string{"/proc/self/exe", "alone"},
 	}
 	if change != nil {
 		change(&n)

@@ -402,7 +402,7 @@ func TestDescribe(t *testing.T) {
 // A process that left children behind, with its pipes, is gone all the same, and so are they.
 func TestChildrenGoWithTheirParent(t *testing.T) {
 	h, log := start(t, nil)
-	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "parent"})
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "parent", Limits: pluginhost.Limits{Children: true}})
 	pid := p.PID()
 	kill(t, pid, syscall.SIGKILL)
 	await(t, "another process", func() bool { return p.PID() != 0 && p.PID() != pid })

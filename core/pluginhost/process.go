@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,7 +96,13 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			p.dir, p.lookup = dir, seen()
 			cmd.Env = append(cmd.Env, spec.Env...)
-			rules, err := contain(l.limits, executable(cmd, files), dir)
+			exes := []string{executable(cmd, files)}
+			if h.alone(l.limits) {
+				exes = append(exes, h.Alone[0])
+				cmd.Args = slices.Concat(h.Alone, []string{cmd.Path}, cmd.Args)
+				cmd.Path = h.Alone[0]
+			}
+			rules, err := contain(l.limits, dir, exes...)
 			p.child.rules, p.contained = rules, rules.files()
 			return p.child, err
 		},

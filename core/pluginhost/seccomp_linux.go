@@ -1,7 +1,10 @@
 package pluginhost
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -43,12 +46,14 @@ var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLI
 // newNamespace are the flags with which a process is started in a namespace of its own.
 const newNamespace = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
+// refuse answers a system call with an error.
+func refuse(errno unix.Errno) bpf.Instruction {
+	return bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(errno)}
+}
+
 // callFilter returns a program for seccomp that refuses what a plugin has no use for. A call by the numbers of another
 // machine, which a kernel may serve beside its own, is refused whatever it is.
 func callFilter() ([]bpf.RawInstruction, error) {
-	refuse := func(errno unix.Errno) bpf.Instruction {
-		return bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(errno)}
-	}
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: callMachine, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: machine, SkipTrue: 1},
@@ -79,6 +84,22 @@ func callFilter() ([]bpf.RawInstruction, error) {
 	return bpf.Assemble(append(program, refuse(unix.EAFNOSUPPORT)))
 }
 
+// aloneFilter returns a program that refuses to start processes, beside what callFilter refuses: threads are
+// started.
+func aloneFilter() ([]bpf.RawInstruction, error) {
+	program := []bpf.Instruction{bpf.LoadAbsolute{Off: callNumber, Size: 4}}
+	for _, c := range machineForks {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.EPERM))
+	}
+	return bpf.Assemble(append(program,
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1},
+		refuse(unix.EPERM),
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
+	))
+}
+
 // filtersCalls reports whether the kernel has seccomp's filters, and there is a table for its machine.
 func filtersCalls() bool {
 	if machine == 0 {
@@ -89,10 +110,10 @@ func filtersCalls() bool {
 	return errno == 0
 }
 
-// filterCalls brings the filter into force for the calling thread and for the processes that it starts. It needs
+// filterCalls brings a filter into force for the calling thread and for the processes that it starts. It needs
 // no_new_privs.
-func filterCalls() error {
-	raw, err := callFilter()
+func filterCalls(program func() ([]bpf.RawInstruction, error)) error {
+	raw, err := program()
 	if err != nil {
 		return fmt.Errorf("seccomp: %w", err)
 	}
@@ -100,9 +121,28 @@ func filterCalls() error {
 	for i, r := range raw {
 		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program))); errno != 0 {
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
 		return fmt.Errorf("seccomp: %w", errno)
 	}
 	return nil
+}
+
+// alone reports whether plugins with some limits are kept from starting processes.
+func (h *Host) alone(l Limits) bool {
+	return !l.Open && !l.Children && len(h.Alone) > 0 && filtersCalls()
+}
+
+// Alone takes the place of this process, which a host has started for it, with a plugin that can start no processes:
+// its path, and its arguments with its name. The launcher cannot keep it from that, as it starts one itself. Alone
+// returns where that fails.
+func Alone(args []string) error {
+	if len(args) < 2 {
+		return errors.New("it needs a path and a name")
+	}
+	runtime.LockOSThread()
+	if err := filterCalls(aloneFilter); err != nil {
+		return err
+	}
+	return &os.PathError{Op: "exec", Path: args[0], Err: unix.Exec(args[0], args[1:], os.Environ())}
 }

@@ -8,4 +8,8 @@ const (
 	otherCalls = 0x40000000
 )
 
-var machineCalls = []uintptr{unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_KEXEC_FILE_LOAD}
+// Calls that this machine has beside those of all: such as are forbidden, and those that start a process.
+var (
+	machineCalls = []uintptr{unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_KEXEC_FILE_LOAD}
+	machineForks = []uintptr{unix.SYS_FORK, unix.SYS_VFORK}
+)

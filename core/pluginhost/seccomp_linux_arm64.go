@@ -8,4 +8,8 @@ const (
 	otherCalls = 0x40000000
 )
 
-var machineCalls = []uintptr{unix.SYS_KEXEC_FILE_LOAD}
+// Calls that this machine has beside those of all: such as are forbidden, and those that start a process.
+var (
+	machineCalls = []uintptr{unix.SYS_KEXEC_FILE_LOAD}
+	machineForks []uintptr
+)

@@ -8,4 +8,4 @@ const (
 	otherCalls = 0
 )
 
-var machineCalls []uintptr
+var machineCalls, machineForks []uintptr

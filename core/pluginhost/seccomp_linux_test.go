@@ -13,25 +13,15 @@ func TestCallFilter(t *testing.T) {
 	if machine == 0 {
 		t.Skip("there is no table for this machine")
 	}
-	raw, err := callFilter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, ok := bpf.Disassemble(raw)
-	if !ok {
-		t.Fatal("the program is none")
-	}
-	vm, err := bpf.NewVM(program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	calls, alone := machineOf(t, callFilter), machineOf(t, aloneFilter)
 	const foreign = machine ^ 1
 	refused := func(errno unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(errno) }
-	for _, c := range []struct {
+	type call struct {
 		what                 string
 		machine, call, first uint32
 		want                 uint32
-	}{
+	}
+	for _, c := range []call{
 		{"read", machine, unix.SYS_READ, 0, unix.SECCOMP_RET_ALLOW},
 		{"execve", machine, unix.SYS_EXECVE, 0, unix.SECCOMP_RET_ALLOW},
 		{"a thread", machine, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_THREAD, unix.SECCOMP_RET_ALLOW},
@@ -51,13 +41,55 @@ func TestCallFilter(t *testing.T) {
 		{"another machine's ptrace", foreign, unix.SYS_PTRACE, 0, refused(unix.ENOSYS)},
 		{"x32's ptrace", machine, otherCalls | unix.SYS_PTRACE, 0, refused(unix.ENOSYS)},
 	} {
-		data := make([]byte, 64) // the machine of package bpf reads big-endian words where the kernel's reads its own
-		for at, v := range map[int]uint32{callNumber: c.call, callMachine: c.machine, callArgument: c.first} {
-			binary.BigEndian.PutUint32(data[at:], v)
-		}
-		got, err := vm.Run(data)
-		if err != nil || uint32(got) != c.want {
-			t.Errorf("%s: %#x, %v, want %#x", c.what, uint32(got), err, c.want)
+		if got := run(t, calls, c.machine, c.call, c.first); got != c.want {
+			t.Errorf("%s: %#x, want %#x", c.what, got, c.want)
 		}
 	}
+	for _, c := range []call{
+		{"read", machine, unix.SYS_READ, 0, unix.SECCOMP_RET_ALLOW},
+		{"a thread", machine, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_THREAD, unix.SECCOMP_RET_ALLOW},
+		{"a process", machine, unix.SYS_CLONE, uint32(unix.SIGCHLD), refused(unix.EPERM)},
+		{"a process that is to run another program", machine, unix.SYS_CLONE, unix.CLONE_VFORK | unix.CLONE_VM | uint32(unix.SIGCHLD), refused(unix.EPERM)},
+	} {
+		if got := run(t, alone, c.machine, c.call, c.first); got != c.want {
+			t.Errorf("%s, alone: %#x, want %#x", c.what, got, c.want)
+		}
+	}
+	for _, fork := range machineForks {
+		if got := run(t, alone, machine, uint32(fork), 0); got != refused(unix.EPERM) {
+			t.Errorf("call %d, alone: %#x", fork, got)
+		}
+	}
+}
+
+// machineOf returns a machine that runs a filter.
+func machineOf(t *testing.T, filter func() ([]bpf.RawInstruction, error)) *bpf.VM {
+	t.Helper()
+	raw, err := filter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, ok := bpf.Disassemble(raw)
+	if !ok {
+		t.Fatal("the program is none")
+	}
+	vm, err := bpf.NewVM(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vm
+}
+
+// run returns what a filter says of a call.
+func run(t *testing.T, vm *bpf.VM, machine, call, first uint32) uint32 {
+	t.Helper()
+	data := make([]byte, 64) // the machine of package bpf reads big-endian words where the kernel's reads its own
+	for at, v := range map[int]uint32{callNumber: call, callMachine: machine, callArgument: first} {
+		binary.BigEndian.PutUint32(data[at:], v)
+	}
+	got, err := vm.Run(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint32(got)
 }

@@ -47,7 +47,7 @@ type supervised struct {
 // begin starts the plugin and, where that went well, its supervisor.
 func (s *supervised) begin(ctx context.Context) error {
 	s.log = s.host.Logger.With("plugin", s.plugin, "name", s.name)
-	s.state = State{Name: s.name, Plugin: s.plugin, Contained: containment(s.limits)}
+	s.state = State{Name: s.name, Plugin: s.plugin, Contained: s.host.containment(s.limits)}
 	if s.limits.HungAfter == 0 {
 		s.limits.HungAfter = DefaultHungAfter
 	}
