@@ -70,16 +70,25 @@ type framer interface {
 	Tail(*dialect.Frame) bool
 }
 
-// stream returns a reply whose events are read as the client takes them.
-func (s *serving) stream() *exchange.Reply {
+// newFramer returns what cuts a stream of a framing.
+func newFramer(f dialect.Framing) framer {
+	switch f {
+	case dialect.JSONArray:
+		return new(dialect.ArrayFramer)
+	case dialect.JSONLines:
+		return new(dialect.LineFramer)
+	}
+	return new(dialect.Framer)
+}
+
+// stream returns a reply whose events are read as the client takes them; framing is the upstream's.
+func (s *serving) stream(framing dialect.Framing) *exchange.Reply {
 	st := &stream{s: s, array: s.endpoint.Framing == dialect.JSONArray}
 	st.source = upstreamBytes{s.answer}
 	if s.foreign() {
-		st.source = s.translation()
+		st.source = s.translation(framing)
 	}
-	if st.framer = new(dialect.Framer); st.array {
-		st.framer = new(dialect.ArrayFramer)
-	}
+	st.framer = newFramer(s.endpoint.Framing)
 	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
 	s.status = s.answer.Status
 	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}

@@ -61,7 +61,7 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 		if err != nil {
 			return nil, err
 		}
-		return s.carried(&upstream.Request{Header: llm.Header{{Name: "Content-Type", Value: contentJSON}}, Body: body}), nil
+		return s.carried(&upstream.Request{Header: llm.Header{{Name: "Content-Type", Value: contentJSON}}, Body: withMembers(body, p)}), nil
 	}
 	client, provider, err := s.translators(p.Dialect)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 			return nil, err
 		}
 	}
-	r := &upstream.Request{Body: body}
+	r := &upstream.Request{Body: withMembers(body, p)}
 	r.Query, r.Header = provider.Head(q.Stream)
 	return s.carried(r), nil
 }
@@ -109,6 +109,15 @@ func (s *serving) insteadOfModel(body []byte, p *upstream.Plan) ([]byte, error) 
 	return slices.Replace(body, span.Start, span.End, member...), nil
 }
 
+// withMembers returns a body that was translated with the members that the plan adds to it.
+func withMembers(body []byte, p *upstream.Plan) []byte {
+	if p.Members == "" {
+		return body
+	}
+	span, members := dialect.FirstMember(body, []byte(p.Members))
+	return slices.Replace(body, span.Start, span.End, members...)
+}
+
 // vendors reports whether a header field says something in one vendor's words.
 func vendors(name string) bool {
 	lower := strings.ToLower(name)
@@ -123,7 +132,7 @@ func vendors(name string) bool {
 // translatedHeader returns the header of an answer that is translated.
 func (s *serving) translatedHeader(a *upstream.Answer) llm.Header {
 	kind := contentJSON
-	if isEventStream(a.Header) && s.endpoint.Framing == dialect.ServerSent {
+	if _, ok := s.streams(a); ok && s.endpoint.Framing == dialect.ServerSent {
 		kind = "text/event-stream"
 	}
 	h := llm.Header{{Name: "Content-Type", Value: kind}}
@@ -194,7 +203,7 @@ type translation struct {
 	s       *serving
 	from    source
 	codec   dialect.Upstream // the upstream's
-	framer  dialect.Framer
+	framer  framer
 	frame   dialect.Frame
 	event   dialect.Event
 	decoder conversation.StreamDecoder
@@ -208,14 +217,14 @@ type translation struct {
 	err     error // what ends it behind the events that came before
 }
 
-// translation returns the translation of the upstream's stream.
-func (s *serving) translation() source {
+// translation returns the translation of the upstream's stream, which is cut as framing says.
+func (s *serving) translation(framing dialect.Framing) source {
 	client, provider, err := s.translators(s.answer.Dialect)
 	if err != nil {
 		return failing{err}
 	}
 	return &translation{
-		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), decoder: provider.Decoder(),
+		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), framer: newFramer(framing), decoder: provider.Decoder(),
 		encoder: client.Encoder(conversation.StreamOptions{IncludeUsage: s.request.IncludeUsage, Framing: s.endpoint.Framing}),
 	}
 }

@@ -43,7 +43,9 @@ type Plan struct {
 	MaxTokensField string
 	// InsteadOfModel is the member, as JSON, that the body has where others name the model; "" = the model.
 	InsteadOfModel string
-	Method         string
+	// Members are further members, as JSON, of a body that is translated; "" = none.
+	Members string
+	Method  string
 	Path           string
 	// StreamPath is Path for a call that streams.
 	StreamPath string

@@ -118,6 +118,7 @@ type Framing uint8
 const (
 	ServerSent Framing = iota // server-sent events
 	JSONArray                 // one JSON array that grows, as Gemini streams without alt=sse
+	JSONLines                 // a JSON text a line, as Ollama streams
 )
 
 // Endpoint is what the head of a request asks for.

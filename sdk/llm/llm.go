@@ -39,6 +39,7 @@ const (
 	Gemini    Dialect = "gemini"    // generateContent and its kin
 	Bedrock   Dialect = "bedrock"   // Converse: of providers only
 	Cohere    Dialect = "cohere"    // chat, version 2: of providers only
+	Ollama    Dialect = "ollama"    // /api/chat and /api/embed: of providers only
 )
 
 // Field is one header field. Name keeps the case it was written in.

@@ -59,6 +59,7 @@ func FuzzStreams(f *testing.F) {
 	f.Add(3, []byte("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\",\"thought\":true},{\"functionCall\":{\"name\":\"f\"}}]},\"finishReason\":\"STOP\"}]}\n\n"))
 	f.Add(4, []byte("data: {\"messageStart\":{\"role\":\"assistant\"}}\n\ndata: {\"contentBlockDelta\":{\"contentBlockIndex\":0,\"delta\":{\"text\":\"a\"}}}\n\ndata: {\"contentBlockStart\":{\"contentBlockIndex\":1,\"start\":{\"toolUse\":{\"toolUseId\":\"1\",\"name\":\"f\"}}}}\n\ndata: {\"messageStop\":{\"stopReason\":\"tool_use\"}}\n\n"))
 	f.Add(5, []byte("data: {\"id\":\"1\",\"type\":\"message-start\",\"delta\":{\"message\":{\"content\":[]}}}\n\ndata: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":\"a\"}}}\n\ndata: {\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"id\":\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}}}}\n\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\"}}\n\ndata: [DONE]\n\n"))
+	f.Add(6, []byte("{\"message\":{\"thinking\":\"t\"},\"done\":false}\n{\"message\":{\"content\":\"a\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]},\"done\":false}\n{\"done\":true,\"done_reason\":\"stop\",\"eval_count\":2}\n"))
 	f.Fuzz(func(t *testing.T, from int, stream []byte) {
 		source := upstreams[uint(from)%uint(len(upstreams))]
 		deltas, err := decode(source, stream)

@@ -27,7 +27,7 @@ func conversations(t *testing.T) (all []*recorded.Exchange) {
 // dialects are those of clients, upstreams those of providers.
 var (
 	dialects  = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
-	upstreams = append(slices.Clone(dialects), llm.Bedrock, llm.Cohere)
+	upstreams = append(slices.Clone(dialects), llm.Bedrock, llm.Cohere, llm.Ollama)
 )
 
 // read holds what was encoded for a provider to the provider's own codec, where it reads requests.
@@ -192,7 +192,7 @@ func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
 	}
 }
 
-// payloads calls yield with each event's payload of a stream in either framing.
+// payloads calls yield with each event's payload of a stream in any framing.
 func payloads(raw []byte, yield func([]byte) error) error {
 	var f interface {
 		Feed([]byte)
@@ -201,6 +201,9 @@ func payloads(raw []byte, yield func([]byte) error) error {
 	} = &dialect.Framer{}
 	if strings.HasPrefix(string(raw), "[") {
 		f = &dialect.ArrayFramer{}
+	}
+	if strings.HasPrefix(string(raw), "{") {
+		f = &dialect.LineFramer{}
 	}
 	f.Feed(raw)
 	var frame dialect.Frame

@@ -54,6 +54,8 @@ func (x *Exchange) Dialect() llm.Dialect {
 		return llm.Bedrock
 	case "v2.chat":
 		return llm.Cohere
+	case "api.chat":
+		return llm.Ollama
 	}
 	return ""
 }
