@@ -170,7 +170,7 @@ func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Te
 
 // offeredBy returns how an operation is reached in the first dialect but d.
 func offeredBy(lease *sdkprovider.Relay, d llm.Dialect, op llm.Op) *sdkprovider.Template {
-	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere, llm.Ollama} {
+	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere, llm.Mistral, llm.Ollama} {
 		if t := lease.Find(op, other); t != nil && other != d {
 			return t
 		}

@@ -46,7 +46,7 @@ type Plan struct {
 	// Members are further members, as JSON, of a body that is translated; "" = none.
 	Members string
 	Method  string
-	Path           string
+	Path    string
 	// StreamPath is Path for a call that streams.
 	StreamPath string
 	Header     llm.Header // the provider's own, credentials included

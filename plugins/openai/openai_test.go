@@ -127,8 +127,8 @@ func TestWhatPresetsDiffer(t *testing.T) {
 		responses bool
 	}{
 		{nil, "", true},
-		{map[string]any{"preset": "mistral"}, "max_tokens", false},
-		{map[string]any{"preset": "mistral", "dialects": []string{"openai", "responses"}}, "max_tokens", true},
+		{map[string]any{"preset": "together"}, "max_tokens", false},
+		{map[string]any{"preset": "together", "dialects": []string{"openai", "responses"}}, "max_tokens", true},
 		{map[string]any{"preset": "groq", "dialects": []string{"openai"}}, "", false},
 		{map[string]any{"preset": "vllm", "max_tokens_field": "max_tokens"}, "max_tokens", true},
 		{map[string]any{"preset": "voyage"}, "no chat", false},

@@ -39,6 +39,7 @@ const (
 	Gemini    Dialect = "gemini"    // generateContent and its kin
 	Bedrock   Dialect = "bedrock"   // Converse: of providers only
 	Cohere    Dialect = "cohere"    // chat, version 2: of providers only
+	Mistral   Dialect = "mistral"   // Chat Completions and Embeddings in Mistral's words: of providers only
 	Ollama    Dialect = "ollama"    // /api/chat and /api/embed: of providers only
 )
 

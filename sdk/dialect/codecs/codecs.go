@@ -9,6 +9,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/cohere"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/gemini"
+	"github.com/ginnel/ginnel/sdk/dialect/mistral"
 	"github.com/ginnel/ginnel/sdk/dialect/ollama"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
 	"github.com/ginnel/ginnel/sdk/dialect/responses"
@@ -32,6 +33,7 @@ func Upstreams() []dialect.Upstream {
 	return []dialect.Upstream{
 		bedrock.Codec{},
 		cohere.Codec{},
+		mistral.Codec{},
 		ollama.Codec{},
 	}
 }

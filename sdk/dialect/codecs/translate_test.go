@@ -27,7 +27,7 @@ func conversations(t *testing.T) (all []*recorded.Exchange) {
 // dialects are those of clients, upstreams those of providers.
 var (
 	dialects  = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
-	upstreams = append(slices.Clone(dialects), llm.Bedrock, llm.Cohere, llm.Ollama)
+	upstreams = append(slices.Clone(dialects), llm.Bedrock, llm.Cohere, llm.Ollama, llm.Mistral)
 )
 
 // read holds what was encoded for a provider to the provider's own codec, where it reads requests.

@@ -151,7 +151,13 @@ func (a *answerReader) read() error {
 			} else {
 				a.Skip()
 			}
-		case topObject, topResults:
+		case topObject:
+			s, ok := a.String()
+			if !ok {
+				a.Skip()
+			}
+			a.answer = a.answer || string(a.Bytes(s)) != "error" // as Mistral and vLLM call one
+		case topResults:
 			a.answer = true
 			a.Skip()
 		case topType:

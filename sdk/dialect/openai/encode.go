@@ -411,7 +411,11 @@ func (e *encoder) part(at string, p *conversation.Part) {
 	case conversation.Media:
 		e.medium(at, p.Media)
 	default:
-		e.refuse(at)
+		if p.Native == nil || p.Native.Dialect != llm.OpenAI {
+			e.refuse(at)
+			return
+		}
+		e.Raw(p.Native.Raw)
 	}
 }
 

@@ -43,6 +43,9 @@ type Exchange struct {
 func (x *Exchange) Dialect() llm.Dialect {
 	switch x.Endpoint {
 	case "chat.completions", "openai-compat":
+		if x.Provider == "mistral" {
+			return llm.Mistral
+		}
 		return llm.OpenAI
 	case "responses":
 		return llm.Responses
