@@ -138,6 +138,9 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 		return plan, nil
 	}
 	t := offered(lease, op, d)
+	if t == nil && op == llm.OpRerank {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model has no reranking"}
+	}
 	if t == nil {
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
@@ -157,7 +160,7 @@ func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Te
 		return t
 	}
 	switch op {
-	case llm.OpChat:
+	case llm.OpChat, llm.OpRerank:
 		return offeredBy(lease, d, op)
 	case llm.OpEmbeddings, llm.OpBatchEmbeddings: // some dialects have the two in one
 		if t := offeredBy(lease, d, llm.OpBatchEmbeddings); t != nil {

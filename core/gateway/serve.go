@@ -13,6 +13,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/embedding"
+	"github.com/ginnel/ginnel/sdk/dialect/rerank"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -37,6 +38,7 @@ type serving struct {
 
 	embedding   *embedding.Request // what a provider of another dialect was asked for
 	embeddingOp llm.Op             // as which of its operations
+	reranking   *rerank.Request    // the same of texts to be put in order
 	untold      bool               // it did not say what it used
 
 	refusal *exchange.Reply // of what a filter made of the request

@@ -56,8 +56,8 @@ var errNoTranslation = &llm.Error{Code: llm.CodeInvalid, Message: "the provider 
 
 // translated returns what says the client's request, as the filters left it, in the plan's dialect.
 func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Request, error) {
-	if s.embeds() {
-		body, err := s.translatedEmbeddings(t, p)
+	if s.embeds() || s.x.Op == llm.OpRerank {
+		body, err := s.translatedTexts(t, p)
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +85,14 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 	r := &upstream.Request{Body: withMembers(body, p)}
 	r.Query, r.Header = provider.Head(q.Stream)
 	return s.carried(r), nil
+}
+
+// translatedTexts returns the body of what is no conversation.
+func (s *serving) translatedTexts(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
+	if s.embeds() {
+		return s.translatedEmbeddings(t, p)
+	}
+	return s.translatedRerank(t, p)
 }
 
 // carried adds the fields of the client's header that mean the same to every vendor.
@@ -158,8 +166,11 @@ func headerSafe(s string) string {
 
 // translateAnswer returns a whole answer in the client's dialect.
 func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
-	if s.embeds() {
+	switch {
+	case s.embeds():
 		return s.translateVectors(raw)
+	case s.x.Op == llm.OpRerank:
+		return s.translateRanking(raw)
 	}
 	client, provider, err := s.translators(s.answer.Dialect)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	sdktest.Provider(t, sdktest.ProviderCase{New: openai.New, Config: `{"organization":"o"}`})
+	sdktest.Provider(t, sdktest.ProviderCase{New: openai.New, Config: `{"organization":"o"}`, Part: true})
 }
 
 func lease(t *testing.T, config map[string]any) (*provider.Relay, error) {
@@ -139,6 +139,12 @@ func TestWhatPresetsDiffer(t *testing.T) {
 		}
 		if got := field(r); got != c.field || (r.Find(llm.OpChat, llm.Responses) != nil) != c.responses {
 			t.Errorf("%v: %q, %+v", c.config, got, r.Ops)
+		}
+	}
+	for preset, has := range map[string]bool{"openai": false, "vllm": true, "llamacpp": true, "jina": true} {
+		r, err := lease(t, map[string]any{"preset": preset})
+		if err != nil || (r.Find(llm.OpRerank, llm.OpenAI) != nil) != has {
+			t.Errorf("%s: reranking: %v", preset, err)
 		}
 	}
 	xai, err := lease(t, map[string]any{"preset": "xai"})

@@ -23,6 +23,7 @@ func All() []dialect.Codec {
 		gemini.Codec{},
 		anthropic.Codec{},
 		responses.Codec{},
+		cohere.Codec{},
 		openai.Codec{},
 	}
 }
@@ -32,7 +33,6 @@ func All() []dialect.Codec {
 func Upstreams() []dialect.Upstream {
 	return []dialect.Upstream{
 		bedrock.Codec{},
-		cohere.Codec{},
 		mistral.Codec{},
 		ollama.Codec{},
 	}

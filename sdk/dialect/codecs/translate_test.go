@@ -33,7 +33,7 @@ var (
 // read holds what was encoded for a provider to the provider's own codec, where it reads requests.
 func read(target llm.Dialect, body []byte) error {
 	var into dialect.Request
-	if c := Of(target); c != nil {
+	if c := Of(target); c != nil && Translator(target) != nil {
 		return c.Request(llm.OpChat, body, &into)
 	}
 	_, err := UpstreamTranslator(target).DecodeRequest(body)

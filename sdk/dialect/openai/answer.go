@@ -158,8 +158,11 @@ func (a *answerReader) read() error {
 			}
 			a.answer = a.answer || string(a.Bytes(s)) != "error" // as Mistral and vLLM call one
 		case topResults:
-			a.answer = true
-			a.Skip()
+			if a.answer = true; a.op == llm.OpRerank {
+				a.found()
+			} else {
+				a.Skip()
+			}
 		case topType:
 			if s, ok := a.String(); ok {
 				a.kind = string(a.Bytes(s))
