@@ -2,6 +2,9 @@ package dialect
 
 import "bytes"
 
+// jsonSpace is JSON's white space (RFC 8259, section 2).
+const jsonSpace = " \t\r\n"
+
 // LineFramer cuts a stream of JSON texts, one a line (newline-delimited JSON: application/x-ndjson), into its
 // lines, as Framer cuts server-sent events: the concatenation of what it yields, and of its tail, is what it was
 // fed. The raw bytes of a frame are the line with its line feed; the payload is the line without white space
@@ -59,8 +62,9 @@ func (f *LineFramer) Tail(frame *Frame) bool {
 func (f *LineFramer) fill(frame *Frame, end int) {
 	raw := f.buf[f.line:end:end]
 	*frame = Frame{Raw: raw}
-	if payload := bytes.TrimSpace(raw); len(payload) > 0 {
-		frame.at = bytes.Index(raw, payload[:1])
+	rest := bytes.TrimLeft(raw, jsonSpace)
+	if payload := bytes.TrimRight(rest, jsonSpace); len(payload) > 0 {
+		frame.at = len(raw) - len(rest)
 		frame.Payload = payload[:len(payload):len(payload)]
 	}
 	f.line, f.search = end, end

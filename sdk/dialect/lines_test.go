@@ -19,7 +19,7 @@ func lines(t testing.TB, max int, data []byte, n int) (payloads []string, raw []
 		if own.Payload != nil {
 			payloads = append(payloads, string(own.Payload))
 		}
-		if !bytes.Equal(own.Payload, bytes.TrimSpace(own.Raw)) {
+		if !bytes.Equal(own.Payload, bytes.Trim(own.Raw, jsonSpace)) {
 			t.Fatalf("payload %q of %q", own.Payload, own.Raw)
 		}
 	}
