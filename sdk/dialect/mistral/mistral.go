@@ -5,7 +5,8 @@
 // It is package openai with these differences. A request has `random_seed` for the seed, `max_tokens` for the limit and
 // `tool_choice: any`; it has no `stream_options`, no names, no end user and no log probabilities, and a member that the
 // API does not know is an error (422). A call's id is nine letters and digits. A document is a part `document_url`. An
-// assistant's message that stands last is marked as a `prefix`. An answer's content may be a list of parts, of which
+// assistant's message that stands last is marked as a `prefix`, and none is without words and calls; a user's message
+// does not follow a tool's. An answer's content may be a list of parts, of which
 // `thinking` holds a list of texts and `reference` no words; `model_length` is a reason to end. An error is
 // {"object": "error", "message": ...}, {"detail": "words"} or {"detail": [{"loc": [...], "msg": "words"}]}. Sources: the
 // vendor's OpenAPI description and recorded exchanges.

@@ -36,22 +36,32 @@ func TestEncodeRequest(t *testing.T) {
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"read"},{"type":"document_url","document_url":"data:application/pdf;base64,QQ==","document_name":"a.pdf"}]}]}`, ""},
 		{"the answer's beginning", conversation.Request{Turns: []conversation.Turn{user[0], {Role: conversation.Assistant, Name: "n", Parts: []conversation.Part{{Kind: conversation.Refusal, Text: "It"}}}}},
 			`{"model":"m","messages":[{"role":"user","content":"hello"},{"prefix":true,"role":"assistant","content":"It"}]}`, "messages[1].name"},
-		{"much thinking", conversation.Request{Turns: user, Reasoning: conversation.Reasoning{Effort: "high"}}, `{` + body + `,"reasoning_effort":"high"}`, ""},
-		{"some thinking", conversation.Request{Turns: user, Reasoning: conversation.Reasoning{Budget: 1024}}, `{` + body + `,"reasoning_effort":"high"}`, "reasoning_effort"},
-		{"no thinking", conversation.Request{Turns: user, Reasoning: conversation.Reasoning{Off: true}}, `{` + body + `,"reasoning_effort":"none"}`, ""},
+		{"the user behind a tool", conversation.Request{Turns: []conversation.Turn{user[0], {Role: conversation.Assistant, Parts: []conversation.Part{own}}, {Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: &conversation.Result{ID: "g6fVbXS8K", Parts: []conversation.Part{{Text: "r"}, {Kind: conversation.Media, Media: &conversation.Medium{Type: "image/png", Data: "QQ=="}}}}}, {Text: "and"}}}}},
+			`{"model":"m","messages":[{"role":"user","content":"hello"},{"role":"assistant","content":null,"tool_calls":[{"id":"g6fVbXS8K","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"g6fVbXS8K","content":[{"type":"text","text":"r"},{"type":"image_url","image_url":"data:image/png;base64,QQ=="}]},{"role":"assistant","content":"OK."},{"role":"user","content":"and"}]}`, "messages[2].content"},
+		{"nothing but thoughts", conversation.Request{Turns: []conversation.Turn{user[0], {Role: conversation.Assistant, Parts: []conversation.Part{{Kind: conversation.Thinking, Text: "hm"}}}}}, `{` + body + `}`, "messages[1]"},
+		{"thinking of one that cannot be told", conversation.Request{Turns: user, Reasoning: conversation.Reasoning{Effort: "high"}}, `{` + body + `}`, "reasoning_effort"},
+		{"much thinking", conversation.Request{Model: "mistral-small-latest", Turns: user, Reasoning: conversation.Reasoning{Effort: "high"}}, `{` + body + `,"reasoning_effort":"high"}`, ""},
+		{"some thinking", conversation.Request{Model: "mistral-small-latest", Turns: user, Reasoning: conversation.Reasoning{Budget: 1024}}, `{` + body + `,"reasoning_effort":"high"}`, "reasoning_effort"},
+		{"no thinking", conversation.Request{Model: "mistral-small-latest", Turns: user, Reasoning: conversation.Reasoning{Off: true}}, `{` + body + `,"reasoning_effort":"none"}`, ""},
 	} {
-		c.q.Model = "m"
+		if c.q.Model == "" {
+			c.q.Model = "m"
+		}
 		out, lost, err := Codec{}.EncodeRequest(&c.q, conversation.Limits{})
 		var names []string
 		for _, l := range lost {
 			names = append(names, l.Field)
 		}
-		if err != nil || string(out) != c.want || strings.Join(names, " ") != c.lost {
+		if out = []byte(strings.Replace(string(out), `"mistral-small-latest"`, `"m"`, 1)); err != nil || string(out) != c.want || strings.Join(names, " ") != c.lost {
 			t.Errorf("%s: %v %s %v\nwant %s", c.name, err, out, names, c.want)
 		}
 	}
 	if call.Call.ID != "toolu_01AbC" || result.Result.ID != "toolu_01AbC" || tool[0].Parameters != nil {
 		t.Error("the request itself was changed")
+	}
+	q, err := Codec{}.DecodeRequest([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"id":"g6fVbXS8K","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"g6fVbXS8K","content":"r"},{"role":"assistant","content":"OK."},{"role":"user","content":"and"}]}`))
+	if err != nil || len(q.Turns) != 2 || len(q.Turns[1].Parts) != 2 {
+		t.Errorf("what stands between is taken away again: %+v %v", q, err)
 	}
 	for field, q := range map[string]conversation.Request{
 		"logprobs":               {Turns: user, Logprobs: true},

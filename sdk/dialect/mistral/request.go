@@ -1,8 +1,6 @@
 package mistral
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +27,7 @@ func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
 		return nil, err
 	}
 	q.IncludeUsage = true
+	unbridge(q)
 	q.Other = slices.DeleteFunc(q.Other, func(f conversation.Field) bool {
 		if f.Name != seed {
 			return false
@@ -63,7 +62,7 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	if err != nil {
 		return nil, nil, err
 	}
-	if n := len(e.q.Turns); n > 0 && e.q.Turns[n-1].Role == conversation.Assistant && !slices.ContainsFunc(e.q.Turns[n-1].Parts, isCall) {
+	if e.begun() {
 		body = prefix(body)
 	}
 	if len(e.members.Buf) > 0 {
@@ -72,8 +71,6 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	}
 	return body, append(e.lost, lost...), nil
 }
-
-func isCall(p conversation.Part) bool { return p.Kind == conversation.ToolCall }
 
 func (e *encoder) refuse(field string) {
 	if e.err == nil {
@@ -106,6 +103,12 @@ func (e *encoder) limits() {
 	}
 }
 
+// adjusts reports whether a model can be told whether to think, by its name. Others always think or never do, and refuse
+// to be told.
+func adjusts(model string) bool {
+	return strings.Contains(model, "mistral-small") || strings.Contains(model, "mistral-medium")
+}
+
 // wishes takes away what the dialect has no place for. Of reasoning it knows whether, and not how much.
 func (e *encoder) wishes() {
 	q := &e.q
@@ -118,9 +121,12 @@ func (e *encoder) wishes() {
 	}
 	r := &q.Reasoning
 	switch effort := r.Effort; {
+	case effort == "" && r.Budget == 0 && !r.Off:
+	case !adjusts(q.Model):
+		e.lost.Drop("reasoning_effort", "this model cannot be told whether to think")
+		*r = conversation.Reasoning{}
 	case r.Off || effort == "none":
 		*r = conversation.Reasoning{Off: true}
-	case effort == "" && r.Budget == 0:
 	default:
 		if effort != "high" && r.Budget >= 0 {
 			e.lost.Drop("reasoning_effort", "Mistral's models can be told to think, and not how much")
@@ -159,116 +165,4 @@ func (e *encoder) others() {
 		}
 		return known
 	})
-}
-
-// turns changes what the parts of the conversation are called.
-func (e *encoder) turns() {
-	q := &e.q
-	q.Turns = slices.Clone(q.Turns)
-	for i := range q.Turns {
-		t := &q.Turns[i]
-		at := "messages[" + strconv.Itoa(i) + "]"
-		if t.Name != "" {
-			e.lost.Drop(at+".name", "Mistral's dialect has no names of participants")
-			t.Name = ""
-		}
-		t.Parts = slices.Clone(t.Parts)
-		for j := range t.Parts {
-			e.part(at+".content["+strconv.Itoa(j)+"]", &t.Parts[j])
-		}
-	}
-}
-
-func (e *encoder) part(at string, p *conversation.Part) {
-	switch p.Kind {
-	case conversation.Refusal:
-		p.Kind = conversation.Text
-	case conversation.ToolCall:
-		call := *p.Call
-		if call.Custom {
-			e.refuse(at)
-		}
-		call.ID = callID(call.ID)
-		p.Call = &call
-	case conversation.ToolResult:
-		r := *p.Result
-		r.ID = callID(r.ID)
-		r.Parts = slices.Clone(r.Parts)
-		for i := range r.Parts {
-			e.part(at, &r.Parts[i])
-		}
-		p.Result = &r
-	case conversation.Media:
-		e.medium(at, p)
-	}
-}
-
-// medium makes a document the part that it is here: an address, which may be the data itself.
-func (e *encoder) medium(at string, p *conversation.Part) {
-	m := p.Media
-	kind, _, _ := strings.Cut(m.Type, "/")
-	switch {
-	case m.Text || kind == "image" || kind == "audio":
-		return
-	case kind == "video" || m.FileID != "":
-		e.refuse(at)
-		return
-	}
-	url := m.URL
-	if m.Data != "" {
-		url = "data:" + m.Type + ";base64," + m.Data
-	}
-	var w dialect.Writer
-	w.Object()
-	w.Text("type", "document_url")
-	w.Text("document_url", url)
-	w.Text("document_name", m.Name)
-	w.EndObject()
-	*p = conversation.Part{Kind: conversation.Native, Cache: p.Cache, Native: &conversation.Foreign{Dialect: llm.OpenAI, Type: "document_url", Raw: w.Buf}}
-}
-
-// idLength is that of a call's id, idChars what it is written in.
-const (
-	idLength = 9
-	idChars  = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
-
-// callID returns an id as the API takes it, the same for the same id: those of other vendors are longer and have
-// other characters.
-func callID(id string) string {
-	if len(id) == idLength && strings.Trim(id, idChars) == "" {
-		return id
-	}
-	sum := sha256.Sum256([]byte(id))
-	n := binary.BigEndian.Uint64(sum[:])
-	out := make([]byte, idLength)
-	for i := range out {
-		out[i] = idChars[n%uint64(len(idChars))]
-		n /= uint64(len(idChars))
-	}
-	return string(out)
-}
-
-// prefix marks the last message of a body as the beginning of the answer: the API refuses an assistant's otherwise.
-func prefix(body []byte) []byte {
-	r := dialect.NewReader(body)
-	last := -1
-	for o := r.Object(nil); ; {
-		_, ok := r.Next(&o)
-		if !ok {
-			break
-		}
-		if string(r.Bytes(o.Key)) != "messages" {
-			r.Skip()
-			continue
-		}
-		r.Array()
-		for n := 0; r.Item(&n); {
-			last = r.Skip().Start
-		}
-	}
-	if last < 0 {
-		return body
-	}
-	return slices.Insert(body, last+1, []byte(`"prefix":true,`)...)
 }

@@ -283,10 +283,10 @@ func (e *encoder) plain(at, role, name string, parts []conversation.Part) {
 func (e *encoder) result(at string, p *conversation.Part) (media []conversation.Part) {
 	var texts []conversation.Part
 	for _, part := range p.Result.Parts {
-		if part.Kind == conversation.Text {
-			texts = append(texts, part)
-		} else {
+		if part.Kind == conversation.Media {
 			media = append(media, part)
+		} else {
+			texts = append(texts, part)
 		}
 	}
 	e.Object()
