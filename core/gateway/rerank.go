@@ -2,11 +2,9 @@ package gateway
 
 import (
 	"cmp"
-	"errors"
 
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect/rerank"
-	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // translatedRerank returns the body that asks for the client's texts in order in the plan's dialect.
@@ -39,11 +37,7 @@ func (s *serving) translateRanking(raw []byte) ([]byte, error) {
 		err = a.Settle(s.reranking)
 	}
 	if err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) && e.Code != llm.CodeInvalid {
-			return nil, err
-		}
-		return nil, rerank.Unreadable()
+		return nil, upstreams(err)
 	}
 	a.ID, a.Model = cmp.Or(a.ID, s.x.ID), cmp.Or(a.Model, s.x.Model)
 	s.untold = a.Usage == nil

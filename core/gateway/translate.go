@@ -164,6 +164,16 @@ func headerSafe(s string) string {
 	}, s[:min(len(s), 100)])
 }
 
+// upstreams returns the error of an answer that could not be decoded: what the upstream says about itself, or that it
+// could not be read.
+func upstreams(err error) error {
+	var e *llm.Error
+	if errors.As(err, &e) && e.Code != llm.CodeInvalid {
+		return err
+	}
+	return conversation.Unreadable()
+}
+
 // translateAnswer returns a whole answer in the client's dialect.
 func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 	switch {
@@ -178,11 +188,7 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 	}
 	a, err := provider.DecodeAnswer(raw)
 	if err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) && e.Code != llm.CodeInvalid {
-			return nil, err // what the upstream says about itself
-		}
-		return nil, &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
+		return nil, upstreams(err)
 	}
 	for i := range a.Choices {
 		c := &a.Choices[i]

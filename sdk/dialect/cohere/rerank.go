@@ -5,7 +5,6 @@ import (
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
-	"github.com/ginnel/ginnel/sdk/dialect/embedding"
 	"github.com/ginnel/ginnel/sdk/dialect/rerank"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -28,7 +27,7 @@ func (Codec) EncodeRerank(q *rerank.Request) ([]byte, []conversation.Loss, error
 
 // DecodeRanking reads an answer: {id, results, meta: {billed_units, tokens}}.
 func (c Codec) DecodeRanking(body []byte) (*rerank.Answer, error) {
-	found, err := embedding.Read(c, llm.OpRerank, body)
+	found, err := conversation.ReadAnswer(c, llm.OpRerank, body)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +40,7 @@ func (c Codec) DecodeRanking(body []byte) (*rerank.Answer, error) {
 		} `json:"meta"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, rerank.Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	a := &rerank.Answer{ID: e.ID, Usage: found.Usage, Units: conversation.Number(e.Meta.Billed.Units)}
 	a.Results, err = rerank.Results(body)

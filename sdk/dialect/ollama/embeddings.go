@@ -24,7 +24,7 @@ func (Codec) EncodeEmbeddings(_ llm.Op, q *embedding.Request) ([]byte, []convers
 
 // DecodeVectors reads an answer: {model, embeddings: [[numbers]], prompt_eval_count}.
 func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
-	found, err := embedding.Read(c, op, body)
+	found, err := conversation.ReadAnswer(c, op, body)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) 
 		Embeddings []json.RawMessage `json:"embeddings"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil || len(e.Embeddings) == 0 {
-		return nil, embedding.Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	a := &embedding.Answer{Model: e.Model, Usage: found.Usage}
 	for _, v := range e.Embeddings {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
-	"github.com/ginnel/ginnel/sdk/dialect/embedding"
 	"github.com/ginnel/ginnel/sdk/dialect/rerank"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -30,7 +29,7 @@ func (Codec) EncodeRerank(q *rerank.Request) ([]byte, []conversation.Loss, error
 
 // DecodeRanking reads an answer.
 func (c Codec) DecodeRanking(body []byte) (*rerank.Answer, error) {
-	found, err := embedding.Read(c, llm.OpRerank, body)
+	found, err := conversation.ReadAnswer(c, llm.OpRerank, body)
 	if err != nil {
 		return nil, err
 	}

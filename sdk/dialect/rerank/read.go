@@ -170,7 +170,7 @@ func Results(body []byte) ([]Result, error) {
 		})
 	})
 	if r.End() != nil {
-		return nil, Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	return all, nil
 }

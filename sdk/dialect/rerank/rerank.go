@@ -72,11 +72,6 @@ func (r *Request) Lost() (lost []conversation.Loss) {
 	return lost
 }
 
-// Unreadable is the error of an answer that is none.
-func Unreadable() error {
-	return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
-}
-
 // Settle holds an answer to its request: each result is one of its texts, and none stands twice. It puts the best
 // first, as some servers do not, and leaves out what is more than was asked for.
 func (a *Answer) Settle(r *Request) error {
@@ -85,7 +80,7 @@ func (a *Answer) Settle(r *Request) error {
 	for _, one := range a.Results {
 		score, err := strconv.ParseFloat(string(one.Score), 64)
 		if err != nil || one.Index < 0 || one.Index >= len(seen) || seen[one.Index] {
-			return Unreadable()
+			return conversation.Unreadable()
 		}
 		seen[one.Index], scores[one.Index] = true, score
 	}
@@ -94,7 +89,7 @@ func (a *Answer) Settle(r *Request) error {
 		wanted = int(r.TopN)
 	}
 	if len(a.Results) < min(wanted, 1) {
-		return Unreadable()
+		return conversation.Unreadable()
 	}
 	slices.SortStableFunc(a.Results, func(x, y Result) int { return cmp.Compare(scores[y.Index], scores[x.Index]) })
 	a.Results = a.Results[:min(len(a.Results), wanted)]
