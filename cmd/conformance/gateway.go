@@ -45,7 +45,7 @@ func newUpstream(all []*recorded.Exchange) *httptest.Server {
 		}
 		i, _ := strconv.Atoi(m[1])
 		x := all[i]
-		kind := map[string]string{"sse": "text/event-stream", "json": "application/json", "eventstream": "application/vnd.amazon.eventstream"}[x.Response.Kind]
+		kind := map[string]string{"sse": "text/event-stream", "json": "application/json", "eventstream": "application/vnd.amazon.eventstream", "ndjson": "application/x-ndjson"}[x.Response.Kind]
 		if kind != "" {
 			w.Header().Set("Content-Type", kind)
 		}

@@ -298,7 +298,7 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 	if !ok {
 		return false, nil
 	}
-	f := newFramer(framing)
+	f := dialect.NewCutter(framing)
 	f.Feed(a.First)
 	var frame dialect.Frame
 	ok, err := f.Next(&frame)

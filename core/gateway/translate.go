@@ -220,7 +220,7 @@ type translation struct {
 	s       *serving
 	from    source
 	codec   dialect.Upstream // the upstream's
-	framer  framer
+	framer  dialect.Cutter
 	frame   dialect.Frame
 	event   dialect.Event
 	decoder conversation.StreamDecoder
@@ -241,7 +241,7 @@ func (s *serving) translation(framing dialect.Framing) source {
 		return failing{err}
 	}
 	return &translation{
-		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), framer: newFramer(framing), decoder: provider.Decoder(),
+		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), framer: dialect.NewCutter(framing), decoder: provider.Decoder(),
 		encoder: client.Encoder(conversation.StreamOptions{IncludeUsage: s.request.IncludeUsage, Framing: s.endpoint.Framing}),
 	}
 }

@@ -194,17 +194,14 @@ func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
 
 // payloads calls yield with each event's payload of a stream in any framing.
 func payloads(raw []byte, yield func([]byte) error) error {
-	var f interface {
-		Feed([]byte)
-		Next(*dialect.Frame) (bool, error)
-		Tail(*dialect.Frame) bool
-	} = &dialect.Framer{}
-	if strings.HasPrefix(string(raw), "[") {
-		f = &dialect.ArrayFramer{}
+	framing := dialect.ServerSent
+	switch {
+	case strings.HasPrefix(string(raw), "["):
+		framing = dialect.JSONArray
+	case strings.HasPrefix(string(raw), "{"):
+		framing = dialect.JSONLines
 	}
-	if strings.HasPrefix(string(raw), "{") {
-		f = &dialect.LineFramer{}
-	}
+	f := dialect.NewCutter(framing)
 	f.Feed(raw)
 	var frame dialect.Frame
 	for {
