@@ -45,7 +45,7 @@ func newUpstream(all []*recorded.Exchange) *httptest.Server {
 		}
 		i, _ := strconv.Atoi(m[1])
 		x := all[i]
-		kind := map[string]string{"sse": "text/event-stream", "json": "application/json", "eventstream": "application/vnd.amazon.eventstream"}[x.Response.Kind]
+		kind := map[string]string{"sse": "text/event-stream", "json": "application/json", "eventstream": "application/vnd.amazon.eventstream", "ndjson": "application/x-ndjson"}[x.Response.Kind]
 		if kind != "" {
 			w.Header().Set("Content-Type", kind)
 		}
@@ -81,7 +81,7 @@ type process struct {
 
 // providers are the provider blocks, by the dialect that their recordings are in.
 var providers = map[llm.Dialect]string{
-	llm.OpenAI: "chat", llm.Responses: "responses", llm.Anthropic: "anthropic", llm.Gemini: "gemini", llm.Bedrock: "bedrock", llm.Cohere: "cohere",
+	llm.OpenAI: "chat", llm.Responses: "responses", llm.Anthropic: "anthropic", llm.Gemini: "gemini", llm.Bedrock: "bedrock", llm.Cohere: "cohere", llm.Ollama: "ollama", llm.Mistral: "mistral",
 }
 
 // further are the models that recorded requests name besides their own: as an advisor, as a fallback.
@@ -93,7 +93,7 @@ func configuration(addr, upstream string, all []*recorded.Exchange) string {
 	for _, p := range []struct{ label, plugin, config string }{
 		{"chat", "openai", `dialects = ["openai"]`}, {"responses", "openai", `dialects = ["responses"]`},
 		{"anthropic", "anthropic", ""}, {"gemini", "gemini", ""},
-		{"cohere", "cohere", ""},
+		{"cohere", "cohere", ""}, {"ollama", "ollama", ""}, {"mistral", "mistral", ""},
 		{"bedrock", "bedrock", "region = \"us-east-1\"\n    api_key = \"none\""},
 	} {
 		fmt.Fprintf(&s, "provider %q {\n  plugin = %q\n  base_url = %q\n  config {\n    %s\n  }\n}\n", p.label, p.plugin, upstream, p.config)

@@ -35,7 +35,7 @@ func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client 
 	if err != nil {
 		return outcome{skipped: "the recorded request: " + err.Error()}
 	}
-	streamed := x.Response.Kind == "sse" || x.Response.Kind == "eventstream" || strings.HasPrefix(string(x.Answer()), "[")
+	streamed := x.Response.Kind == "sse" || x.Response.Kind == "eventstream" || x.Response.Kind == "ndjson" || strings.HasPrefix(string(x.Answer()), "[")
 	want, failure, err := recordedAnswer(x, streamed)
 	if err != nil {
 		return outcome{skipped: "the recorded answer: " + err.Error()}
@@ -142,23 +142,24 @@ func clientAnswer(d llm.Dialect, streamed bool, text []byte) (*conversation.Answ
 	return &c.Answer, c.Whole()
 }
 
-// events calls yield with the payload of each event of a stream, in either framing.
+// events calls yield with the payload of each event of a stream, in any framing.
 func events(stream []byte, yield func([]byte) error) error {
 	var frame dialect.Frame
-	sse, array := dialect.Framer{}, dialect.ArrayFramer{}
-	next, tail := sse.Next, sse.Tail
-	if bytes.HasPrefix(stream, []byte("[")) {
-		array.Feed(stream)
-		next, tail = array.Next, array.Tail
-	} else {
-		sse.Feed(stream)
+	framing := dialect.ServerSent
+	switch {
+	case bytes.HasPrefix(stream, []byte("[")):
+		framing = dialect.JSONArray
+	case bytes.HasPrefix(stream, []byte("{")):
+		framing = dialect.JSONLines
 	}
+	cut := dialect.NewCutter(framing)
+	cut.Feed(stream)
 	for {
-		ok, err := next(&frame)
+		ok, err := cut.Next(&frame)
 		if err != nil {
 			return err
 		}
-		if !ok && !tail(&frame) {
+		if !ok && !cut.Tail(&frame) {
 			return nil
 		}
 		if frame.Payload != nil {

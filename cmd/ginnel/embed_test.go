@@ -11,7 +11,7 @@ import (
 	"github.com/ginnel/ginnel/core/gateway"
 )
 
-// TestEmbeddingsAcross: clients of OpenAI's and Gemini's embeddings, and providers of those and Cohere's.
+// TestEmbeddingsAcross: clients of OpenAI's and Gemini's embeddings, and providers of those, Cohere's and Ollama's.
 func TestEmbeddingsAcross(t *testing.T) {
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -30,6 +30,8 @@ func TestEmbeddingsAcross(t *testing.T) {
 			io.WriteString(w, `{"embeddings":[{"values":[0.5,1]},{"values":[-1.25,2]}]}`)
 		case r.URL.Path == "/v1/embeddings" && strings.Contains(text, `"input":["a","b"]`):
 			io.WriteString(w, `{"object":"list","model":"up","data":[{"object":"embedding","index":1,"embedding":[-1.25,2]},{"object":"embedding","index":0,"embedding":[0.5,1]}],"usage":{"prompt_tokens":7,"total_tokens":7}}`)
+		case r.URL.Path == "/api/embed" && strings.Contains(text, `"input":["a","b"]`):
+			io.WriteString(w, `{"model":"up","embeddings":[[0.5,1],[-1.25,2]],"prompt_eval_count":7}`)
 		default:
 			w.WriteHeader(400)
 			fmt.Fprintf(w, `{"error":{"message":"unexpected %s"}}`, r.URL.Path)
@@ -37,10 +39,10 @@ func TestEmbeddingsAcross(t *testing.T) {
 	}))
 	defer up.Close()
 	models := ""
-	for _, p := range []struct{ name, base string }{{"openai", "/v1"}, {"gemini", "/v1beta"}, {"cohere", "/v2"}} {
+	for _, p := range []struct{ name, base string }{{"openai", "/v1"}, {"gemini", "/v1beta"}, {"cohere", "/v2"}, {"ollama", "/api"}} {
 		models += fmt.Sprintf("provider %q {\n  plugin = %q\n  base_url = %q\n}\nmodel %q {\n  retry = { attempts = 1 }\n%s}\n", "p-"+p.name, p.name, up.URL+p.base, p.name, target("up", "p-"+p.name, "up"))
 	}
-	gw := start(t, strings.Replace(routed(up.URL, "none", "model.openai, model.gemini, model.cohere", models), `"/v1/*"`, `"/*"`, 1))
+	gw := start(t, strings.Replace(routed(up.URL, "none", "model.openai, model.gemini, model.cohere, model.ollama", models), `"/v1/*"`, `"/*"`, 1))
 	post := func(path, body string) (*http.Response, string) {
 		t.Helper()
 		req, err := http.NewRequest("POST", gw.url+path, strings.NewReader(body))
@@ -50,7 +52,7 @@ func TestEmbeddingsAcross(t *testing.T) {
 		req.Header.Set("Content-Type", "application/json")
 		return gw.do(req)
 	}
-	for _, model := range []string{"cohere", "gemini", "openai"} {
+	for _, model := range []string{"cohere", "gemini", "ollama", "openai"} {
 		resp, body := post("/v1/embeddings", fmt.Sprintf(`{"model":%q,"input":["a","b"],"user":"u"}`, model))
 		dropped := map[string]string{"openai": ""}
 		if _, same := dropped[model]; !same {

@@ -10,6 +10,8 @@ import (
 	"github.com/ginnel/ginnel/plugins/echo"
 	"github.com/ginnel/ginnel/plugins/gemini"
 	"github.com/ginnel/ginnel/plugins/jsonl"
+	"github.com/ginnel/ginnel/plugins/mistral"
+	"github.com/ginnel/ginnel/plugins/ollama"
 	"github.com/ginnel/ginnel/plugins/openai"
 	"github.com/ginnel/ginnel/plugins/vertex"
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -25,6 +27,8 @@ func builtinProviders() map[string]func() provider.Provider {
 		"cohere":    cohere.New,
 		"echo":      echo.New,
 		"gemini":    gemini.New,
+		"mistral":   mistral.New,
+		"ollama":    ollama.New,
 		"openai":    openai.New,
 		"vertex":    vertex.New,
 	}

@@ -14,7 +14,7 @@ import (
 // preset reads it.
 func TestPresetSaysWhatTheLimitIsCalled(t *testing.T) {
 	up := mockllm.Start(t, mockllm.Options{Record: true})
-	for preset, want := range map[string]string{"openai": `"max_completion_tokens":7`, "mistral": `"max_tokens":7`} {
+	for preset, want := range map[string]string{"openai": `"max_completion_tokens":7`, "together": `"max_tokens":7`} {
 		hcl := strings.Replace(openAI.relay(up.URL, emptyPipeline, "mock"), "config { api_key = secret.up }", `config {
     preset   = "`+preset+`"
     dialects = ["openai"]

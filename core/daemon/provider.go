@@ -138,11 +138,14 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 		return plan, nil
 	}
 	t := offered(lease, op, d)
+	if t == nil && op == llm.OpRerank {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model has no reranking"}
+	}
 	if t == nil {
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
 	plan := &upstream.Plan{
-		Origin: v.origin, Dialect: t.Dialect, Op: t.Op, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		Origin: v.origin, Dialect: t.Dialect, Op: t.Op, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Members: t.Members, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
 		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
 		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),
 	}
@@ -157,7 +160,7 @@ func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Te
 		return t
 	}
 	switch op {
-	case llm.OpChat:
+	case llm.OpChat, llm.OpRerank:
 		return offeredBy(lease, d, op)
 	case llm.OpEmbeddings, llm.OpBatchEmbeddings: // some dialects have the two in one
 		if t := offeredBy(lease, d, llm.OpBatchEmbeddings); t != nil {
@@ -170,7 +173,7 @@ func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Te
 
 // offeredBy returns how an operation is reached in the first dialect but d.
 func offeredBy(lease *sdkprovider.Relay, d llm.Dialect, op llm.Op) *sdkprovider.Template {
-	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere} {
+	for _, other := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Bedrock, llm.Cohere, llm.Mistral, llm.Ollama} {
 		if t := lease.Find(op, other); t != nil && other != d {
 			return t
 		}

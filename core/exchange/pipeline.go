@@ -62,8 +62,8 @@ type stage struct {
 	queue   []*Event
 	bytes   int
 	windows []*Window
-	nested  bool   // the filter is nested
-	framer  framer // of what the filter wrote, from the first event on that it replaced
+	nested  bool           // the filter is nested
+	framer  dialect.Cutter // of what the filter wrote, from the first event on that it replaced
 }
 
 // Flow begins an exchange's way.

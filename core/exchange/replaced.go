@@ -23,16 +23,9 @@ func (f *Flow) reread(p Phase) error {
 	return nil
 }
 
-// framer cuts bytes into events.
-type framer interface {
-	Feed(chunk []byte)
-	Next(*dialect.Frame) (bool, error)
-	Tail(*dialect.Frame) bool
-}
-
 // newFramer returns a framer for what follows, of which raw comes first: an array that other events
 // have begun begins anew.
-func newFramer(framing dialect.Framing, raw []byte) (framer, []byte) {
+func newFramer(framing dialect.Framing, raw []byte) (dialect.Cutter, []byte) {
 	if framing != dialect.JSONArray {
 		return new(dialect.Framer), raw
 	}

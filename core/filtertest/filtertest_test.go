@@ -12,6 +12,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect/codecs"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 )
 
 const golden = "testdata/guest.transcript"
@@ -135,10 +136,11 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestEveryDialectSpeaks: a dialect that the gateway knows has its answers written from words.
+// TestEveryDialectSpeaks: a dialect that clients chat in has its answers written from words.
 func TestEveryDialectSpeaks(t *testing.T) {
 	for _, c := range codecs.All() {
-		if _, ok := speakers[c.Name()]; !ok {
+		_, chats := c.(conversation.Codec)
+		if _, ok := speakers[c.Name()]; chats && !ok {
 			t.Errorf("%s does not", c.Name())
 		}
 	}

@@ -275,25 +275,18 @@ func (r *Runner) words(x *exchange.Exchange, s *scene, got *reply) string {
 		w.failed = found.Error
 		return w.show(got.status)
 	}
-	var cut framer = new(dialect.Framer)
+	framing := dialect.ServerSent
 	if array {
-		cut = new(dialect.ArrayFramer)
+		framing = dialect.JSONArray
 	}
-	if err := events(cut, s.codec, x.Op, got.body, &w); err != nil {
+	if err := events(dialect.NewCutter(framing), s.codec, x.Op, got.body, &w); err != nil {
 		return fmt.Sprintf("unreadable: %v", err)
 	}
 	return w.show(got.status)
 }
 
-// framer cuts a stream into events.
-type framer interface {
-	Feed([]byte)
-	Next(*dialect.Frame) (bool, error)
-	Tail(*dialect.Frame) bool
-}
-
 // events reads a stream's words. What repeats a text as a whole must say what its deltas said.
-func events(cut framer, codec dialect.Codec, op llm.Op, body []byte, w *words) error {
+func events(cut dialect.Cutter, codec dialect.Codec, op llm.Op, body []byte, w *words) error {
 	var frame dialect.Frame
 	cut.Feed(body)
 	read := func() error {

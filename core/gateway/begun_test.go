@@ -34,8 +34,13 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		"an array":                {llm.Gemini, "application/json", `[{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}`, false, false},
 		"half an array":           {llm.Gemini, "application/json", `[{"candidates":`, true, false},
 		"an array of an error":    {llm.Gemini, "application/json", `[{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}`, false, true},
+		"a line":                  {llm.Ollama, "application/x-ndjson", `{"message":{"content":"x"},"done":false}` + "\n", false, false},
+		"half a line":             {llm.Ollama, "application/x-ndjson", `{"message":{"content":"x"},"done"`, true, false},
+		"a line with an error":    {llm.Ollama, "application/x-ndjson; charset=utf-8", `{"error":"m"}` + "\n", false, true},
+		"no JSON on a line":       {llm.Ollama, "application/x-ndjson", "<html>\n", false, true},
+		"lines for its own kind":  {llm.OpenAI, "application/x-ndjson", failed, false, false},
 	} {
-		g := New(Needs{Codecs: codecs.All()})
+		g := New(Needs{Codecs: codecs.All(), Upstreams: codecs.Upstreams()})
 		s := &serving{Gateway: g, x: exchange.New(t.Context())}
 		s.x.Op, s.x.Dialect, s.x.Stream = llm.OpChat, llm.OpenAI, true
 		if c.dialect == llm.Gemini {

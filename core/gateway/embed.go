@@ -1,9 +1,8 @@
 package gateway
 
 import (
-	"errors"
-
 	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/embedding"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -43,11 +42,7 @@ func (s *serving) translateVectors(raw []byte) ([]byte, error) {
 	}
 	a, err := provider.DecodeVectors(s.embeddingOp, raw)
 	if err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) && e.Code != llm.CodeInvalid {
-			return nil, err
-		}
-		return nil, embedding.Unreadable()
+		return nil, upstreams(err)
 	}
 	if len(a.Vectors) != len(s.embedding.Inputs) {
 		return nil, &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer does not have a vector for each text"}
@@ -57,7 +52,7 @@ func (s *serving) translateVectors(raw []byte) ([]byte, error) {
 	}
 	s.untold = a.Usage == nil
 	if raw, err = client.EncodeVectors(s.x.Op, s.embedding, a); err != nil {
-		return nil, embedding.Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	return raw, nil
 }

@@ -280,7 +280,8 @@ var hidden = map[string]bool{
 	"openai-project": true, "x-goog-user-project": true,
 }
 
-func isEventStream(h llm.Header) bool {
+// isOf reports whether an answer's body is of a media type.
+func isOf(h llm.Header, media string) bool {
 	kind, _, _ := strings.Cut(h.Get("content-type"), ";")
-	return llm.EqualFold(strings.TrimSpace(kind), "text/event-stream")
+	return llm.EqualFold(strings.TrimSpace(kind), media)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/embedding"
+	"github.com/ginnel/ginnel/sdk/dialect/rerank"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -38,6 +39,7 @@ type serving struct {
 
 	embedding   *embedding.Request // what a provider of another dialect was asked for
 	embeddingOp llm.Op             // as which of its operations
+	reranking   *rerank.Request    // the same of texts to be put in order
 	untold      bool               // it did not say what it used
 
 	refusal *exchange.Reply // of what a filter made of the request
@@ -273,28 +275,34 @@ func (s *serving) call() *exchange.Reply {
 	} else if v.Action == exchange.Respond {
 		return s.refuse(v.Reply)
 	}
-	if s.streams(answer) {
-		return s.stream()
+	if framing, ok := s.streams(answer); ok {
+		return s.stream(framing)
 	}
 	return s.unary()
 }
 
-// streams reports whether an answer is a stream.
-func (s *serving) streams(a *upstream.Answer) bool {
-	return isEventStream(a.Header) || s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect
+// streams reports whether an answer is a stream, and how it is cut into events. Lines are one where they are
+// translated only: no client's dialect has them.
+func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
+	same := a.Dialect == "" || a.Dialect == s.x.Dialect
+	switch {
+	case isOf(a.Header, "text/event-stream"):
+		return dialect.ServerSent, true
+	case !same && isOf(a.Header, "application/x-ndjson"):
+		return dialect.JSONLines, true
+	}
+	return dialect.JSONArray, s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect
 }
 
 // begun looks at the first event of a stream, before anything of it goes to the client: where the upstream
 // says in it that it failed, another may take the call. A comment or a ping is an event too: a client
 // that waits is to hear of them.
 func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
-	if !s.streams(a) {
+	framing, ok := s.streams(a)
+	if !ok {
 		return false, nil
 	}
-	var f framer = new(dialect.Framer)
-	if !isEventStream(a.Header) {
-		f = new(dialect.ArrayFramer)
-	}
+	f := dialect.NewCutter(framing)
 	f.Feed(a.First)
 	var frame dialect.Frame
 	ok, err := f.Next(&frame)

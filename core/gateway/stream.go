@@ -17,7 +17,7 @@ import (
 type stream struct {
 	s      *serving
 	source source
-	framer framer
+	framer dialect.Cutter
 	frame  dialect.Frame
 	array  bool // the events are items of a JSON array
 	begun  bool // of which one was sent
@@ -63,23 +63,14 @@ func (u upstreamBytes) Linger(dst []byte) ([]byte, error) {
 	return u.Body.Linger(dst)
 }
 
-// framer cuts an upstream's bytes into events.
-type framer interface {
-	Feed(chunk []byte)
-	Next(*dialect.Frame) (bool, error)
-	Tail(*dialect.Frame) bool
-}
-
-// stream returns a reply whose events are read as the client takes them.
-func (s *serving) stream() *exchange.Reply {
+// stream returns a reply whose events are read as the client takes them; framing is the upstream's.
+func (s *serving) stream(framing dialect.Framing) *exchange.Reply {
 	st := &stream{s: s, array: s.endpoint.Framing == dialect.JSONArray}
 	st.source = upstreamBytes{s.answer}
 	if s.foreign() {
-		st.source = s.translation()
+		st.source = s.translation(framing)
 	}
-	if st.framer = new(dialect.Framer); st.array {
-		st.framer = new(dialect.ArrayFramer)
-	}
+	st.framer = dialect.NewCutter(s.endpoint.Framing)
 	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
 	s.status = s.answer.Status
 	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}

@@ -56,12 +56,12 @@ var errNoTranslation = &llm.Error{Code: llm.CodeInvalid, Message: "the provider 
 
 // translated returns what says the client's request, as the filters left it, in the plan's dialect.
 func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Request, error) {
-	if s.embeds() {
-		body, err := s.translatedEmbeddings(t, p)
+	if s.embeds() || s.x.Op == llm.OpRerank {
+		body, err := s.translatedTexts(t, p)
 		if err != nil {
 			return nil, err
 		}
-		return s.carried(&upstream.Request{Header: llm.Header{{Name: "Content-Type", Value: contentJSON}}, Body: body}), nil
+		return s.carried(&upstream.Request{Header: llm.Header{{Name: "Content-Type", Value: contentJSON}}, Body: withMembers(body, p)}), nil
 	}
 	client, provider, err := s.translators(p.Dialect)
 	if err != nil {
@@ -82,9 +82,17 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 			return nil, err
 		}
 	}
-	r := &upstream.Request{Body: body}
+	r := &upstream.Request{Body: withMembers(body, p)}
 	r.Query, r.Header = provider.Head(q.Stream)
 	return s.carried(r), nil
+}
+
+// translatedTexts returns the body of what is no conversation.
+func (s *serving) translatedTexts(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
+	if s.embeds() {
+		return s.translatedEmbeddings(t, p)
+	}
+	return s.translatedRerank(t, p)
 }
 
 // carried adds the fields of the client's header that mean the same to every vendor.
@@ -109,6 +117,15 @@ func (s *serving) insteadOfModel(body []byte, p *upstream.Plan) ([]byte, error) 
 	return slices.Replace(body, span.Start, span.End, member...), nil
 }
 
+// withMembers returns a body that was translated with the members that the plan adds to it.
+func withMembers(body []byte, p *upstream.Plan) []byte {
+	if p.Members == "" {
+		return body
+	}
+	span, members := dialect.FirstMember(body, []byte(p.Members))
+	return slices.Replace(body, span.Start, span.End, members...)
+}
+
 // vendors reports whether a header field says something in one vendor's words.
 func vendors(name string) bool {
 	lower := strings.ToLower(name)
@@ -123,7 +140,7 @@ func vendors(name string) bool {
 // translatedHeader returns the header of an answer that is translated.
 func (s *serving) translatedHeader(a *upstream.Answer) llm.Header {
 	kind := contentJSON
-	if isEventStream(a.Header) && s.endpoint.Framing == dialect.ServerSent {
+	if _, ok := s.streams(a); ok && s.endpoint.Framing == dialect.ServerSent {
 		kind = "text/event-stream"
 	}
 	h := llm.Header{{Name: "Content-Type", Value: kind}}
@@ -147,10 +164,23 @@ func headerSafe(s string) string {
 	}, s[:min(len(s), 100)])
 }
 
+// upstreams returns the error of an answer that could not be decoded: what the upstream says about itself, or that it
+// could not be read.
+func upstreams(err error) error {
+	var e *llm.Error
+	if errors.As(err, &e) && e.Code != llm.CodeInvalid {
+		return err
+	}
+	return conversation.Unreadable()
+}
+
 // translateAnswer returns a whole answer in the client's dialect.
 func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
-	if s.embeds() {
+	switch {
+	case s.embeds():
 		return s.translateVectors(raw)
+	case s.x.Op == llm.OpRerank:
+		return s.translateRanking(raw)
 	}
 	client, provider, err := s.translators(s.answer.Dialect)
 	if err != nil {
@@ -158,11 +188,7 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 	}
 	a, err := provider.DecodeAnswer(raw)
 	if err != nil {
-		var e *llm.Error
-		if errors.As(err, &e) && e.Code != llm.CodeInvalid {
-			return nil, err // what the upstream says about itself
-		}
-		return nil, &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
+		return nil, upstreams(err)
 	}
 	for i := range a.Choices {
 		c := &a.Choices[i]
@@ -194,7 +220,7 @@ type translation struct {
 	s       *serving
 	from    source
 	codec   dialect.Upstream // the upstream's
-	framer  dialect.Framer
+	framer  dialect.Cutter
 	frame   dialect.Frame
 	event   dialect.Event
 	decoder conversation.StreamDecoder
@@ -208,14 +234,14 @@ type translation struct {
 	err     error // what ends it behind the events that came before
 }
 
-// translation returns the translation of the upstream's stream.
-func (s *serving) translation() source {
+// translation returns the translation of the upstream's stream, which is cut as framing says.
+func (s *serving) translation(framing dialect.Framing) source {
 	client, provider, err := s.translators(s.answer.Dialect)
 	if err != nil {
 		return failing{err}
 	}
 	return &translation{
-		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), decoder: provider.Decoder(),
+		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), framer: dialect.NewCutter(framing), decoder: provider.Decoder(),
 		encoder: client.Encoder(conversation.StreamOptions{IncludeUsage: s.request.IncludeUsage, Framing: s.endpoint.Framing}),
 	}
 }

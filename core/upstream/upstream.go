@@ -43,8 +43,10 @@ type Plan struct {
 	MaxTokensField string
 	// InsteadOfModel is the member, as JSON, that the body has where others name the model; "" = the model.
 	InsteadOfModel string
-	Method         string
-	Path           string
+	// Members are further members, as JSON, of a body that is translated; "" = none.
+	Members string
+	Method  string
+	Path    string
 	// StreamPath is Path for a call that streams.
 	StreamPath string
 	Header     llm.Header // the provider's own, credentials included

@@ -1,7 +1,5 @@
 // Package cohere is the provider plugin for Cohere's API, version 2. It relays: it hands the gateway the paths and
 // the key, and sees no request.
-//
-// Its reranking is not offered.
 package cohere
 
 import (
@@ -41,7 +39,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank},
 		Dialects: []llm.Dialect{llm.Cohere},
 		Origins:  []string{origin},
 		Config: &schema.Block{
@@ -71,6 +69,7 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 		Ops: []provider.Template{
 			{Op: llm.OpChat, Dialect: llm.Cohere, Method: "POST", Path: "/chat"},
 			{Op: llm.OpEmbeddings, Dialect: llm.Cohere, Method: "POST", Path: "/embed"},
+			{Op: llm.OpRerank, Dialect: llm.Cohere, Method: "POST", Path: "/rerank"},
 		},
 		RefreshOn: []provider.Match{{Status: 401}},
 	}

@@ -28,4 +28,7 @@ func TestLease(t *testing.T) {
 	if tmpl := r.Find(llm.OpChat, llm.Cohere); tmpl == nil || tmpl.Path != "/chat" || r.Header.Get("authorization") != "Bearer "+key || !r.Stale(401, nil) || r.Stale(403, nil) {
 		t.Errorf("%+v, %d fields", r.Ops, len(r.Header))
 	}
+	if tmpl := r.Find(llm.OpRerank, llm.Cohere); tmpl == nil || tmpl.Path != "/rerank" {
+		t.Errorf("%+v", tmpl)
+	}
 }

@@ -26,6 +26,7 @@ const (
 var templates = []provider.Template{
 	{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
 	{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: "/embeddings"},
+	{Op: llm.OpRerank, Dialect: llm.OpenAI, Method: "POST", Path: "/rerank"},
 	{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
 	{Op: llm.OpCompletions, Dialect: llm.OpenAI, Method: "POST", Path: "/completions"},
 	{Op: llm.OpModerations, Dialect: llm.OpenAI, Method: "POST", Path: "/moderations"},
@@ -68,7 +69,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpRealtime},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpRealtime},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  origins(p.presets),
 		Config: &schema.Block{

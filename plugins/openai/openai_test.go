@@ -15,7 +15,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	sdktest.Provider(t, sdktest.ProviderCase{New: openai.New, Config: `{"organization":"o"}`})
+	sdktest.Provider(t, sdktest.ProviderCase{New: openai.New, Config: `{"organization":"o"}`, Part: true})
 }
 
 func lease(t *testing.T, config map[string]any) (*provider.Relay, error) {
@@ -127,8 +127,8 @@ func TestWhatPresetsDiffer(t *testing.T) {
 		responses bool
 	}{
 		{nil, "", true},
-		{map[string]any{"preset": "mistral"}, "max_tokens", false},
-		{map[string]any{"preset": "mistral", "dialects": []string{"openai", "responses"}}, "max_tokens", true},
+		{map[string]any{"preset": "together"}, "max_tokens", false},
+		{map[string]any{"preset": "together", "dialects": []string{"openai", "responses"}}, "max_tokens", true},
 		{map[string]any{"preset": "groq", "dialects": []string{"openai"}}, "", false},
 		{map[string]any{"preset": "vllm", "max_tokens_field": "max_tokens"}, "max_tokens", true},
 		{map[string]any{"preset": "voyage"}, "no chat", false},
@@ -139,6 +139,12 @@ func TestWhatPresetsDiffer(t *testing.T) {
 		}
 		if got := field(r); got != c.field || (r.Find(llm.OpChat, llm.Responses) != nil) != c.responses {
 			t.Errorf("%v: %q, %+v", c.config, got, r.Ops)
+		}
+	}
+	for preset, has := range map[string]bool{"openai": false, "vllm": true, "llamacpp": true, "jina": true} {
+		r, err := lease(t, map[string]any{"preset": preset})
+		if err != nil || (r.Find(llm.OpRerank, llm.OpenAI) != nil) != has {
+			t.Errorf("%s: reranking: %v", preset, err)
 		}
 	}
 	xai, err := lease(t, map[string]any{"preset": "xai"})

@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"errors"
+	"strings"
 )
 
 // ErrArray is the error of a stream that should be one JSON array and is not.
@@ -97,7 +98,7 @@ func (f *ArrayFramer) Next(frame *Frame) (bool, error) {
 
 // space steps over white space.
 func (f *ArrayFramer) space() {
-	for f.pos < len(f.buf) && bytes.IndexByte([]byte(" \t\r\n"), f.buf[f.pos]) >= 0 {
+	for f.pos < len(f.buf) && strings.IndexByte(jsonSpace, f.buf[f.pos]) >= 0 {
 		f.pos++
 	}
 }

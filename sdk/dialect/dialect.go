@@ -118,7 +118,30 @@ type Framing uint8
 const (
 	ServerSent Framing = iota // server-sent events
 	JSONArray                 // one JSON array that grows, as Gemini streams without alt=sse
+	JSONLines                 // a JSON text a line, as Ollama streams
 )
+
+// Cutter cuts the bytes of a stream into events. The concatenation of what it yields, and of its tail, is what it was
+// fed. It is used by one goroutine at a time.
+type Cutter interface {
+	// Feed appends a copy of chunk.
+	Feed(chunk []byte)
+	// Next fills frame with the next complete event and reports whether there was one.
+	Next(frame *Frame) (bool, error)
+	// Tail fills frame with the bytes behind the last complete event and reports whether there are any.
+	Tail(frame *Frame) bool
+}
+
+// NewCutter returns what cuts streams of a framing.
+func NewCutter(f Framing) Cutter {
+	switch f {
+	case JSONArray:
+		return new(ArrayFramer)
+	case JSONLines:
+		return new(LineFramer)
+	}
+	return new(Framer)
+}
 
 // Endpoint is what the head of a request asks for.
 type Endpoint struct {

@@ -126,13 +126,63 @@ func (f *Fault) Message(r *Reader) {
 }
 
 func (f *Fault) message(r *Reader) {
-	if s, ok := r.String(); ok {
-		if raw := r.Bytes(s); f.text == "" {
-			f.text = TextOf(raw, "")
-		}
-		return
+	if said := sentence(r); f.text == "" {
+		f.text = said
 	}
-	r.Skip()
+}
+
+// sentence reads what is wrong: a text, or what validators of Python's frameworks write, a list of
+// {"loc": [where], "msg": "what"}, perhaps as the "detail" of an object. Of a list the first one counts.
+func sentence(r *Reader) (said string) {
+	switch r.Type() {
+	case TypeString:
+		return word(r)
+	case TypeArray:
+		r.Array()
+		for n := 0; r.Item(&n); {
+			if s := sentence(r); said == "" {
+				said = s
+			}
+		}
+	case TypeObject:
+		where := ""
+		for o := r.Object(nil); ; {
+			if _, ok := r.Next(&o); !ok {
+				break
+			}
+			switch string(r.Bytes(o.Key)) {
+			case "detail", "msg", "message":
+				said = sentence(r)
+			case "loc":
+				where = place(r)
+			default:
+				r.Skip()
+			}
+		}
+		if said != "" && where != "" {
+			said = where + ": " + said
+		}
+	default:
+		r.Skip()
+	}
+	return said
+}
+
+// place reads where a validator found something: a list of names and numbers.
+func place(r *Reader) (where string) {
+	if r.Type() != TypeArray {
+		r.Skip()
+		return ""
+	}
+	r.Array()
+	for n := 0; r.Item(&n); {
+		raw := r.Bytes(r.Skip())
+		if where != "" {
+			where += "."
+		}
+		where += strings.Trim(string(raw), `"`)
+	}
+	return where
 }
 
 // Code reads a code, which is a word, a number or a number in quotes.

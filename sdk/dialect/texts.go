@@ -140,22 +140,22 @@ func SetModel(body []byte, read *Request, name string) (Span, []byte) {
 	if read.ModelSpan.Start > 0 {
 		return read.ModelSpan, quoted
 	}
-	return firstMember(body, append(append([]byte(`"model":"`), quoted...), '"'))
+	return FirstMember(body, append(append([]byte(`"model":"`), quoted...), '"'))
 }
 
 // InsteadOfModel returns the splice that puts a member, as JSON, in the place of the "model" of a body, an
 // object that Codec.Request has read; as its first member where it has none.
 func InsteadOfModel(body []byte, read *Request, member string) (Span, []byte) {
 	if read.ModelSpan.Start == 0 {
-		return firstMember(body, []byte(member))
+		return FirstMember(body, []byte(member))
 	}
 	const name = `"model"`
 	start := read.ModelSpan.Start - 1 // the value's quote; a key with escapes was refused
 	return Span{Start: bytes.LastIndex(body[:start], []byte(name)), End: read.ModelSpan.End + 1}, []byte(member)
 }
 
-// firstMember returns the splice that puts a member in front of an object's others.
-func firstMember(body, member []byte) (Span, []byte) {
+// FirstMember returns the splice that puts members, as JSON with commas between them, in front of an object's others.
+func FirstMember(body, member []byte) (Span, []byte) {
 	r := NewReader(body)
 	o := r.Object(nil)
 	at := r.Pos()

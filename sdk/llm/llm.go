@@ -15,6 +15,7 @@ const (
 	OpChat            Op = "chat"             // one turn of a conversation, streamed or not
 	OpEmbeddings      Op = "embeddings"       // vectors for texts
 	OpBatchEmbeddings Op = "batch_embeddings" // the same for a list of requests, where that is an operation of its own
+	OpRerank          Op = "rerank"           // texts in the order in which they answer a question
 	OpModels          Op = "models"           // the list of models
 	OpCountTokens     Op = "count_tokens"     // how many tokens a request would take
 	OpCompletions     Op = "completions"      // OpenAI's older completion of a text
@@ -39,7 +40,9 @@ const (
 	Anthropic Dialect = "anthropic" // Messages
 	Gemini    Dialect = "gemini"    // generateContent and its kin
 	Bedrock   Dialect = "bedrock"   // Converse: of providers only
-	Cohere    Dialect = "cohere"    // chat, version 2: of providers only
+	Cohere    Dialect = "cohere"    // version 2: reranking; chat and embeddings of providers only
+	Mistral   Dialect = "mistral"   // Chat Completions and Embeddings in Mistral's words: of providers only
+	Ollama    Dialect = "ollama"    // /api/chat and /api/embed: of providers only
 )
 
 // Field is one header field. Name keeps the case it was written in.

@@ -37,6 +37,9 @@ type Template struct {
 	// InsteadOfModel is the member, as JSON, that stands in the body where others name the model:
 	// `"anthropic_version":"vertex-2023-10-16"`. Empty = the body names the model as the dialect does.
 	InsteadOfModel string
+	// Members are further members, as JSON, that stand in the body of a request that is translated:
+	// `"keep_alive":"10m"`. The dialect's codec writes none of that name. Empty = none.
+	Members string
 }
 
 // Match describes an answer.

@@ -9,6 +9,8 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/cohere"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/gemini"
+	"github.com/ginnel/ginnel/sdk/dialect/mistral"
+	"github.com/ginnel/ginnel/sdk/dialect/ollama"
 	"github.com/ginnel/ginnel/sdk/dialect/openai"
 	"github.com/ginnel/ginnel/sdk/dialect/responses"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -21,6 +23,7 @@ func All() []dialect.Codec {
 		gemini.Codec{},
 		anthropic.Codec{},
 		responses.Codec{},
+		cohere.Codec{},
 		openai.Codec{},
 	}
 }
@@ -30,7 +33,8 @@ func All() []dialect.Codec {
 func Upstreams() []dialect.Upstream {
 	return []dialect.Upstream{
 		bedrock.Codec{},
-		cohere.Codec{},
+		mistral.Codec{},
+		ollama.Codec{},
 	}
 }
 

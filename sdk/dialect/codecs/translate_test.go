@@ -27,13 +27,13 @@ func conversations(t *testing.T) (all []*recorded.Exchange) {
 // dialects are those of clients, upstreams those of providers.
 var (
 	dialects  = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
-	upstreams = append(slices.Clone(dialects), llm.Bedrock, llm.Cohere)
+	upstreams = append(slices.Clone(dialects), llm.Bedrock, llm.Cohere, llm.Ollama, llm.Mistral)
 )
 
 // read holds what was encoded for a provider to the provider's own codec, where it reads requests.
 func read(target llm.Dialect, body []byte) error {
 	var into dialect.Request
-	if c := Of(target); c != nil {
+	if c := Of(target); c != nil && Translator(target) != nil {
 		return c.Request(llm.OpChat, body, &into)
 	}
 	_, err := UpstreamTranslator(target).DecodeRequest(body)
@@ -192,16 +192,16 @@ func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
 	}
 }
 
-// payloads calls yield with each event's payload of a stream in either framing.
+// payloads calls yield with each event's payload of a stream in any framing.
 func payloads(raw []byte, yield func([]byte) error) error {
-	var f interface {
-		Feed([]byte)
-		Next(*dialect.Frame) (bool, error)
-		Tail(*dialect.Frame) bool
-	} = &dialect.Framer{}
-	if strings.HasPrefix(string(raw), "[") {
-		f = &dialect.ArrayFramer{}
+	framing := dialect.ServerSent
+	switch {
+	case strings.HasPrefix(string(raw), "["):
+		framing = dialect.JSONArray
+	case strings.HasPrefix(string(raw), "{"):
+		framing = dialect.JSONLines
 	}
+	f := dialect.NewCutter(framing)
 	f.Feed(raw)
 	var frame dialect.Frame
 	for {

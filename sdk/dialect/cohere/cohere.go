@@ -1,7 +1,7 @@
-// Package cohere reads and writes the wire format of Cohere's chat and embeddings, version 2, as a provider speaks
-// them: requests, answers and the events of a stream. No client of the gateway speaks it.
+// Package cohere reads and writes the wire format of Cohere's API, version 2: chat, with the events of its stream, and
+// embeddings as a provider speaks them, and reranking, which clients of the gateway speak too.
 //
-// Its reranking is not here. Sources: the vendor's API reference and recorded exchanges.
+// Sources: the vendor's API reference and recorded exchanges.
 package cohere
 
 import (
@@ -10,11 +10,10 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// Codec implements dialect.Upstream and conversation.UpstreamCodec. The zero value is ready.
+// Codec implements dialect.Codec, of reranking only, and conversation.UpstreamCodec. The zero value is ready.
 type Codec struct{}
 
 var (
-	_ dialect.Upstream           = Codec{}
 	_ conversation.UpstreamCodec = Codec{}
 )
 
@@ -39,7 +38,7 @@ const (
 var kinds = map[string]llm.Code{"TOO_MANY_TOKENS": llm.CodeInvalid, "RATE_LIMIT": llm.CodeRateLimited, "INVALID_REQUEST": llm.CodeInvalid}
 
 // Answer reads an answer, or an error: an object whose message is a text.
-func (Codec) Answer(_ llm.Op, body []byte, into *dialect.Answer) error {
+func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	*into = dialect.Answer{Texts: into.Texts[:0]}
 	r := conversation.NewReader(body)
 	var fault dialect.Fault
@@ -61,6 +60,16 @@ func (Codec) Answer(_ llm.Op, body []byte, into *dialect.Answer) error {
 			into.Finish = r.Str(k)
 		case "usage":
 			into.Usage = usage(r)
+		case "meta": // where there is no usage: of reranking and embeddings
+			if u := usage(r); u != nil && u.InputTotal > 0 {
+				into.Usage = u
+			}
+		case "results":
+			if answered = true; op == llm.OpRerank { // of a client's own: perhaps its texts once more
+				into.Texts = r.AppendStrings(into.Texts, dialect.Text{Channel: dialect.Channel{Kind: dialect.KindToolResult, Repeat: true}, Whole: true})
+			} else {
+				r.Skip()
+			}
 		default:
 			r.Skip()
 		}

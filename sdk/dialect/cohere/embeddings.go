@@ -34,7 +34,7 @@ func (Codec) EncodeEmbeddings(_ llm.Op, q *embedding.Request) ([]byte, []convers
 
 // DecodeVectors reads an answer.
 func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
-	if _, err := embedding.Read(c, op, body); err != nil {
+	if _, err := conversation.ReadAnswer(c, op, body); err != nil {
 		return nil, err
 	}
 	var e struct {
@@ -48,7 +48,7 @@ func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) 
 		} `json:"meta"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil || len(e.Embeddings.Float) == 0 {
-		return nil, embedding.Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	a := &embedding.Answer{}
 	for _, v := range e.Embeddings.Float {

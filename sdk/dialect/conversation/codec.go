@@ -121,3 +121,20 @@ func Begun(began *bool, dst []Delta, at int, begin Delta) []Delta {
 	dst[at] = begin
 	return dst
 }
+
+// ReadAnswer reads an answer with its dialect's codec: what it used, or the error that it is.
+func ReadAnswer(c dialect.Upstream, op llm.Op, body []byte) (*dialect.Answer, error) {
+	var found dialect.Answer
+	if err := c.Answer(op, body, &found); err != nil {
+		return nil, err
+	}
+	if found.Error != nil {
+		return nil, found.Error
+	}
+	return &found, nil
+}
+
+// Unreadable is the error of an answer that is none.
+func Unreadable() error {
+	return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
+}

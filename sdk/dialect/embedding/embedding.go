@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"math"
 
-	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -79,28 +78,11 @@ func (r *Request) Lost(fields ...[2]string) (lost []conversation.Loss) {
 	return lost
 }
 
-// Read reads an answer with its dialect's codec: what it used, or the error that it is.
-func Read(c dialect.Upstream, op llm.Op, body []byte) (*dialect.Answer, error) {
-	var found dialect.Answer
-	if err := c.Answer(op, body, &found); err != nil {
-		return nil, err
-	}
-	if found.Error != nil {
-		return nil, found.Error
-	}
-	return &found, nil
-}
-
-// Unreadable is the error of an answer that is none.
-func Unreadable() error {
-	return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
-}
-
 // Base64 returns a vector's numbers as little-endian 32-bit floats in base64, as OpenAI's clients read them.
 func Base64(vector json.RawMessage) (string, error) {
 	var numbers []float64
 	if err := json.Unmarshal(vector, &numbers); err != nil {
-		return "", Unreadable()
+		return "", conversation.Unreadable()
 	}
 	raw := make([]byte, 0, 4*len(numbers))
 	for _, n := range numbers {
@@ -116,11 +98,11 @@ func Numbers(vector json.RawMessage) (json.RawMessage, error) {
 	}
 	var text string
 	if err := json.Unmarshal(vector, &text); err != nil {
-		return nil, Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) == 0 || len(raw)%4 != 0 {
-		return nil, Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	numbers := make([]float32, len(raw)/4)
 	for i := range numbers {
@@ -128,7 +110,7 @@ func Numbers(vector json.RawMessage) (json.RawMessage, error) {
 	}
 	out, err := json.Marshal(numbers)
 	if err != nil { // not a number
-		return nil, Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	return out, nil
 }

@@ -155,12 +155,12 @@ type embedAnswer struct {
 
 // DecodeVectors reads an answer.
 func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
-	if _, err := embedding.Read(c, op, body); err != nil {
+	if _, err := conversation.ReadAnswer(c, op, body); err != nil {
 		return nil, err
 	}
 	var e embedAnswer
 	if err := json.Unmarshal(body, &e); err != nil {
-		return nil, embedding.Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	if e.Embedding != nil {
 		e.Embeddings = []embedVector{*e.Embedding}

@@ -154,9 +154,18 @@ func (a *answerReader) read() error {
 			} else {
 				a.Skip()
 			}
-		case topObject, topResults:
-			a.answer = true
-			a.Skip()
+		case topObject:
+			s, ok := a.String()
+			if !ok {
+				a.Skip()
+			}
+			a.answer = a.answer || string(a.Bytes(s)) != "error" // as Mistral and vLLM call one
+		case topResults:
+			if a.answer = true; a.op == llm.OpRerank {
+				a.found()
+			} else {
+				a.Skip()
+			}
 		case topType:
 			if s, ok := a.String(); ok {
 				a.kind = string(a.Bytes(s))

@@ -117,13 +117,14 @@ func (d decoder) content(at string) (parts []conversation.Part) {
 			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: d.Str(at)})
 			return
 		}
-		parts = append(parts, d.part(at+"["+strconv.Itoa(i)+"]"))
+		if p, kind := d.part(at + "[" + strconv.Itoa(i) + "]"); kind != "reference" { // Mistral's, to what a tool found: it has no words
+			parts = append(parts, p)
+		}
 	})
 	return parts
 }
 
-func (d decoder) part(at string) (p conversation.Part) {
-	kind := ""
+func (d decoder) part(at string) (p conversation.Part, kind string) {
 	d.Each(at, func(k string) {
 		switch k {
 		case "type":
@@ -137,7 +138,7 @@ func (d decoder) part(at string) (p conversation.Part) {
 			for _, t := range d.content(at + ".thinking") {
 				p.Text += t.Text
 			}
-		case "image_url", "video_url", "audio_url":
+		case "image_url", "video_url", "audio_url", "document_url":
 			p.Kind, p.Media = conversation.Media, d.url(at, k)
 		case "input_audio":
 			p.Kind, p.Media = conversation.Media, d.audio(at)
@@ -150,11 +151,11 @@ func (d decoder) part(at string) (p conversation.Part) {
 		}
 	})
 	switch kind {
-	case "text", "refusal", "thinking", "image_url", "video_url", "audio_url", "input_audio", "file":
+	case "text", "refusal", "thinking", "image_url", "video_url", "audio_url", "document_url", "input_audio", "file", "reference":
 	default:
 		d.Refuse("`" + at + ".type` is " + strconv.Quote(kind) + ", which the provider of this model cannot be told")
 	}
-	return p
+	return p, kind
 }
 
 // url reads the URL of a medium, which may be the data itself.
@@ -174,10 +175,8 @@ func (d decoder) url(at, kind string) *conversation.Medium {
 			}
 		})
 	}
-	if kind != "image_url" {
-		m.Type = strings.TrimSuffix(kind, "_url") + "/*"
-	} else {
-		m.Type = "image/*"
+	if m.Type = strings.TrimSuffix(kind, "_url") + "/*"; kind == "document_url" { // Mistral's
+		m.Type = "application/pdf"
 	}
 	splitData(m)
 	return m

@@ -106,18 +106,18 @@ type vectorUsage struct {
 
 // DecodeVectors reads an answer. Its vectors may stand in any order.
 func (c Codec) DecodeVectors(op llm.Op, body []byte) (*embedding.Answer, error) {
-	found, err := embedding.Read(c, op, body)
+	found, err := conversation.ReadAnswer(c, op, body)
 	if err != nil {
 		return nil, err
 	}
 	var l vectorList
 	if err := json.Unmarshal(body, &l); err != nil || len(l.Data) == 0 {
-		return nil, embedding.Unreadable()
+		return nil, conversation.Unreadable()
 	}
 	a := &embedding.Answer{Model: l.Model, Usage: found.Usage, Vectors: make([]json.RawMessage, len(l.Data))}
 	for _, item := range l.Data {
 		if item.Index < 0 || item.Index >= len(a.Vectors) || a.Vectors[item.Index] != nil {
-			return nil, embedding.Unreadable()
+			return nil, conversation.Unreadable()
 		}
 		v, err := embedding.Numbers(item.Embedding)
 		if err != nil {

@@ -283,10 +283,10 @@ func (e *encoder) plain(at, role, name string, parts []conversation.Part) {
 func (e *encoder) result(at string, p *conversation.Part) (media []conversation.Part) {
 	var texts []conversation.Part
 	for _, part := range p.Result.Parts {
-		if part.Kind == conversation.Text {
-			texts = append(texts, part)
-		} else {
+		if part.Kind == conversation.Media {
 			media = append(media, part)
+		} else {
+			texts = append(texts, part)
 		}
 	}
 	e.Object()
@@ -411,7 +411,11 @@ func (e *encoder) part(at string, p *conversation.Part) {
 	case conversation.Media:
 		e.medium(at, p.Media)
 	default:
-		e.refuse(at)
+		if p.Native == nil || p.Native.Dialect != llm.OpenAI {
+			e.refuse(at)
+			return
+		}
+		e.Raw(p.Native.Raw)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package openai reads and writes the wire format of OpenAI's Chat Completions, Embeddings and
-// Models, and of the older completions, moderations, images, speech and realtime sessions beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
+// Models, and of the older completions, moderations, images, speech, reranking and realtime sessions beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
 // events, errors in its shape, and the splices that a gateway makes.
 //
 // It re-marshals nothing and knows no transport. The Responses format is another dialect.
@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/rerank"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -74,8 +75,12 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 		into.Model, into.IncludeUsage = string(body[into.ModelSpan.Start:into.ModelSpan.End]), true
 		return nil
 	}
-	if op == llm.OpModels || op == llm.OpRealtime || op == llm.OpOther {
+	switch op {
+	case llm.OpModels, llm.OpRealtime, llm.OpOther:
 		return nil
+	case llm.OpRerank:
+		into.Model = model
+		return rerank.Spans(body, into)
 	}
 	if !utf8.Valid(body) {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body is not valid JSON: it is not UTF-8"}

@@ -22,6 +22,7 @@ var surfaces = []struct {
 	{"/audio/translations", llm.OpTranslations},
 	{"/images/edits", llm.OpImageEdits},
 	{"/images/variations", llm.OpImageVariations},
+	{"/rerank", llm.OpRerank},
 	{"/completions", llm.OpCompletions}, // behind /chat/completions, which ends the same way
 }
 

@@ -43,6 +43,9 @@ type Exchange struct {
 func (x *Exchange) Dialect() llm.Dialect {
 	switch x.Endpoint {
 	case "chat.completions", "openai-compat":
+		if x.Provider == "mistral" {
+			return llm.Mistral
+		}
 		return llm.OpenAI
 	case "responses":
 		return llm.Responses
@@ -54,6 +57,8 @@ func (x *Exchange) Dialect() llm.Dialect {
 		return llm.Bedrock
 	case "v2.chat":
 		return llm.Cohere
+	case "api.chat":
+		return llm.Ollama
 	}
 	return ""
 }
