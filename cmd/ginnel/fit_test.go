@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestACallGoesWhereItFits(t *testing.T) {
 			resp, body = gw.post(c.body)
 		}
 		e := gw.event(resp.Header.Get("X-Request-Id"))
-		if resp.StatusCode != c.status || resp.Header.Get(gateway.HeaderRoute) != c.route || e.Tries != c.tries {
+		if resp.StatusCode != c.status || resp.Header.Get(gateway.HeaderRoute) != c.route || untimed(e.Tries) != c.tries {
 			t.Errorf("%s: status %d by %s, tries %q: %.300s", name, resp.StatusCode, resp.Header.Get(gateway.HeaderRoute), e.Tries, body)
 		}
 		if want := "the model takes no images"; name == "nowhere" && !strings.Contains(body, want) {
@@ -59,3 +60,8 @@ func TestACallGoesWhereItFits(t *testing.T) {
 		}
 	}
 }
+
+// untimed returns the attempts of a call without their times.
+func untimed(tries string) string { return times.ReplaceAllString(tries, "") }
+
+var times = regexp.MustCompile(` in [0-9.]+ ms`)

@@ -93,9 +93,13 @@ route "all" {
 		}
 		return line, r, resp.Body.Close
 	}
+	gw.wait("the daemon at rest", func() bool { return gw.Ready() == nil })
+	before := gw.figures()
 	var all []*bufio.Reader
+	var ends []func() error
 	for range streams {
 		line, r, end := open()
+		ends = append(ends, end)
 		defer end()
 		if !strings.Contains(line, "build one") {
 			t.Fatal(line)
@@ -125,4 +129,10 @@ route "all" {
 		}
 	}
 	gw.wait("the end of the old process", func() bool { return syscall.Kill(old, 0) != nil && !slices.Contains(gw.pids("gated"), old) })
+	for _, end := range append(ends, end) {
+		end()
+	}
+	http.DefaultClient.CloseIdleConnections()
+	const pooled = 8 // connections to the new process, which wait for calls
+	gw.wait("the old process's descriptors", func() bool { return gw.figures().files <= before.files+pooled })
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/upstream"
@@ -56,12 +57,12 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 }
 
 func TestTriesAreToldWhereThereWereSeveral(t *testing.T) {
-	a := &upstream.Answer{Attempts: 1, Tries: []upstream.Try{{Model: "m", Target: "a", Cause: upstream.TimedOut}}}
+	a := &upstream.Answer{Attempts: 1, Tries: []upstream.Try{{Model: "m", Target: "a", Cause: upstream.TimedOut, Took: 1530 * time.Microsecond}}}
 	if got := tries(a); got != "" {
 		t.Errorf("one: %q", got)
 	}
 	a.Tries = append(a.Tries, upstream.Try{Model: "f", Target: "b"})
-	if got := tries(a); !strings.Contains(got, "m/a timeout, f/b answered") {
+	if got := tries(a); !strings.Contains(got, "m/a timeout in 1.5 ms, f/b answered") {
 		t.Errorf("two: %q", got)
 	}
 }

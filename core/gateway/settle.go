@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func (s *serving) broke() bool {
 	return stalled || s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError
 }
 
-// tries says how the attempts of a call ended, in their order, where there was not just the one.
+// tries says how the attempts of a call ended, in their order, and after what time, where there was not just the one.
 func tries(a *upstream.Answer) string {
 	if len(a.Tries) == 1 && a.Attempts == 1 {
 		return ""
@@ -65,6 +66,9 @@ func tries(a *upstream.Answer) string {
 		}
 		b = append(append(append(append(b, t.Model...), '/'), t.Target...), ' ')
 		b = append(b, cmp.Or(string(t.Cause), "answered")...)
+		if t.Took > 0 {
+			b = append(strconv.AppendFloat(append(b, " in "...), float64(t.Took)/float64(time.Millisecond), 'f', 1, 64), " ms"...)
+		}
 	}
 	return string(b)
 }

@@ -167,6 +167,29 @@ func TestAProcessThatCannotBeReplacedGoesOn(t *testing.T) {
 	}
 }
 
+// TestAReplacedProcessIsNotWaitedForForever: a call that does not end is cut when the time to drain is over.
+func TestAReplacedProcessIsNotWaitedForForever(t *testing.T) {
+	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery, n.DrainWithin = 20*time.Millisecond, 500*time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Memory: 150 << 20}})
+	old := p.PID()
+	open, err := call(p, within(t), "stall", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Body.Close()
+	if _, err := io.ReadFull(open.Body, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	grow(t, p, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
+	if rest, err := io.ReadAll(open.Body); err == nil {
+		t.Errorf("the call that was cut ended in good order: %q", rest)
+	}
+	await(t, "the end of the old process", func() bool { return !alive(old) })
+	if got, err := said(t, p, "m", "again"); err != nil || got != "again" || !strings.Contains(log.String(), "did not drain") {
+		t.Errorf("%q, %v\n%s", got, err, log)
+	}
+}
+
 // grow has a plugin's process grow a little at a time until something has come of it. How much memory that takes
 // depends on how the plugin was built.
 func grow(t *testing.T, p *pluginhost.Provider, what string, done func() bool) {

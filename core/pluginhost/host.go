@@ -30,6 +30,7 @@ const (
 	DefaultStartTimeout = 15 * time.Second // to launch, describe, configure and lease
 	DefaultCallTimeout  = 15 * time.Second // of one call of the control protocol
 	DefaultHealthEvery  = 5 * time.Second
+	DefaultDrainWithin  = 5 * time.Minute
 )
 
 // maxDir is how long the runtime directory's path may be: the sockets in it must fit into an address.
@@ -54,6 +55,7 @@ type Needs struct {
 	StartTimeout time.Duration // 0 = DefaultStartTimeout
 	CallTimeout  time.Duration // 0 = DefaultCallTimeout
 	HealthEvery  time.Duration // 0 = DefaultHealthEvery
+	DrainWithin  time.Duration // for the open calls of a process that was replaced; 0 = DefaultDrainWithin
 }
 
 // Host launches plugins. It is safe for concurrent use.
@@ -114,6 +116,9 @@ func New(n Needs) (*Host, error) {
 	}
 	if n.HealthEvery == 0 {
 		n.HealthEvery = DefaultHealthEvery
+	}
+	if n.DrainWithin == 0 {
+		n.DrainWithin = DefaultDrainWithin
 	}
 	if n.Logger == nil || n.Command == nil {
 		return nil, errors.New("plugin host: it needs a logger and a command")

@@ -70,7 +70,7 @@ func seen() (files []os.FileInfo) {
 
 // retire has a process that was replaced drain and ends it: at once where it grows on.
 func (s *supervised) retire(p *process) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), s.host.DrainWithin)
 	defer cancel()
 	drained := make(chan struct{})
 	go func() {

@@ -15,7 +15,6 @@ import (
 const (
 	maxBackoff  = 30 * time.Second
 	steadyAfter = 30 * time.Second // a process that lived so long did not crash in a loop
-	drainGrace  = 5 * time.Minute  // for the open calls of a process that was replaced
 	failedAfter = 5                // starts that failed in a row
 )
 

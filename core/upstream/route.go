@@ -167,7 +167,11 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		r.overlong(t)
 	}
 	a.Model, a.Target = m, t
-	r.tries = append(r.tries, Try{m.Name, t.Name, cause})
+	one := Try{m.Name, t.Name, cause, result.took}
+	if cause == unfit {
+		one.Took = 0
+	}
+	r.tries = append(r.tries, one)
 	if cause == unfit && r.sent > 0 {
 		return cause // the failure before says more
 	}

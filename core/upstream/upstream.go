@@ -172,7 +172,8 @@ type Answer struct {
 // Try is one attempt of a call and how it ended.
 type Try struct {
 	Model, Target string
-	Cause         Cause // "" = nothing was wrong that another attempt could cure
+	Cause         Cause         // "" = nothing was wrong that another attempt could cure
+	Took          time.Duration // until the first event of the answer or the failure; 0 where nothing was sent
 }
 
 // Broke tells the target's breaker that the answer broke off behind its first event.
