@@ -228,10 +228,6 @@ func (k *Keys) Authenticate(h llm.Header, query string) (*Key, error) {
 	return key, nil
 }
 
-// SocketKey begins the subprotocol of a WebSocket in which a browser, which cannot set a header, hands over its key,
-// as OpenAI has it.
-const SocketKey = "openai-insecure-api-key."
-
 // find returns the one key in a request.
 func find(h llm.Header, query string) (text string, err error) {
 	take := func(s string) {
@@ -251,12 +247,6 @@ func find(h llm.Header, query string) (text string, err error) {
 			}
 		case llm.EqualFold(h[i].Name, "x-api-key"), llm.EqualFold(h[i].Name, "x-goog-api-key"), llm.EqualFold(h[i].Name, "api-key"):
 			take(h[i].Value)
-		case llm.EqualFold(h[i].Name, "sec-websocket-protocol"):
-			for p := range strings.SplitSeq(h[i].Value, ",") {
-				if key, ok := strings.CutPrefix(strings.TrimSpace(p), SocketKey); ok {
-					take(key)
-				}
-			}
 		}
 	}
 	for part := range strings.SplitSeq(query, "&") {

@@ -42,7 +42,6 @@ type Exchange struct {
 	Host     string // lower case, without a trailing dot and port
 	Path     string // normalised: what the route is matched on
 	Query    string // raw, without the question mark
-	Upgrade  string // the protocol in which the client wants to go on, or ""
 	Remote   netip.AddrPort
 	TLS      bool
 	// Cancel ends the exchange's context with a cause, from any goroutine. Whoever made the exchange

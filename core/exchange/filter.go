@@ -122,9 +122,6 @@ type Reply struct {
 	Header llm.Header
 	Body   []byte // the whole body, where Stream is nil
 	Stream Stream // the events of a streamed answer
-	// Talk, where it is set, is called once the head is written, whose status is 101, with the client's side
-	// of the socket. The connection ends when it returns.
-	Talk func(client Socket)
 	// Done is called exactly once, after the last byte was written or could not be: with the
 	// server's view of the end, which is Completed unless the client left or the server gave up.
 	// The exchange ends in it.

@@ -74,17 +74,6 @@ func (f *Flow) SeesAnswers() bool {
 	return f.pipeline.phases&(PhaseResponseBody|PhaseDelta|PhaseEvent) != 0
 }
 
-// Overlooks returns the first filter that looks at what is said on either side, and so would see nothing of
-// messages that pass it by, or "".
-func (f *Flow) Overlooks() string {
-	for _, filter := range f.pipeline.filters {
-		if filter.Phases()&(PhaseRequestBody|PhaseRequestText|PhaseResponseBody|PhaseDelta|PhaseEvent) != 0 {
-			return filter.Name()
-		}
-	}
-	return ""
-}
-
 // By returns the name of the filter whose verdict ended the exchange, or "".
 func (f *Flow) By() string { return f.by }
 

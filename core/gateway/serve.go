@@ -34,7 +34,6 @@ type serving struct {
 	request    dialect.Request
 	flow       *exchange.Flow
 	answer     *upstream.Answer
-	upstream   exchange.Socket     // of a realtime session
 	lost       []conversation.Loss // what the upstream's dialect cannot express of the request
 
 	embedding   *embedding.Request // what a provider of another dialect was asked for
@@ -63,9 +62,6 @@ func (s *serving) serve() *exchange.Reply {
 	}
 	if s.x.Op == llm.OpModels {
 		return s.listModels()
-	}
-	if s.x.Op == llm.OpRealtime {
-		return s.realtime()
 	}
 	if reply := s.readBody(); reply != nil {
 		return reply

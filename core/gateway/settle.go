@@ -28,9 +28,6 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.answer != nil && s.answer.Body != nil {
 		s.answer.Body.Close()
 	}
-	if s.upstream != nil {
-		s.upstream.Close()
-	}
 	if s.answer != nil && s.broke() {
 		s.answer.Broke()
 	}

@@ -48,8 +48,6 @@ type conn struct {
 	writeErr        error     // the first
 	reserved        int64     // bytes for the body at hand
 	now             current
-	upgraded        chan struct{} // closed when the socket that the connection became is; nil = it is none
-	early           []byte        // that came behind the handshake, and nobody has read
 
 	state atomic.Int32
 
@@ -96,9 +94,6 @@ func (c *conn) run(set *settings) {
 	if err := set.http.ServeConn(c); err != nil {
 		c.srv.log.Debug("connection", "remote", c.remote, "error", err)
 	}
-	if c.upgraded != nil {
-		<-c.upgraded
-	}
 }
 
 // connState is told by fasthttp when an answer is flushed and the connection waits for the next
@@ -140,12 +135,7 @@ func (c *conn) bind(cancel context.CancelCauseFunc) {
 }
 
 // Read gives fasthttp what the guard lets through.
-func (c *conn) Read(p []byte) (int, error) {
-	if c.upgraded != nil {
-		return c.readOn(p)
-	}
-	return c.in.Read(p)
-}
+func (c *conn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // Fill gives the guard what arrives, under the limit of the phase.
 func (c *conn) Fill(p []byte, phase guard.Phase, fresh bool) (int, error) {
@@ -238,9 +228,6 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // Close is called by fasthttp when it is done with the connection.
 func (c *conn) Close() error {
-	if c.upgraded != nil {
-		defer close(c.upgraded)
-	}
 	c.ahead.stop(c)
 	c.finish()
 	c.release()

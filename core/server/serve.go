@@ -65,9 +65,6 @@ func (c *conn) begin(rc *fasthttp.RequestCtx, h *guard.Head) *exchange.Exchange 
 	x.ID = newID(x.Start)
 	x.Listener = c.srv.name
 	x.Method, x.Path, x.Query = h.Method, h.Path, h.Query
-	if h.Socket {
-		x.Upgrade = exchange.WebSocket
-	}
 	x.Host = guard.NormalHost(h.Host)
 	x.Remote, x.TLS = c.remote, c.tls
 	x.Request.Header = append(make(llm.Header, 0, len(h.Header)), h.Header...)
@@ -113,8 +110,6 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, http10 boo
 		resp.SetConnectionClose()
 	}
 	switch {
-	case reply.Talk != nil:
-		c.upgrade(rc, reply)
 	case reply.Stream == nil || rc.IsHead():
 		resp.SetBodyRaw(reply.Body)
 		c.now.cause = context.Cause(c.now.ctx)

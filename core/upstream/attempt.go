@@ -21,9 +21,7 @@ func attempt(ctx context.Context, t *Target, c *Call) (*Answer, error) {
 		a.Refused = true
 		return a, nil // the upstream's own answer says more
 	}
-	if a.Body != nil {
-		a.Body.Close()
-	}
+	a.Body.Close()
 	if a, plan, err = once(ctx, t, c); err == nil && a.Status >= 400 {
 		a.Refused = plan.Stale != nil && plan.Stale(a.Status, a.First)
 	}
@@ -51,16 +49,7 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 		path = plan.StreamPath
 	}
 	path = withQuery(path, request.Query)
-	r := &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body}
-	if c.Open != nil {
-		a, err := c.Open(ctx, plan, r)
-		if err != nil {
-			return nil, plan, Error(err)
-		}
-		a.Dialect, a.Ended = plan.Dialect, true
-		return a, plan, nil
-	}
-	resp, err := plan.Origin.Do(ctx, r)
+	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body})
 	if err != nil {
 		return nil, plan, Error(err)
 	}

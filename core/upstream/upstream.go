@@ -127,9 +127,6 @@ type Call struct {
 	Stream  bool
 	// Request returns what a target is sent, in the dialect of the plan.
 	Request func(t *Target, p *Plan) (*Request, error)
-	// Open, which may be nil, makes the call in place of an exchange of HTTP, and keeps what comes of it: an answer
-	// with a status below 400 has no body.
-	Open func(ctx context.Context, p *Plan, r *egress.Request) (*Answer, error)
 	// Begun, which may be nil, looks at the beginning of an answer with a status below 400. It asks for
 	// more where the first event has not come whole, and returns what is wrong with that event: then the
 	// call may still be made elsewhere.

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"encoding/base64"
 	"strings"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -18,7 +17,6 @@ const (
 	transfer         // Transfer-Encoding
 	connection       // Connection
 	expect           // Expect
-	upgrade          // Upgrade: never handed on
 	trailer          // Trailer: announces fields that are dropped anyway
 	end              // end-to-end, but never in a trailer
 )
@@ -28,7 +26,6 @@ type seen struct {
 	hosts, lengths, transfers int
 	fields                    int
 	closes, keepAlive         bool
-	upgrades, socket          bool   // Connection lists an upgrade; Upgrade asks for WebSocket
 	named                     string // a Connection field that names other fields
 }
 
@@ -73,8 +70,6 @@ func (s *seen) field(line string, h *Head) *Refusal {
 		h.Length = Chunked
 	case connection:
 		s.connection(value)
-	case upgrade:
-		s.socket = llm.EqualFold(value, "websocket")
 	case expect:
 		if !llm.EqualFold(value, "100-continue") {
 			return ErrExpect
@@ -102,19 +97,10 @@ func (s *seen) finish(h *Head) *Refusal {
 	}
 	h.Close = s.closes || h.HTTP10 && !s.keepAlive
 	h.Expect = h.Expect && !h.HTTP10
-	h.Socket = s.upgrades && s.socket && !h.HTTP10 && !h.Close && h.Method == "GET" && handshake(h.Header)
 	if s.named != "" {
 		dropNamed(h, s.named)
 	}
 	return nil
-}
-
-// handshake reports whether a head has what the handshake of a WebSocket needs (RFC 6455, section 4.2.1).
-func handshake(h llm.Header) bool {
-	key := h.Get("sec-websocket-key")
-	raw, err := base64.StdEncoding.DecodeString(key)
-	return err == nil && len(raw) == 16 && h.Count("sec-websocket-key") == 1 &&
-		h.Count("sec-websocket-version") == 1 && h.Get("sec-websocket-version") == "13"
 }
 
 // connection reads the options of a Connection field.
@@ -127,9 +113,7 @@ func (s *seen) connection(value string) {
 			s.closes = true
 		case llm.EqualFold(option, "keep-alive"):
 			s.keepAlive = true
-		case llm.EqualFold(option, "upgrade"):
-			s.upgrades = true
-		case option == "":
+		case option == "" || llm.EqualFold(option, "upgrade"):
 		default:
 			s.named = value
 		}
@@ -193,7 +177,7 @@ func classify(name string) class {
 	case 6:
 		return either(name, "expect", expect)
 	case 7:
-		return max(either(name, "trailer", trailer), either(name, "upgrade", upgrade))
+		return max(either(name, "trailer", trailer), either(name, "upgrade", dropped))
 	case 9:
 		return max(either(name, "forwarded", dropped), either(name, "x-real-ip", dropped))
 	case 10:

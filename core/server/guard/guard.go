@@ -67,9 +67,6 @@ type Head struct {
 	HTTP10 bool
 	Close  bool // the connection ends with this request
 	Expect bool // the client waits for 100 Continue
-	// Socket: the client wants to go on in WebSocket, and all that its handshake needs is there (RFC 6455,
-	// section 4.2.1).
-	Socket bool
 	Length int64
 	// Header holds the end-to-end fields in order: without framing, hop-by-hop and forwarding
 	// fields, which are the connection's business or forged.

@@ -92,14 +92,6 @@ func (g *Reader) Refusal() *Refusal { return g.refusal }
 // Buffered returns the number of bytes that came and were not handed on.
 func (g *Reader) Buffered() int { return g.w - g.r }
 
-// Leave ends the reader's work where the connection goes on in another protocol: it returns the bytes that came and
-// were not handed on.
-func (g *Reader) Leave() []byte {
-	rest := g.buf[g.r:g.w]
-	g.r, g.w, g.state = 0, 0, refused
-	return rest
-}
-
 // Begin is called by the handler, once per message that the parser gave it. It reports whether
 // the parser and the guard are at the same message, with nothing left over: if not, they disagree
 // about where it ends, and the connection must end.

@@ -97,11 +97,8 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 		into.End = true
 		return nil
 	}
-	switch op {
-	case llm.OpOther:
+	if op == llm.OpOther {
 		return nil
-	case llm.OpRealtime:
-		return message(payload, into)
 	}
 	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts, op: op}
 	if err := a.read(); err != nil {

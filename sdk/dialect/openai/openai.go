@@ -1,5 +1,5 @@
 // Package openai reads and writes the wire format of OpenAI's Chat Completions, Embeddings and
-// Models, and of the older completions, moderations, images, speech, reranking and realtime sessions beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
+// Models, and of the older completions, moderations, images, speech and reranking beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
 // events, errors in its shape, and the splices that a gateway makes.
 //
 // It re-marshals nothing and knows no transport. The Responses format is another dialect.
@@ -37,7 +37,7 @@ func (Codec) Name() llm.Dialect { return llm.OpenAI }
 
 // Endpoint knows the paths of Chat Completions, Embeddings, Models and the surfaces beside them under any
 // prefix.
-func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoint, bool) {
+func (Codec) Endpoint(method, path, _ string, h llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
@@ -51,8 +51,6 @@ func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoin
 			}
 			return e, true
 		}
-	case method == "GET" && strings.HasSuffix(path, "/realtime"):
-		return realtime(query), true
 	case method == "GET" && strings.HasSuffix(path, "/models"):
 		return dialect.Endpoint{Op: llm.OpModels}, true
 	case method == "GET":
@@ -76,7 +74,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 		return nil
 	}
 	switch op {
-	case llm.OpModels, llm.OpRealtime, llm.OpOther:
+	case llm.OpModels, llm.OpOther:
 		return nil
 	case llm.OpRerank:
 		into.Model = model
