@@ -233,6 +233,12 @@ func (o *Origin) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 }
 
+// Host returns the name, with a port that is not the usual one, that a request to the origin has by itself.
+func (o *Origin) Host() string { return o.host }
+
+// Timeouts returns what bounds the parts of a call.
+func (o *Origin) Timeouts() Timeouts { return o.timeouts }
+
 // Stats returns the origin's counters.
 func (o *Origin) Stats() Stats {
 	return Stats{o.stats.dials.Load(), o.stats.reused.Load(), o.stats.replayed.Load(), o.stats.open.Load()}

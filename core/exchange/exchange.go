@@ -44,6 +44,7 @@ type Exchange struct {
 	Query    string // raw, without the question mark
 	Remote   netip.AddrPort
 	TLS      bool
+	Upgrade  bool // the client asks for a WebSocket
 	// Cancel ends the exchange's context with a cause, from any goroutine. Whoever made the exchange
 	// sets it.
 	Cancel context.CancelCauseFunc

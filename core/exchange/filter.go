@@ -122,6 +122,10 @@ type Reply struct {
 	Header llm.Header
 	Body   []byte // the whole body, where Stream is nil
 	Stream Stream // the events of a streamed answer
+	// Session, in the answer to a request whose Upgrade is set, has the connection become a WebSocket: it is
+	// called with the client's side when the head, whose Status is 101, was written. When it returns, the
+	// connection is closed. It is not called where the head could not be written.
+	Session func(client Socket)
 	// Done is called exactly once, after the last byte was written or could not be: with the
 	// server's view of the end, which is Completed unless the client left or the server gave up.
 	// The exchange ends in it.

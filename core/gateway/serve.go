@@ -50,6 +50,8 @@ type serving struct {
 	out    int64 // bytes of the answer's body
 
 	delivered bool // the client has the stream's terminator
+
+	session *session // of OpRealtime
 }
 
 // serve takes the exchange up to its reply's head.
@@ -60,8 +62,11 @@ func (s *serving) serve() *exchange.Reply {
 	if reply := s.enter(); reply != nil {
 		return reply
 	}
-	if s.x.Op == llm.OpModels {
+	switch s.x.Op {
+	case llm.OpModels:
 		return s.listModels()
+	case llm.OpRealtime:
+		return s.realtime()
 	}
 	if reply := s.readBody(); reply != nil {
 		return reply
@@ -86,7 +91,9 @@ func (s *serving) enter() *exchange.Reply {
 	if !s.known {
 		return s.unknownEndpoint()
 	}
-	x.Op, x.Dialect = s.endpoint.Op, s.codec.Name()
+	if x.Op, x.Dialect = s.endpoint.Op, s.codec.Name(); x.Op == llm.OpRealtime {
+		s.subprotocols()
+	}
 	begin := time.Now()
 	reply := s.admit()
 	x.Timings.Auth = time.Since(begin)
@@ -197,12 +204,17 @@ func (s *serving) readBody() *exchange.Reply {
 // knows by such a name is none of them.
 func (s *serving) further() *exchange.Reply {
 	for _, name := range s.request.Further {
-		m := s.find(name)
-		if m == nil || !slices.ContainsFunc(m.Targets, func(t *upstream.Target) bool { return t.Model == name }) {
+		if !s.vendors(name) {
 			return s.unknownModel(name)
 		}
 	}
 	return nil
+}
+
+// vendors reports whether the caller may use a model by its vendor's name.
+func (s *serving) vendors(name string) bool {
+	m := s.find(name)
+	return m != nil && slices.ContainsFunc(m.Targets, func(t *upstream.Target) bool { return t.Model == name })
 }
 
 // find returns the model if the caller may use it. What it may not use does not exist for it.

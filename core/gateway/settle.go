@@ -28,6 +28,9 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.answer != nil && s.answer.Body != nil {
 		s.answer.Body.Close()
 	}
+	if s.session != nil && s.session.upstream != nil {
+		s.session.upstream.Cut()
+	}
 	if s.answer != nil && s.broke() {
 		s.answer.Broke()
 	}
@@ -74,6 +77,9 @@ func tries(a *upstream.Answer) string {
 func (s *serving) report() {
 	e := telemetry.NewEvent(s.x)
 	e.Status, e.Class, e.Err, e.Out = s.status, s.class, s.err, s.out
+	if s.session != nil {
+		e.In = s.session.out.In
+	}
 	if s.flow != nil {
 		e.Filter = s.flow.By()
 		if s.flow.SeesAnswers() {

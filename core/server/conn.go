@@ -48,6 +48,7 @@ type conn struct {
 	writeErr        error     // the first
 	reserved        int64     // bytes for the body at hand
 	now             current
+	socket          chan struct{} // not nil: the connection is a WebSocket; closed when it has ended
 
 	state atomic.Int32
 
@@ -94,6 +95,9 @@ func (c *conn) run(set *settings) {
 	if err := set.http.ServeConn(c); err != nil {
 		c.srv.log.Debug("connection", "remote", c.remote, "error", err)
 	}
+	if c.socket != nil {
+		<-c.socket
+	}
 }
 
 // connState is told by fasthttp when an answer is flushed and the connection waits for the next
@@ -134,8 +138,26 @@ func (c *conn) bind(cancel context.CancelCauseFunc) {
 	}
 }
 
-// Read gives fasthttp what the guard lets through.
-func (c *conn) Read(p []byte) (int, error) { return c.in.Read(p) }
+// Read gives fasthttp what the guard lets through, and a WebSocket what comes.
+func (c *conn) Read(p []byte) (int, error) {
+	if c.socket == nil {
+		return c.in.Read(p)
+	}
+	c.ahead.stop(c)
+	if n, err := c.ahead.take(p); n > 0 || err != nil {
+		return n, err
+	}
+	return c.Conn.Read(p)
+}
+
+// SetDeadline is called by those that would write under deadlines of their own: only reads have them.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.readBy = t
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline changes nothing: Write has its own.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // Fill gives the guard what arrives, under the limit of the phase.
 func (c *conn) Fill(p []byte, phase guard.Phase, fresh bool) (int, error) {
@@ -228,10 +250,13 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // Close is called by fasthttp when it is done with the connection.
 func (c *conn) Close() error {
+	if c.socket != nil {
+		defer close(c.socket)
+	}
 	c.ahead.stop(c)
 	c.finish()
 	c.release()
-	if c.writeErr == nil && (c.in.Refusal() != nil || c.in.Buffered() > 0) {
+	if c.writeErr == nil && (c.in.Refusal() != nil || c.in.Buffered() > 0 || c.socket != nil) {
 		c.linger()
 	}
 	return c.Conn.Close()

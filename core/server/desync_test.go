@@ -44,6 +44,9 @@ var refusedValid = []struct {
 		return strings.Contains(r, "Content-Length:\t42") || strings.Contains(r, "Content-Length: 100\r") || strings.Contains(r, "Content-Length: 123") ||
 			strings.HasSuffix(r, "chunked\r\n\r\n\r\n")
 	}, 0},
+	{"a WebSocket's handshake of another version", func(r string) bool {
+		return strings.HasPrefix(r, "GET /demo ") && strings.Contains(r, "Upgrade: WebSocket")
+	}, 0},
 	{"what follows an upgrade that was not granted", func(r string) bool { return strings.Contains(r, "Hot diggity dogg") }, 1},
 	{"the second request has no Host", func(r string) bool { return strings.Contains(r, "PUT /bbb") }, 1},
 }

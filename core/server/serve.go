@@ -45,6 +45,10 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 		s.refuse(rc, guard.ErrDesync)
 		return
 	}
+	if h.WebSocket && !handshake(h.Header) {
+		s.refuseHandshake(rc)
+		return
+	}
 	set := s.set.Load()
 	if s.live.Add(1) > int64(set.limits.Exchanges) {
 		s.live.Add(-1)
@@ -54,7 +58,7 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	s.served.Add(1)
 	x := c.begin(rc, h)
 	reply := s.call(set.handler, x)
-	c.answer(rc, reply, h.HTTP10)
+	c.answer(rc, reply, h)
 }
 
 // begin makes an exchange, which owns all it says.
@@ -66,7 +70,7 @@ func (c *conn) begin(rc *fasthttp.RequestCtx, h *guard.Head) *exchange.Exchange 
 	x.Listener = c.srv.name
 	x.Method, x.Path, x.Query = h.Method, h.Path, h.Query
 	x.Host = guard.NormalHost(h.Host)
-	x.Remote, x.TLS = c.remote, c.tls
+	x.Remote, x.TLS, x.Upgrade = c.remote, c.tls, h.WebSocket
 	x.Request.Header = append(make(llm.Header, 0, len(h.Header)), h.Header...)
 	if h.Length != 0 {
 		// The buffer is taken over: fasthttp makes a new one for the next request.
@@ -96,7 +100,7 @@ func (s *Server) call(h exchange.Handler, x *exchange.Exchange) (reply *exchange
 }
 
 // answer hands the reply to fasthttp, which writes it when the handler has returned.
-func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, http10 bool) {
+func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, h *guard.Head) {
 	c.now.done = reply.Done
 	resp := &rc.Response
 	resp.SetStatusCode(reply.Status)
@@ -106,14 +110,23 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, http10 boo
 		}
 	}
 	resp.Header.Set("X-Request-Id", c.now.id)
-	if c.srv.draining.Load() {
+	if reply.Session != nil && h.WebSocket {
+		if c.upgrade(rc, reply.Session) {
+			return
+		}
+		resp.SetStatusCode(500)
+	}
+	if h.WebSocket || c.srv.draining.Load() {
 		resp.SetConnectionClose()
+	}
+	if reply.Status == 426 { // RFC 9110, section 15.5.22
+		resp.Header.Set("Upgrade", "websocket")
 	}
 	switch {
 	case reply.Stream == nil || rc.IsHead():
 		resp.SetBodyRaw(reply.Body)
 		c.now.cause = context.Cause(c.now.ctx)
-	case http10:
+	case h.HTTP10:
 		resp.SetBodyRaw(c.gather(reply.Stream))
 		c.now.cause = context.Cause(c.now.ctx)
 	default:

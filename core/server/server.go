@@ -103,6 +103,7 @@ type Server struct {
 	refused  atomic.Uint64
 	shed     atomic.Uint64
 	draining atomic.Bool
+	buffers  sync.Pool // of websockets, for what they write
 
 	accepting chan struct{} // closed when the accept loop has ended
 	drained   chan struct{} // closed when Drain has ended

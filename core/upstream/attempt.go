@@ -21,7 +21,9 @@ func attempt(ctx context.Context, t *Target, c *Call) (*Answer, error) {
 		a.Refused = true
 		return a, nil // the upstream's own answer says more
 	}
-	a.Body.Close()
+	if a.Body != nil {
+		a.Body.Close()
+	}
 	if a, plan, err = once(ctx, t, c); err == nil && a.Status >= 400 {
 		a.Refused = plan.Stale != nil && plan.Stale(a.Status, a.First)
 	}
@@ -49,7 +51,16 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 		path = plan.StreamPath
 	}
 	path = withQuery(path, request.Query)
-	resp, err := plan.Origin.Do(ctx, &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body})
+	out := &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body}
+	if c.Open != nil {
+		a, err := c.Open(ctx, plan, out)
+		if err != nil {
+			return nil, plan, Error(err)
+		}
+		a.Dialect, a.Ended = plan.Dialect, true
+		return a, plan, nil
+	}
+	resp, err := plan.Origin.Do(ctx, out)
 	if err != nil {
 		return nil, plan, Error(err)
 	}

@@ -127,6 +127,9 @@ type Call struct {
 	Stream  bool
 	// Request returns what a target is sent, in the dialect of the plan.
 	Request func(t *Target, p *Plan) (*Request, error)
+	// Open, which may be nil, takes the place of the HTTP call: it returns the head of an answer and, of one that
+	// refuses, its whole body in First. What it opened is the caller's.
+	Open func(ctx context.Context, p *Plan, r *egress.Request) (*Answer, error)
 	// Begun, which may be nil, looks at the beginning of an answer with a status below 400. It asks for
 	// more where the first event has not come whole, and returns what is wrong with that event: then the
 	// call may still be made elsewhere.
@@ -155,12 +158,12 @@ type Answer struct {
 	Status   int
 	Header   llm.Header
 	Dialect  llm.Dialect
-	First    []byte // bytes of the body that were read already
-	Ended    bool   // First is the whole body
-	Body     *egress.Body
-	Refused  bool   // the upstream does not accept the provider's credentials
-	Failure  error  // what the first event says where it says that the call failed
-	Model    *Model // that answered: the one asked, or a fallback
+	First    []byte       // bytes of the body that were read already
+	Ended    bool         // First is the whole body
+	Body     *egress.Body // nil of a call that Open made
+	Refused  bool         // the upstream does not accept the provider's credentials
+	Failure  error        // what the first event says where it says that the call failed
+	Model    *Model       // that answered: the one asked, or a fallback
 	Target   *Target
 	Attempts int
 	Tries    []Try // one for each attempt, and for each target that could not take the call

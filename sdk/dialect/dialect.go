@@ -173,6 +173,13 @@ type Upstream interface {
 	Complete(terminated bool, finish string) bool
 }
 
+// Realtime is a Codec whose dialect has sessions over WebSocket: OpRealtime is one of its operations. Request
+// reads a message of the client then, and Event one of the upstream's, whose usage is of one response.
+type Realtime interface {
+	// Subprotocols splits what a client offers as subprotocols into the API keys among them and what an upstream may see.
+	Subprotocols(h llm.Header) (keys, offered []string)
+}
+
 // Codec is one dialect that clients speak. Implementations are what Upstream's are.
 type Codec interface {
 	Upstream

@@ -26,6 +26,7 @@ const (
 	OpTranslations    Op = "translations"     // the same in English
 	OpImageEdits      Op = "image_edits"      // an image changed as a text says
 	OpImageVariations Op = "image_variations" // images like one
+	OpRealtime        Op = "realtime"         // a session over WebSocket, spoken or written
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )
 
@@ -165,6 +166,17 @@ type Usage struct {
 	OutputTotal  int64
 	Reasoning    int64  // of OutputTotal
 	Raw          []byte // the provider's own usage object, as it was sent; nil when there was none
+}
+
+// Add adds what another call used, of which Raw stays.
+func (u *Usage) Add(other *Usage) {
+	u.InputTotal += other.InputTotal
+	u.CacheRead += other.CacheRead
+	u.CacheWrite5m += other.CacheWrite5m
+	u.CacheWrite1h += other.CacheWrite1h
+	u.OutputTotal += other.OutputTotal
+	u.Reasoning += other.Reasoning
+	u.Raw = other.Raw
 }
 
 // Merge takes over what a later report of the same call says: each count that is not zero replaces the

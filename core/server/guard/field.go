@@ -17,6 +17,7 @@ const (
 	transfer         // Transfer-Encoding
 	connection       // Connection
 	expect           // Expect
+	upgrade          // Upgrade
 	trailer          // Trailer: announces fields that are dropped anyway
 	end              // end-to-end, but never in a trailer
 )
@@ -26,6 +27,9 @@ type seen struct {
 	hosts, lengths, transfers int
 	fields                    int
 	closes, keepAlive         bool
+	upgrades                  bool   // a Connection field names Upgrade
+	protocols                 int    // Upgrade fields
+	socket                    bool   // the last one is just WebSocket
 	named                     string // a Connection field that names other fields
 }
 
@@ -70,6 +74,9 @@ func (s *seen) field(line string, h *Head) *Refusal {
 		h.Length = Chunked
 	case connection:
 		s.connection(value)
+	case upgrade:
+		s.protocols++
+		s.socket = llm.EqualFold(value, "websocket")
 	case expect:
 		if !llm.EqualFold(value, "100-continue") {
 			return ErrExpect
@@ -97,6 +104,7 @@ func (s *seen) finish(h *Head) *Refusal {
 	}
 	h.Close = s.closes || h.HTTP10 && !s.keepAlive
 	h.Expect = h.Expect && !h.HTTP10
+	h.WebSocket = s.upgrades && s.socket && s.protocols == 1 && h.Method == "GET" && !h.HTTP10 && !h.Close && !h.Expect
 	if s.named != "" {
 		dropNamed(h, s.named)
 	}
@@ -113,7 +121,9 @@ func (s *seen) connection(value string) {
 			s.closes = true
 		case llm.EqualFold(option, "keep-alive"):
 			s.keepAlive = true
-		case option == "" || llm.EqualFold(option, "upgrade"):
+		case llm.EqualFold(option, "upgrade"):
+			s.upgrades = true
+		case option == "":
 		default:
 			s.named = value
 		}
@@ -177,7 +187,7 @@ func classify(name string) class {
 	case 6:
 		return either(name, "expect", expect)
 	case 7:
-		return max(either(name, "trailer", trailer), either(name, "upgrade", dropped))
+		return max(either(name, "trailer", trailer), either(name, "upgrade", upgrade))
 	case 9:
 		return max(either(name, "forwarded", dropped), either(name, "x-real-ip", dropped))
 	case 10:

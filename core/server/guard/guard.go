@@ -50,6 +50,8 @@ var (
 	ErrIncomplete   = &Refusal{400, "incomplete", "the request ended before it was complete"}
 	ErrChunk        = &Refusal{400, "bad_framing", "an invalid chunk"}
 	ErrTrailer      = &Refusal{400, "bad_framing", "an invalid or forbidden trailer"}
+	ErrUpgrade      = &Refusal{400, "bad_upgrade", "an invalid WebSocket handshake"}
+	ErrAfterUpgrade = &Refusal{400, "bad_framing", "bytes follow a request for another protocol before its answer"}
 	ErrAfterClose   = &Refusal{400, "bad_framing", "bytes follow a request that closes its connection"}
 	ErrDesync       = &Refusal{400, "bad_framing", "the request's end is ambiguous"}
 )
@@ -68,6 +70,8 @@ type Head struct {
 	Close  bool // the connection ends with this request
 	Expect bool // the client waits for 100 Continue
 	Length int64
+	// WebSocket: the connection is to become one (RFC 6455, section 4.2.1), which no body and no other wish forbids.
+	WebSocket bool
 	// Header holds the end-to-end fields in order: without framing, hop-by-hop and forwarding
 	// fields, which are the connection's business or forged.
 	Header llm.Header

@@ -227,6 +227,9 @@ func (g *Reader) take(size int, limits Limits) error {
 	if r == nil && h.Close && h.Length >= 0 && int64(rest) > h.Length && trailing(g.buf[g.r+size+int(h.Length):g.w]) {
 		r = ErrAfterClose
 	}
+	if r == nil && h.WebSocket && rest > 0 {
+		r = ErrAfterUpgrade // whose they are depends on an answer that nobody has yet
+	}
 	if r != nil {
 		return g.refuseHead(r)
 	}

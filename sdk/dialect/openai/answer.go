@@ -100,6 +100,9 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	if op == llm.OpOther {
 		return nil
 	}
+	if op == llm.OpRealtime {
+		return realtimeEvent(payload, into)
+	}
 	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts, op: op}
 	if err := a.read(); err != nil {
 		return err

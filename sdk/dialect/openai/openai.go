@@ -35,9 +35,9 @@ var _ dialect.Codec = Codec{}
 // Name returns llm.OpenAI.
 func (Codec) Name() llm.Dialect { return llm.OpenAI }
 
-// Endpoint knows the paths of Chat Completions, Embeddings, Models and the surfaces beside them under any
+// Endpoint knows the paths of Chat Completions, Embeddings, Models, Realtime and the surfaces beside them under any
 // prefix.
-func (Codec) Endpoint(method, path, _ string, h llm.Header) (dialect.Endpoint, bool) {
+func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
@@ -51,6 +51,8 @@ func (Codec) Endpoint(method, path, _ string, h llm.Header) (dialect.Endpoint, b
 			}
 			return e, true
 		}
+	case method == "GET" && strings.HasSuffix(path, "/realtime"):
+		return dialect.Endpoint{Op: llm.OpRealtime, Model: realtimeModel(query)}, true
 	case method == "GET" && strings.HasSuffix(path, "/models"):
 		return dialect.Endpoint{Op: llm.OpModels}, true
 	case method == "GET":
@@ -73,10 +75,10 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 		into.Model, into.IncludeUsage = string(body[into.ModelSpan.Start:into.ModelSpan.End]), true
 		return nil
 	}
-	switch op {
-	case llm.OpModels, llm.OpOther:
+	switch {
+	case op == llm.OpModels, op == llm.OpOther, op == llm.OpRealtime && len(body) == 0:
 		return nil
-	case llm.OpRerank:
+	case op == llm.OpRerank:
 		into.Model = model
 		return rerank.Spans(body, into)
 	}
@@ -92,6 +94,8 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 		q.embeddings()
 	case llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpImageEdits, llm.OpImageVariations, llm.OpTranscriptions, llm.OpTranslations:
 		q.surface(op)
+	case llm.OpRealtime:
+		q.realtime()
 	default:
 		q.chat()
 	}

@@ -19,6 +19,8 @@ const (
 	useInput
 	useOutput
 	useReasoning
+	useInputDetails // of realtime sessions, as the next
+	useOutputDetails
 )
 
 const (
@@ -31,7 +33,7 @@ const (
 var (
 	usageKeys = dialect.NewKeys("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details",
 		"cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
-		"input_tokens", "output_tokens", "reasoning_tokens")
+		"input_tokens", "output_tokens", "reasoning_tokens", "input_token_details", "output_token_details")
 	usageDetailKeys = dialect.NewKeys("cached_tokens", "cache_write_tokens", "audio_tokens", "reasoning_tokens")
 )
 
@@ -59,8 +61,8 @@ func (a *answerReader) readUsage() {
 			break
 		}
 		switch key {
-		case usePromptDetails, useCompletionDetails:
-			a.usageDetails(&c, key == usePromptDetails)
+		case usePromptDetails, useCompletionDetails, useInputDetails, useOutputDetails:
+			a.usageDetails(&c, key == usePromptDetails || key == useInputDetails)
 			continue
 		case -1:
 			a.Skip()
