@@ -151,6 +151,9 @@ func (o *Origin) connect(ctx context.Context, by time.Time) (*conn, error) {
 // Dial opens a connection that is not pooled, for another protocol than HTTP. What judges where the origin
 // may be, and what encrypts, are the same. The caller closes it.
 func (o *Origin) Dial(ctx context.Context) (net.Conn, error) {
+	if o.proxy != nil && o.tls == nil {
+		return nil, &Error{Kind: Connect, Err: fmt.Errorf("origin %s: its proxy takes requests of HTTP only, where nothing is encrypted", o.label)}
+	}
 	c, err := o.connect(ctx, time.Time{})
 	if err != nil {
 		return nil, err

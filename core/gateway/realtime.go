@@ -214,7 +214,10 @@ func (s *serving) answered(_ bool, message []byte) {
 func sessionEnd(o *socket.Outcome) (exchange.Terminal, error) {
 	var bye *exchange.Goodbye
 	var refused *socket.Refusal
+	var broken *socket.Panic
 	switch {
+	case errors.As(o.Err, &broken):
+		return exchange.Internal, o.Err
 	case errors.As(o.Err, &bye):
 		if o.Side == socket.Client {
 			return exchange.Completed, nil

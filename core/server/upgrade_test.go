@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -11,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/fasthttp/websocket"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server"
+	"github.com/ginnel/ginnel/core/server/cert"
 )
 
 // echoing answers upgrades with a session that says what it hears, and everything else with 200.
@@ -89,11 +92,15 @@ func TestUpgradeIsGuarded(t *testing.T) {
 // TestSessions: plain, encrypted and without a watcher, a session echoes, keeps its limits, counts and ends.
 func TestSessions(t *testing.T) {
 	noLeak(t)
-	for _, bare := range []bool{false, true} {
+	certs := &certmagic.FileStorage{Path: t.TempDir()}
+	for _, kind := range []string{"plain", "encrypted", "bare"} {
 		h := echoing()
 		s := start(t, h, func(c *server.Config) {
 			c.Limits.Body, c.Limits.Connections = 1<<20, 1
-			if !bare {
+			if kind == "encrypted" {
+				c.TLS = cert.Config{Mode: cert.Internal, Storage: certs}
+			}
+			if kind != "bare" {
 				return
 			}
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -102,8 +109,12 @@ func TestSessions(t *testing.T) {
 			}
 			c.Listener = bareListener{ln}
 		})
-		addr := s.Addr().String()
-		ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/v1/realtime", nil)
+		url := "ws://" + s.Addr().String() + "/v1/realtime"
+		if kind == "encrypted" {
+			url = "wss" + strings.TrimPrefix(url, "ws")
+		}
+		dialer := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, HandshakeTimeout: patience} // the certificate is not what is tested
+		ws, _, err := dialer.Dial(url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +129,7 @@ func TestSessions(t *testing.T) {
 		if st := s.Stats(); st.Connections != 1 || st.Exchanges != 1 {
 			t.Errorf("%+v", st)
 		}
-		if _, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/v1/realtime", nil); err == nil {
+		if _, _, err := dialer.Dial(url, nil); err == nil {
 			t.Error("a connection too many")
 		}
 		ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, "x"), time.Now().Add(patience))
@@ -132,7 +143,7 @@ func TestSessions(t *testing.T) {
 				t.Fatal("the connection stays")
 			}
 		}
-		ws, _, err = websocket.DefaultDialer.Dial("ws://"+addr+"/v1/realtime", nil)
+		ws, _, err = dialer.Dial(url, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

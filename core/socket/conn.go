@@ -53,7 +53,9 @@ type Conn struct {
 	buf    []byte
 	pinger *time.Timer
 	once   sync.Once
-	ended  atomic.Bool // no more pings
+
+	pinging sync.Mutex  // held while a ping is written
+	ended   atomic.Bool // no more pings
 }
 
 var _ exchange.Socket = (*Conn)(nil)
@@ -74,6 +76,8 @@ func newConn(ws *websocket.Conn, c Config, whole bool) *Conn {
 
 // ping asks for a sign of life; what is being written is one, too.
 func (c *Conn) ping() {
+	c.pinging.Lock()
+	defer c.pinging.Unlock()
 	if !c.ended.Load() {
 		c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(control)) // who is gone is noticed by the reader
 		c.pinger.Reset(c.Idle / 4)
@@ -202,14 +206,23 @@ func clip(reason string) string {
 
 // Cut implements exchange.Socket.
 func (c *Conn) Cut() {
-	c.Stop()
+	c.ended.Store(true)
+	if c.pinger != nil {
+		c.pinger.Stop()
+	}
 	c.once.Do(c.Config.Cut)
 }
 
-// Stop ends the pings: the session is over, though the connection may be open.
+// Stop ends the pings and waits for one that is being written, which an open connection does not survive: whose it
+// is may do with it what it likes afterwards.
 func (c *Conn) Stop() {
 	c.ended.Store(true)
 	if c.pinger != nil {
 		c.pinger.Stop()
 	}
+	if !c.pinging.TryLock() {
+		c.Cut()
+		c.pinging.Lock()
+	}
+	c.pinging.Unlock()
 }

@@ -3,6 +3,8 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +48,14 @@ type Outcome struct {
 type Refusal struct{ Reason string }
 
 func (r *Refusal) Error() string { return r.Reason }
+
+// Panic is what a callback did.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic: %v\n%s", p.Value, p.Stack) }
 
 // Relay carries messages both ways until one side ends or ctx does, says so to the other, and returns when neither
 // says more and the upstream's connection is closed; the client's is its server's to close. A side that takes nothing is not read for: at most one message waits in each direction.
@@ -107,6 +117,11 @@ func (r *relay) first(ctx context.Context) end {
 
 // pump carries one direction. Once the session ends it only waits for the other side's close frame.
 func (r *relay) pump(from, to exchange.Socket, source, sink Side, look func(bool, []byte) ([]byte, error), count *atomic.Int64) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.ends <- end{Gateway, &Panic{p, debug.Stack()}}
+		}
+	}()
 	for {
 		text, message, err := from.Receive()
 		if err != nil {
@@ -154,6 +169,10 @@ func (e end) words() (client, upstream exchange.Goodbye) {
 		return *bye, *bye
 	}
 	away := exchange.Goodbye{Code: exchange.CloseAway}
+	var broken *Panic
+	if errors.As(e.err, &broken) {
+		return exchange.Goodbye{Code: exchange.CloseInternal, Reason: "an internal error"}, away
+	}
 	if e.side == Gateway {
 		away.Reason = "the gateway is going down"
 		return away, away

@@ -215,6 +215,17 @@ func TestRefusedMessage(t *testing.T) {
 	goodbye(t, p.upstream, websocket.CloseGoingAway)
 }
 
+// TestPanic: what looks at messages may fail, and takes its own session with it only.
+func TestPanic(t *testing.T) {
+	p := relayed(t, config(), config(), &socket.Session{Answered: func(bool, []byte) { panic("as told") }})
+	p.upstream.WriteMessage(websocket.TextMessage, []byte("a"))
+	goodbye(t, p.client, websocket.CloseInternalServerErr)
+	goodbye(t, p.upstream, websocket.CloseGoingAway)
+	if o := p.outcome(t); !strings.Contains(o.Err.Error(), "as told") {
+		t.Errorf("%+v", o)
+	}
+}
+
 // TestNothingIsLeft: no goroutine outlives its session, however that ends.
 func TestNothingIsLeft(t *testing.T) {
 	idle := config()
@@ -233,6 +244,8 @@ func TestNothingIsLeft(t *testing.T) {
 			before = runtime.NumGoroutine()
 			p := relayed(t, idle, idle, &socket.Session{})
 			end(p)
+			go p.client.ReadMessage() // which answers a close frame
+			go p.upstream.ReadMessage()
 			p.outcome(t)
 			p.client.Close()
 			p.upstream.Close()
