@@ -1,6 +1,6 @@
 // Command testclients runs the vendors' official SDKs against a daemon. Those of OpenAI for Node, Python
 // and Go run once against `ginnel dev`, once over TLS against `ginnel run` with a file of its own and,
-// with Responses, against a daemon that relays to the mock upstream; those of Google and Anthropic for
+// with Responses, against a daemon that relays to the mock upstream, and in realtime sessions (Node, Python); those of Google and Anthropic for
 // Node and Python run against such a daemon too; and all of these, with Vercel's for Node, against one
 // whose models are of every dialect. It installs the SDKs with npm, pip and the go tool in a
 // cache directory and says so.
@@ -27,6 +27,9 @@ import (
 const (
 	nodeSDK   = "openai@7.57.0"
 	pythonSDK = "openai==3.54.0"
+
+	realtimeNode   = nodeSDK + " ws@8.23.0"
+	realtimePython = "openai[realtime]==3.54.0"
 
 	geminiNodeSDK   = "@google/genai@2.32.0"
 	geminiPythonSDK = "google-genai==3.6.1"
@@ -86,6 +89,10 @@ func run(binary, cache, only string) error {
 	if err != nil {
 		return err
 	}
+	realtime, err := installScripts(ctx, cache, realtimeNode, "realtime.mjs", realtimePython, "realtime_sdk.py")
+	if err != nil {
+		return err
+	}
 	across, err := installScripts(ctx, cache, acrossNode, "across.mjs", acrossPython, "across_sdk.py")
 	if err != nil {
 		return err
@@ -104,6 +111,8 @@ func run(binary, cache, only string) error {
 		{"ginnel run, Responses", startRelay("openai", "/v1"), responses},
 		{"ginnel run, Gemini", startRelay("gemini", "/v1beta"), gemini},
 		{"ginnel run, Anthropic", startRelay("anthropic", "/v1"), anthropic},
+		{"ginnel run, realtime, TLS", startRealtime(`tls "internal" {}`), realtime[:1]},
+		{"ginnel run, realtime", startRealtime(""), realtime[1:]},
 		{"ginnel run, across dialects", startAcross, across},
 	} {
 		if !strings.Contains(d.name, only) {

@@ -39,7 +39,7 @@ route "all" {
 // startRelay returns what starts a daemon that relays one vendor's dialect, of the version that stands in
 // the upstream's path, to a mock upstream. BASE_URL is its origin: the SDKs choose versions of their own.
 func startRelay(plugin, version string) func(context.Context, string) (*daemon, error) {
-	return startMocked(func(upstream string) (providers, models string, names []string) {
+	return startBefore(mockllm.New(mockllm.Options{}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
 		providers = fmt.Sprintf("provider \"up\" {\n  plugin   = %q\n  base_url = %q\n  config { api_key = secret.up }\n}\n", plugin, upstream+version)
 		for i, m := range relayed {
 			models += model(fmt.Sprint("m", i), m, "up", m)
@@ -59,7 +59,7 @@ var dialects = []struct{ name, plugin, version, config string }{
 
 // startAcross starts a daemon with a mock upstream in each dialect; the dialect stands before the model's name.
 func startAcross(ctx context.Context, binary string) (*daemon, error) {
-	return startMocked(func(upstream string) (providers, models string, names []string) {
+	return startBefore(mockllm.New(mockllm.Options{}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
 		for i, d := range dialects {
 			providers += fmt.Sprintf("provider %q {\n  plugin   = %q\n  base_url = %q\n  config {\n    api_key = secret.up\n    %s\n  }\n}\n", d.name, d.plugin, upstream+d.version, d.config)
 			for j, m := range append([]string{"mock+fault=badjson"}, relayed...) {
@@ -77,15 +77,15 @@ func model(name, alias, provider, at string) string {
 	return fmt.Sprintf("model %q {\n  aliases = [%q]\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", name, alias, provider, at)
 }
 
-// startMocked returns what starts a daemon before a mock upstream, with the providers and models that declare
-// returns for its address.
-func startMocked(declare func(upstream string) (providers, models string, names []string)) func(context.Context, string) (*daemon, error) {
+// startBefore returns what starts a daemon before an upstream, by a configuration with the providers and models that
+// declare returns for its address.
+func startBefore(handler http.Handler, configuration string, declare func(upstream string) (providers, models string, names []string)) func(context.Context, string) (*daemon, error) {
 	return func(ctx context.Context, binary string) (*daemon, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		up := &http.Server{Handler: mockllm.New(mockllm.Options{}), ErrorLog: log.New(io.Discard, "", 0)}
+		up := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
 		go up.Serve(l) // until clean
 		dir, err := os.MkdirTemp("", "ginnel-relay-")
 		if err != nil {
@@ -96,7 +96,7 @@ func startMocked(declare func(upstream string) (providers, models string, names 
 			up.Close()
 			os.RemoveAll(dir)
 		}
-		d, err := runRelay(ctx, binary, "http://"+l.Addr().String(), dir, clean, declare)
+		d, err := runRelay(ctx, binary, "http://"+l.Addr().String(), dir, clean, configuration, declare)
 		if err != nil {
 			clean()
 		}
@@ -104,14 +104,14 @@ func startMocked(declare func(upstream string) (providers, models string, names 
 	}
 }
 
-func runRelay(ctx context.Context, binary, upstream, dir string, clean func(), declare func(string) (string, string, []string)) (*daemon, error) {
+func runRelay(ctx context.Context, binary, upstream, dir string, clean func(), configuration string, declare func(string) (string, string, []string)) (*daemon, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
 	file, secret := filepath.Join(dir, "gateway.hcl"), filepath.Join(dir, "secret")
 	providers, models, names := declare(upstream)
-	text := fmt.Sprintf(relayConfiguration, filepath.Join(dir, "data"), address, secret, strings.Join(names, ", ")) + providers + models
+	text := fmt.Sprintf(configuration, filepath.Join(dir, "data"), address, secret, strings.Join(names, ", ")) + providers + models
 	if err := os.WriteFile(secret, []byte("none"), 0o600); err != nil {
 		return nil, err
 	}
@@ -127,6 +127,9 @@ func runRelay(ctx context.Context, binary, upstream, dir string, clean func(), d
 	if d.Key, err = createKey(ctx, binary, file); err != nil {
 		d.stop()
 		return nil, err
+	}
+	if root := filepath.Join(dir, "data", "ca.pem"); strings.Contains(text, "tls \"internal\"") {
+		d.BaseURL, d.CA = "https://"+address, root
 	}
 	return d, nil
 }
