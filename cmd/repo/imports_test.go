@@ -32,7 +32,7 @@ var layers = map[string][]string{
 var floors = [][]string{
 	{"exchange", "config", "store", "seal"},
 	{"egress", "socket", "limit", "scan", "price", "audit"},
-	{"upstream", "access", "cache", "media", "wasmhost", "pluginhost", "telemetry", "identity"},
+	{"upstream", "access", "uploads", "cache", "media", "wasmhost", "pluginhost", "telemetry", "identity"},
 	{"gateway"},
 	{"server", "admin", "filtertest"}, // filtertest plays client and provider to a whole gateway
 	{"daemon"},

@@ -22,6 +22,7 @@ type Route struct {
 	Open     bool // auth = "none"
 	Pipeline *Pipeline
 	Models   []*Model
+	Files    *Provider // that keeps files and batches; nil = none does
 
 	node *node
 }
@@ -52,6 +53,7 @@ func routeShape() *schema.Block {
 			{Name: "auth", Kind: schema.String, Default: "key", Enum: []string{"key", "none"}, Doc: "Who may use it: the holder of a virtual key, or anybody who reaches the listener."},
 			{Name: "pipeline", Kind: schema.Ref, RefTo: "pipeline", Doc: "The filters: `pipeline.NAME`."},
 			{Name: "models", Kind: schema.Refs, RefTo: "model", Doc: "The models that may be asked for: `[model.NAME]`."},
+			{Name: "files", Kind: schema.Ref, RefTo: "provider", Optional: true, Doc: "The provider that keeps files and makes batches of calls, `provider.NAME`; without one there are none. Each tenant sees its own."},
 		},
 	}
 }
@@ -93,6 +95,7 @@ func (b *builder) route(n *node) {
 	later(b, n, "listener", func(l *Listener) { r.Listener = l })
 	later(b, n, "pipeline", func(p *Pipeline) { r.Pipeline = p })
 	laterAll(b, n, "models", func(m *Model) { r.Models = append(r.Models, m) })
+	later(b, n, "files", func(p *Provider) { r.Files = p })
 	b.define(n, r)
 	b.cfg.Routes = append(b.cfg.Routes, r)
 }

@@ -108,15 +108,19 @@ func (b *builder) openParts() {
 // used returns what the routes refer to: nothing else is launched or compiled.
 func used(cfg *config.Config) (providers []*config.Provider, filters []*config.Filter) {
 	seen := make(map[any]bool)
+	add := func(p *config.Provider) {
+		if p != nil && !seen[p] {
+			seen[p] = true
+			providers = append(providers, p)
+		}
+	}
 	for _, r := range cfg.Routes {
 		for _, m := range reached(r) {
 			for _, t := range m.Targets {
-				if !seen[t.Provider] {
-					seen[t.Provider] = true
-					providers = append(providers, t.Provider)
-				}
+				add(t.Provider)
 			}
 		}
+		add(r.Files)
 		for _, f := range r.Pipeline.Filters {
 			if !seen[f] {
 				seen[f] = true
@@ -229,6 +233,9 @@ func (b *builder) route(r *config.Route, models map[*config.Model]*upstream.Mode
 	out := &gateway.Route{
 		Name: r.Name, Listener: r.Listener.Name, Path: r.Path, Methods: r.Methods, Open: r.Open,
 		Pipeline: exchange.NewPipeline(r.Pipeline.Name, filters...),
+	}
+	if p := r.Files; p != nil {
+		out.Files = &upstream.Model{Name: "files", Attempts: 1, Targets: []*upstream.Target{{Name: p.Name, ProviderName: p.Name, Provider: b.providers[p], Weight: 1}}}
 	}
 	for _, m := range r.Models {
 		out.Models = append(out.Models, gateway.Model{Model: models[m], Aliases: m.Aliases, Created: b.started.Unix()})

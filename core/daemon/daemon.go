@@ -29,6 +29,7 @@ import (
 	"github.com/ginnel/ginnel/core/server/certstore"
 	"github.com/ginnel/ginnel/core/store"
 	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -132,7 +133,7 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err err
 	if err := d.openHosts(ctx); err != nil {
 		return nil, err
 	}
-	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Upstreams: n.Upstreams, Logger: n.Logger})
+	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Uploads: uploads.New(d.store), Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Upstreams: n.Upstreams, Logger: n.Logger})
 	d.openPools()
 	if err := d.Apply(ctx, cfg); err != nil {
 		return nil, err

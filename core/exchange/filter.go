@@ -136,6 +136,7 @@ type Reply struct {
 type Stream interface {
 	// Next appends the next complete events to dst and returns it. It waits for one event, adds
 	// those that are already there, and never waits for more. io.EOF ends the stream; bytes may
-	// come with it. There is no other error: a failure is an event in the client's dialect.
+	// come with it. There is no other error, since a failure is an event in the client's dialect; where there are no
+	// events, as in a file, any other one breaks the connection off.
 	Next(dst []byte) ([]byte, error)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/telemetry"
+	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
@@ -23,6 +24,7 @@ const DefaultMaxAnswer = 64 << 20
 // Needs is what a Gateway works with; all of it outlives every generation.
 type Needs struct {
 	Keys      *access.Keys
+	Uploads   *uploads.Uploads
 	Limiter   *limit.Limiter
 	Telemetry *telemetry.Telemetry
 	Codecs    []dialect.Codec    // asked in order whose a request is; the last one answers what is nobody's

@@ -33,6 +33,7 @@ type Route struct {
 	Open     bool     // auth = "none"
 	Pipeline *exchange.Pipeline
 	Models   []Model
+	Files    *upstream.Model // where files and batches are; nil = nowhere
 }
 
 // Model is a model under the names a client may call it by.

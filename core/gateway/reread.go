@@ -5,17 +5,27 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 var _ exchange.Reader = (*serving)(nil)
 
 var errModel = errors.New("the model does not exist or this key may not use it")
 
+var errUpload = errors.New("the file or batch is not one that this key may send")
+
 // ReadRequest reads a request's body that a filter replaced. A filter may choose another model, of
 // those that the caller may use.
 func (s *serving) ReadRequest() error {
 	x := s.x
 	raw := x.Request.Body.Bytes()
+	if x.Op == llm.OpFiles || x.Op == llm.OpBatches {
+		x.Request.Body = exchange.NewBody(raw, nil)
+		if s.refusal = s.readUpload(); s.refusal != nil {
+			return errUpload
+		}
+		return nil
+	}
 	read := dialect.Request{Boundary: s.endpoint.Boundary}
 	if err := s.codec.Request(x.Op, raw, &read); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/access"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -49,6 +50,9 @@ type serving struct {
 	status int
 	out    int64 // bytes of the answer's body
 
+	owner  uploads.Owner  // of files and batches
+	upload uploads.Upload // the one that is asked for, or is new
+
 	delivered bool // the client has the stream's terminator
 
 	session *session // of OpRealtime
@@ -67,6 +71,8 @@ func (s *serving) serve() *exchange.Reply {
 		return s.listModels()
 	case llm.OpRealtime:
 		return s.realtime()
+	case llm.OpFiles, llm.OpBatches:
+		return s.files()
 	}
 	if reply := s.readBody(); reply != nil {
 		return reply

@@ -32,6 +32,14 @@ func (k Key) Check(id string) error {
 	return nil
 }
 
+// Upload is what a vendor keeps for a tenant: a file, or a batch of calls.
+type Upload struct {
+	Created time.Time `json:"created"`
+	Purpose string    `json:"purpose,omitempty"` // of a file that a client sent
+	Models  []string  `json:"models,omitempty"`  // that the calls in it are of
+	Counted bool      `json:"counted,omitempty"` // what the batch used was told
+}
+
 // Blob is a value that somebody else defines.
 type Blob struct {
 	Data     []byte    `json:"data"`

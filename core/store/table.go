@@ -21,8 +21,12 @@ var Certificates = Table[Blob]{"certificates"}
 // and writes them.
 var FilterValues = Table[FilterValue]{"filter_values"}
 
+// Uploads are the files and batches that vendors keep for tenants, by tenant, NUL, provider, NUL and the
+// vendor's id.
+var Uploads = Table[Upload]{"uploads"}
+
 // tables lists every table, for the consistency check.
-var tables = []checker{Keys, Certificates, FilterValues}
+var tables = []checker{Keys, Certificates, FilterValues, Uploads}
 
 type checker interface {
 	check(tx *Tx) []error
@@ -47,6 +51,10 @@ var migrations = []migration{
 	}},
 	{"values of filters", func(tx *Tx) error {
 		_, err := tx.tx.CreateBucketIfNotExists([]byte("filter_values"))
+		return err
+	}},
+	{"files and batches at vendors", func(tx *Tx) error {
+		_, err := tx.tx.CreateBucketIfNotExists([]byte("uploads"))
 		return err
 	}},
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -50,8 +51,8 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if c.Stream {
 		path = plan.StreamPath
 	}
-	path = withQuery(path, request.Query)
-	out := &egress.Request{Method: plan.Method, Path: path, Header: header, Body: request.Body}
+	path = withQuery(withRest(path, request.Rest), request.Query)
+	out := &egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: header, Body: request.Body}
 	if c.Open != nil {
 		a, err := c.Open(ctx, plan, out)
 		if err != nil {
@@ -99,10 +100,16 @@ func begin(a *Answer, c *Call) error {
 			more, a.Failure = c.Begun(a)
 		}
 	}
-	if a.Ended && len(a.First) == 0 {
+	if a.Ended && len(a.First) == 0 && !c.Empty {
 		return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
 	}
 	return nil
+}
+
+// withRest puts more behind a path, before the query that it may have.
+func withRest(path, rest string) string {
+	path, query, _ := strings.Cut(path, "?")
+	return withQuery(path+rest, query)
 }
 
 // withQuery appends a query to a path that may have one.

@@ -130,6 +130,8 @@ type Call struct {
 	// Open, which may be nil, takes the place of the HTTP call: it returns the head of an answer and, of one that
 	// refuses, its whole body in First. What it opened is the caller's.
 	Open func(ctx context.Context, p *Plan, r *egress.Request) (*Answer, error)
+	// Empty says that an answer may have no body.
+	Empty bool
 	// Begun, which may be nil, looks at the beginning of an answer with a status below 400. It asks for
 	// more where the first event has not come whole, and returns what is wrong with that event: then the
 	// call may still be made elsewhere.
@@ -150,6 +152,8 @@ type Request struct {
 	Header llm.Header // already cleaned
 	Query  string     // without a question mark; already cleaned
 	Body   []byte
+	Method string // "" = the plan's
+	Rest   string // of the path, behind the plan's; already cleaned
 }
 
 // Answer is an upstream's answer. Its head has arrived and, where it succeeded, its first bytes too,

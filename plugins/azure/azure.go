@@ -62,7 +62,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels, llm.OpCompletions, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpRealtime},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels, llm.OpCompletions, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpFiles, llm.OpBatches, llm.OpRealtime},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Config: &schema.Block{
 			Doc: "Credentials for a resource of Azure OpenAI or Azure AI Foundry. Its address, such as https://NAME.openai.azure.com, is the provider block's base_url; a target's model is the name of a deployment.",
@@ -125,6 +125,8 @@ func templates(surface, apiVersion string) ([]provider.Template, error) {
 			{Op: llm.OpTranscriptions, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/audio/transcriptions", "")},
 			{Op: llm.OpTranslations, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/audio/translations", "")},
 			{Op: llm.OpImageEdits, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/images/edits", "")},
+			{Op: llm.OpFiles, Dialect: llm.OpenAI, Method: "GET", Path: query("/openai/v1/files", "")},
+			{Op: llm.OpBatches, Dialect: llm.OpenAI, Method: "GET", Path: query("/openai/v1/batches", "")},
 			{Op: llm.OpRealtime, Dialect: llm.OpenAI, Method: "GET", Path: "/openai/v1/realtime?model={model}"},
 		}, nil
 	case surfaceDeployments:

@@ -36,6 +36,8 @@ var templates = []provider.Template{
 	{Op: llm.OpTranslations, Dialect: llm.OpenAI, Method: "POST", Path: "/audio/translations"},
 	{Op: llm.OpImageEdits, Dialect: llm.OpenAI, Method: "POST", Path: "/images/edits"},
 	{Op: llm.OpImageVariations, Dialect: llm.OpenAI, Method: "POST", Path: "/images/variations"},
+	{Op: llm.OpFiles, Dialect: llm.OpenAI, Method: "GET", Path: "/files"},
+	{Op: llm.OpBatches, Dialect: llm.OpenAI, Method: "GET", Path: "/batches"},
 	{Op: llm.OpRealtime, Dialect: llm.OpenAI, Method: "GET", Path: "/realtime?model={model}"},
 	{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
 	{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
@@ -69,7 +71,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpRealtime},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpFiles, llm.OpBatches, llm.OpRealtime},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  origins(p.presets),
 		Config: &schema.Block{

@@ -76,6 +76,8 @@ type Request struct {
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
 	UsageSplice  Splice   // what makes a stream tell its usage; With is "" where nothing is to do
 	Boundary     string   // of form data, from the Endpoint: the caller sets it, and it is kept
+	File         Span     // of the file in form data, of OpFiles
+	Purpose      string   // what the file is for
 }
 
 // Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.
@@ -150,6 +152,8 @@ type Endpoint struct {
 	Stream   bool   // the path asks for a stream; where it does not, the body may
 	Framing  Framing
 	Boundary string // of a body that is form data and not JSON
+	Item     string // of OpFiles and OpBatches: the id of one; "" = all, or a new one
+	Act      string // what is to be done with it, where the path says it: "content", "cancel"
 	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
 	Query string
 }

@@ -26,6 +26,8 @@ const (
 	OpTranslations    Op = "translations"     // the same in English
 	OpImageEdits      Op = "image_edits"      // an image changed as a text says
 	OpImageVariations Op = "image_variations" // images like one
+	OpFiles           Op = "files"            // files that a vendor keeps, and their content
+	OpBatches         Op = "batches"          // calls out of such a file, made some time
 	OpRealtime        Op = "realtime"         // a session over WebSocket, spoken or written
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )

@@ -1,5 +1,5 @@
 // Package openai reads and writes the wire format of OpenAI's Chat Completions, Embeddings and
-// Models, and of the older completions, moderations, images, speech and reranking beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
+// Models, and of the older completions, moderations, images, speech, reranking, files and batches beside them, with the deviations of the vendors that offer it: spans of requests, answers and stream
 // events, errors in its shape, and the splices that a gateway makes.
 //
 // It re-marshals nothing and knows no transport. The Responses format is another dialect.
@@ -38,6 +38,9 @@ func (Codec) Name() llm.Dialect { return llm.OpenAI }
 // Endpoint knows the paths of Chat Completions, Embeddings, Models, Realtime and the surfaces beside them under any
 // prefix.
 func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoint, bool) {
+	if e, ok := kept(method, path, h); ok {
+		return e, true
+	}
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/chat/completions"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
@@ -67,7 +70,10 @@ func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoin
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	model := into.Model
 	*into = dialect.Request{Texts: into.Texts[:0], Boundary: into.Boundary}
-	if uploads(op) && (into.Boundary != "" || !bytes.HasPrefix(body, []byte("{"))) {
+	if op == llm.OpFiles && len(body) == 0 || op == llm.OpBatches {
+		return nil
+	}
+	if op == llm.OpFiles || uploads(op) && (into.Boundary != "" || !bytes.HasPrefix(body, []byte("{"))) {
 		q := requestReader{into: into}
 		if err := q.upload(body); err != nil {
 			return err

@@ -100,7 +100,9 @@ func partName(head []byte) (name, wrong string) {
 // formField takes over a field of the form, or says what is wrong with it.
 func (q *requestReader) formField(name string, content []byte, at dialect.Span, again bool) (wrong string) {
 	lower := strings.ToLower(name)
-	if lower != "model" && lower != "stream" {
+	switch lower {
+	case "model", "stream", "purpose", "file":
+	default:
 		return ""
 	}
 	switch {
@@ -108,6 +110,10 @@ func (q *requestReader) formField(name string, content []byte, at dialect.Span, 
 		return "a field's name is written in another case"
 	case again:
 		return "a field that can be there once is there twice"
+	case lower == "file":
+		q.into.File = at
+	case lower == "purpose":
+		q.into.Purpose = string(content[:min(len(content), 1<<7)])
 	case lower == "model":
 		if len(content) > 1<<10 || bytes.ContainsAny(content, "\r\n\x00") {
 			return "the model's name is malformed"

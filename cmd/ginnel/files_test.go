@@ -1,0 +1,438 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/daemon"
+)
+
+// vault is a vendor that keeps files and makes batches, under one account.
+type vault struct {
+	*httptest.Server
+
+	mu      sync.Mutex // protects what follows
+	count   int
+	ids     []string
+	files   map[string][]byte
+	objects map[string]map[string]any
+	header  http.Header // of the last request
+	cut     bool        // a content breaks off
+}
+
+func startVault(t *testing.T) *vault {
+	t.Helper()
+	v := &vault{files: make(map[string][]byte), objects: make(map[string]map[string]any)}
+	mux := http.NewServeMux()
+	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request) any) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.header = r.Header.Clone()
+			switch out := f(w, r).(type) {
+			case nil:
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(404)
+				io.WriteString(w, `{"error":{"message":"No such object","type":"invalid_request_error","param":"id","code":null}}`)
+			case []byte:
+				w.Header().Set("Content-Type", "application/octet-stream")
+				if v.cut {
+					w.Header().Set("Content-Length", strconv.Itoa(len(out)+1))
+				}
+				w.Write(out)
+			default:
+				w.Header().Set("Content-Type", "application/json")
+				json.NewEncoder(w).Encode(out)
+			}
+		})
+	}
+	one := func(_ http.ResponseWriter, r *http.Request) any {
+		if o := v.objects[r.PathValue("id")]; o != nil {
+			return o
+		}
+		return nil
+	}
+	list := func(kind string) func(http.ResponseWriter, *http.Request) any {
+		return func(_ http.ResponseWriter, r *http.Request) any {
+			limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+			after := r.URL.Query().Get("after")
+			data, more := []any{}, false
+			for _, id := range v.ids {
+				switch o := v.objects[id]; {
+				case after != "":
+					if id == after {
+						after = ""
+					}
+				case o["object"] == kind:
+					if more = len(data) == min(limit, 3); more { // pages are smaller than what is asked for
+						return map[string]any{"object": "list", "data": data, "has_more": true}
+					}
+					data = append(data, o)
+				}
+			}
+			return map[string]any{"object": "list", "data": data, "has_more": more}
+		}
+	}
+	handle("POST /v1/files", func(_ http.ResponseWriter, r *http.Request) any {
+		f, h, err := r.FormFile("file")
+		if err != nil {
+			return nil
+		}
+		content, _ := io.ReadAll(f)
+		return v.keep(map[string]any{"object": "file", "filename": h.Filename, "purpose": r.FormValue("purpose"), "bytes": len(content)}, content)
+	})
+	handle("GET /v1/files", list("file"))
+	handle("GET /v1/files/{id}", one)
+	handle("DELETE /v1/files/{id}", func(_ http.ResponseWriter, r *http.Request) any {
+		id := r.PathValue("id")
+		delete(v.objects, id)
+		return map[string]any{"id": id, "object": "file", "deleted": true}
+	})
+	handle("GET /v1/files/{id}/content", func(_ http.ResponseWriter, r *http.Request) any {
+		if b, ok := v.files[r.PathValue("id")]; ok {
+			return b
+		}
+		return nil
+	})
+	handle("POST /v1/batches", func(_ http.ResponseWriter, r *http.Request) any {
+		var q map[string]any
+		json.NewDecoder(r.Body).Decode(&q)
+		return v.keep(map[string]any{"object": "batch", "status": "validating", "input_file_id": q["input_file_id"], "output_file_id": nil}, nil)
+	})
+	handle("GET /v1/batches", list("batch"))
+	handle("GET /v1/batches/{id}", func(w http.ResponseWriter, r *http.Request) any {
+		o := v.objects[r.PathValue("id")]
+		if o != nil && o["output_file_id"] == nil {
+			o["status"], o["output_file_id"] = "completed", v.keep(map[string]any{"object": "file", "purpose": "batch_output"}, []byte("the answers\n"))["id"]
+			o["usage"] = map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
+		}
+		return o
+	})
+	handle("POST /v1/batches/{id}/cancel", one)
+	v.Server = httptest.NewServer(mux)
+	t.Cleanup(v.Close)
+	return v
+}
+
+// keep stores an object. The caller holds mu, or nobody else knows v.
+func (v *vault) keep(o map[string]any, content []byte) map[string]any {
+	v.count++
+	id := fmt.Sprintf("%s-%d", cmp.Or(o["object"], any("x")), v.count)
+	o["id"] = id
+	v.ids = append(v.ids, id)
+	v.objects[id], v.files[id] = o, content
+	return o
+}
+
+// sent returns the content of a file as the vendor has it.
+func (v *vault) sent(id string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return string(v.files[id])
+}
+
+// filing declares a route that keeps files, whose models m0 and m1 are the vendor's big and small, and a third one
+// that is elsewhere.
+func filing(upstream, pipeline string) string {
+	text := relay(upstream, pipeline, "big", "small", "elsewhere")
+	text = strings.Replace(text, `auth     = "none"`, "auth     = \"key\"\n  files    = provider.up", 1)
+	text = strings.Replace(text, `model = "big"`, `model = "vendors-big"`, 1)
+	at := strings.LastIndex(text, "provider.up")
+	return text[:at] + "provider.other" + text[at+len("provider.up"):] + fmt.Sprintf("provider \"other\" {\n  plugin = \"openai\"\n  base_url = %q\n}\n", upstream+"/v1")
+}
+
+// caller is who holds a key.
+type caller struct {
+	*running
+	key string
+}
+
+func (r *running) caller(models ...string) caller {
+	r.t.Helper()
+	key, err := r.CreateKey(daemon.NewKey{Name: "a", Models: models})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return caller{r, key.Text}
+}
+
+// ask makes a request and returns the answer's status and body; the id is what an object's is.
+func (c caller) ask(method, path, body string, header ...string) (status int, text, id string) {
+	c.t.Helper()
+	resp, text := c.do(c.requestTo(context.Background(), method, path, body, append([]string{"Authorization", "Bearer " + c.key}, header...)...))
+	var o struct{ ID string }
+	json.Unmarshal([]byte(text), &o)
+	return resp.StatusCode, text, o.ID
+}
+
+// send uploads a file.
+func (c caller) send(purpose, content string) (status int, text, id string) {
+	c.t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	w.WriteField("purpose", purpose)
+	f, err := w.CreateFormFile("file", "a.jsonl")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	io.WriteString(f, content)
+	w.Close()
+	return c.ask("POST", "/v1/files", b.String(), "Content-Type", w.FormDataContentType())
+}
+
+// ids are those of a list.
+func (c caller) ids(path string) (ids []string, more bool) {
+	c.t.Helper()
+	status, text, _ := c.ask("GET", path, "")
+	var page struct {
+		Data    []struct{ ID string }
+		LastID  *string `json:"last_id"`
+		HasMore bool    `json:"has_more"`
+	}
+	if err := json.Unmarshal([]byte(text), &page); err != nil || status != 200 {
+		c.t.Fatalf("%s: %d %s", path, status, text)
+	}
+	for _, d := range page.Data {
+		ids = append(ids, d.ID)
+	}
+	if len(ids) > 0 && *page.LastID != ids[len(ids)-1] {
+		c.t.Errorf("the last id is %s of %v", *page.LastID, ids)
+	}
+	return ids, page.HasMore
+}
+
+// TestFilesAreTheirOwners: what one key sends, another one does not see, nor what else the account has.
+func TestFilesAreTheirOwners(t *testing.T) {
+	up := startVault(t)
+	gw := start(t, filing(up.URL, headersAndRate))
+	one, two := gw.caller(), gw.caller()
+	foreign := up.keep(map[string]any{"object": "file", "purpose": "user_data"}, []byte("nobody's business"))["id"].(string)
+	var mine []string
+	for i := range 7 {
+		status, text, id := one.send("user_data", fmt.Sprintf("content %d\x00\xff", i))
+		if status != 200 || id == "" || up.sent(id) != fmt.Sprintf("content %d\x00\xff", i) {
+			t.Fatalf("%d %s", status, text)
+		}
+		mine = append(mine, id)
+		if i%2 == 0 {
+			up.mu.Lock()
+			up.keep(map[string]any{"object": "file", "purpose": "user_data"}, nil) // of others
+			up.mu.Unlock()
+		}
+	}
+	if got := up.header.Get("Authorization"); got == "" || strings.Contains(got, one.key) {
+		t.Error("the vendor saw the client's key")
+	}
+	_, _, theirs := two.send("user_data", "x")
+	for _, id := range []string{foreign, theirs, "file-none", "..", "a%2fb"} {
+		for _, c := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/content"}} {
+			if status, text, _ := one.ask(c[0], "/v1/files/"+id+c[1], ""); status != 404 && status != 400 || strings.Contains(text, "business") {
+				t.Errorf("%s %s%s: %d %s", c[0], id, c[1], status, text)
+			}
+		}
+	}
+	if up.sent(theirs) != "x" {
+		t.Error("somebody else's file is gone")
+	}
+	if ids, more := one.ids("/v1/files"); fmt.Sprint(ids) != fmt.Sprint(mine) || more {
+		t.Errorf("%v, %t, want %v", ids, more, mine)
+	}
+	first, more := one.ids("/v1/files?limit=4")
+	rest, no := one.ids("/v1/files?limit=4&after=" + first[3])
+	if !more || no || fmt.Sprint(append(first, rest...)) != fmt.Sprint(mine) {
+		t.Errorf("%v and %v", first, rest)
+	}
+	if status, _, _ := one.ask("GET", "/v1/files?after="+theirs, ""); status != 404 {
+		t.Errorf("behind somebody else's: %d", status)
+	}
+	if status, text, _ := one.ask("GET", "/v1/files/"+mine[3]+"/content", ""); status != 200 || text != "content 3\x00\xff" {
+		t.Errorf("%d %q", status, text)
+	}
+	if status, text, id := one.ask("GET", "/v1/files/"+mine[3], ""); status != 200 || id != mine[3] {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text, _ := one.ask("DELETE", "/v1/files/"+mine[3], ""); status != 200 || !strings.Contains(text, "true") {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, _, _ := one.ask("GET", "/v1/files/"+mine[3], ""); status != 404 {
+		t.Errorf("a file that is gone: %d", status)
+	}
+}
+
+const batchLine = `{"custom_id": "%d", "method": "POST", "url": "/v1/chat/completions", "body": {"model": %q, "messages": [{"role": "user", "content": %q}]}}` + "\n"
+
+// TestBatches: a batch's calls are held to what a call is held to, and what it used is counted once.
+func TestBatches(t *testing.T) {
+	up := startVault(t)
+	gw := start(t, filing(up.URL, strings.Replace(fullPipeline, `unseen = "allow"`, `unseen = "deny"`, 1)))
+	plain := start(t, filing(up.URL, headersAndRate))
+	c := gw.caller()
+	secret := madeUpToken()
+	content := fmt.Sprintf(batchLine, 1, "big", "my token is "+secret) + "\n" + fmt.Sprintf(batchLine, 2, "small", "hello") +
+		`{"custom_id":"3","method":"POST","url":"/v1/embeddings","body":{"input":["x"],"model":"big"}}`
+	status, text, id := c.send("batch", content)
+	if status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	sent := up.sent(id)
+	want := strings.ReplaceAll(strings.ReplaceAll(content, `"model": "big"`, `"model": "vendors-big"`), `"model":"big"`, `"model":"vendors-big"`)
+	if strings.Contains(sent, secret) || len(strings.Split(sent, "\n")) != 4 || !strings.Contains(sent, strings.Split(want, "\n")[2]) || !strings.HasSuffix(sent, strings.Split(want, "\n")[3]) || !strings.Contains(sent, `"vendors-big", "messages"`) {
+		t.Errorf("the vendor has\n%s", sent)
+	}
+	for name, bad := range map[string]struct{ content, says string }{
+		"a model that is none":     {fmt.Sprintf(batchLine, 1, "big", "x") + fmt.Sprintf(batchLine, 2, "none", "x"), "line 2: the model `none`"},
+		"a model of another place": {fmt.Sprintf(batchLine, 1, "elsewhere", "x"), "line 1: the model `elsewhere` is not at the provider"},
+		"the vendor's own name":    {fmt.Sprintf(batchLine, 1, "vendors-big", "x"), "`vendors-big`"},
+		"no JSON":                  {"hello\n", "line 1"},
+		"another method":           {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), "POST", "GET", 1), "method POST"},
+		"another address":          {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), "/v1/chat/completions", "/v1/files", 1), "`/v1/files`"},
+		"two bodies":               {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), `"body"`, `"body":{},"body"`, 1), "line 1"},
+		"a body that is none":      {`{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":"x"}`, "line 1"},
+		"two models":               {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), `"model"`, `"model":"small","model"`, 1), "line 1"},
+	} {
+		if status, text, _ := c.send("batch", bad.content); status != 400 || !strings.Contains(text, bad.says) {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+	}
+	if status, text, _ := c.send("user_data", "a secret nobody sees"); status != 403 || !strings.Contains(text, "file") {
+		t.Errorf("a file that no filter sees: %d %s", status, text)
+	}
+
+	// the batch itself, at a route whose filters look at no texts
+	owner, narrow, other := plain.caller(), plain.caller("m1"), plain.caller()
+	_, _, input := owner.send("batch", fmt.Sprintf(batchLine, 1, "big", "x"))
+	_, _, notes := owner.send("user_data", "x")
+	create := func(c caller, file string) (int, string, string) {
+		return c.ask("POST", "/v1/batches", fmt.Sprintf(`{"input_file_id":%q,"endpoint":"/v1/chat/completions","completion_window":"24h"}`, file))
+	}
+	for name, bad := range map[string]struct {
+		c      caller
+		file   string
+		status int
+	}{
+		"somebody else's file": {other, input, 404}, "no file": {owner, "file-none", 404}, "a file of another purpose": {owner, notes, 400}, "a file that is missing": {owner, "", 400},
+	} {
+		if status, text, _ := create(bad.c, bad.file); status != bad.status {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+	}
+	if status, text, _ := owner.ask("POST", "/v1/batches", fmt.Sprintf(`{"input_file_id":%q,"INPUT_FILE_ID":"file-1"}`, input)); status != 400 {
+		t.Errorf("two files: %d %s", status, text)
+	}
+	if status, text, _ := narrow.send("batch", fmt.Sprintf(batchLine, 1, "big", "x")); status != 400 || !strings.Contains(text, "`big`") {
+		t.Errorf("a model that the key may not use: %d %s", status, text)
+	}
+	status, text, batch := create(owner, input)
+	if status != 200 || batch == "" {
+		t.Fatalf("%d %s", status, text)
+	}
+	if status, _, _ := other.ask("GET", "/v1/batches/"+batch, ""); status != 404 {
+		t.Errorf("somebody else's batch: %d", status)
+	}
+	if status, _, _ := other.ask("POST", "/v1/batches/"+batch+"/cancel", ""); status != 404 {
+		t.Errorf("somebody else's batch: %d", status)
+	}
+	var output string
+	for range 3 {
+		status, text, _ := owner.ask("GET", "/v1/batches/"+batch, "")
+		var b struct {
+			Output string `json:"output_file_id"`
+		}
+		if json.Unmarshal([]byte(text), &b); status != 200 || b.Output == "" {
+			t.Fatalf("%d %s", status, text)
+		}
+		output = b.Output
+	}
+	if status, text, _ := owner.ask("GET", "/v1/files/"+output+"/content", ""); status != 200 || text != "the answers\n" {
+		t.Errorf("%d %q", status, text)
+	}
+	if status, _, _ := other.ask("GET", "/v1/files/"+output+"/content", ""); status != 404 {
+		t.Errorf("somebody else's answers: %d", status)
+	}
+	if status, _, _ := owner.ask("POST", "/v1/batches/"+batch+"/cancel", ""); status != 200 {
+		t.Errorf("cancel: %d", status)
+	}
+	if ids, _ := owner.ids("/v1/batches"); len(ids) != 1 || ids[0] != batch {
+		t.Errorf("%v", ids)
+	}
+	if ids, _ := other.ids("/v1/batches"); len(ids) != 0 {
+		t.Errorf("%v", ids)
+	}
+	plain.wait("the tokens", func() bool {
+		n := int64(0)
+		for _, e := range plain.events() {
+			if e.TokensIn != nil {
+				n += *e.TokensIn
+			}
+		}
+		return n == 11
+	})
+
+	up.mu.Lock()
+	up.cut = true
+	up.mu.Unlock()
+	resp, err := http.DefaultClient.Do(owner.requestTo(context.Background(), "GET", "/v1/files/"+output+"/content", "", "Authorization", "Bearer "+owner.key))
+	if err == nil {
+		_, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+	}
+	if err == nil {
+		t.Error("a content that broke off ended in good order")
+	}
+}
+
+// TestFilesAreRefused where the route keeps none, and content where a filter could not see it.
+func TestFilesAreRefused(t *testing.T) {
+	up := startVault(t)
+	none := start(t, relay(up.URL, emptyPipeline, "big"))
+	if resp, body := none.do(none.requestTo(context.Background(), "GET", "/v1/files", "")); resp.StatusCode != 404 || !strings.Contains(body, "names no provider") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	filtered := start(t, filing(up.URL, fullPipeline)) // unseen = "allow"
+	c := filtered.caller()
+	_, _, id := c.send("user_data", "x")
+	if status, text, _ := c.ask("GET", "/v1/files/"+id+"/content", ""); status != 403 || !strings.Contains(text, "looks at what models say") {
+		t.Errorf("%d %s", status, text)
+	}
+	for _, body := range []string{"", "{}", "--X\r\n"} {
+		if status, text, _ := c.ask("POST", "/v1/files", body, "Content-Type", "multipart/form-data; boundary=X"); status != 400 {
+			t.Errorf("%q: %d %s", body, status, text)
+		}
+	}
+	// what a vendor refuses is its answer
+	up.mu.Lock()
+	delete(up.objects, id)
+	up.mu.Unlock()
+	if status, text, _ := c.ask("GET", "/v1/files/"+id, ""); status != 404 || !strings.Contains(text, "No such object") {
+		t.Errorf("%d %s", status, text)
+	}
+	// an SDK of another vendor has files of its own
+	if status, _, _ := c.ask("GET", "/v1/files", "", "anthropic-version", "2023-06-01"); status != 404 {
+		t.Errorf("another vendor's files: %d", status)
+	}
+}
+
+// headersAndRate is a pipeline whose filters look at no text.
+const headersAndRate = `
+filter "headers" {
+  wasm   = "builtin:headers"
+  limits = { time = "20s" }
+}
+filter "ratelimit" {
+  wasm   = "builtin:ratelimit"
+  limits = { time = "20s" }
+  rate "default" { limit = "1000000/1m" }
+}
+pipeline "p" { filters = [filter.headers, filter.ratelimit] }
+`

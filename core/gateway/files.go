@@ -1,0 +1,316 @@
+package gateway
+
+import (
+	"encoding/json"
+	"io"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/dialect/openai"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// stored is a file or batch as a vendor describes it, as far as the gateway looks.
+type stored struct {
+	ID      string `json:"id"`
+	Status  string `json:"status"`
+	Output  string `json:"output_file_id"`
+	Errors  string `json:"error_file_id"`
+	Deleted bool   `json:"deleted"`
+	Usage   *struct {
+		Input   int64 `json:"input_tokens"`
+		Output  int64 `json:"output_tokens"`
+		Details struct {
+			Cached int64 `json:"cached_tokens"`
+		} `json:"input_tokens_details"`
+		OutputDetails struct {
+			Reasoning int64 `json:"reasoning_tokens"`
+		} `json:"output_tokens_details"`
+	} `json:"usage"`
+}
+
+// files serves a request for what the route's provider keeps: to the tenant whose it is, and to nobody else.
+func (s *serving) files() *exchange.Reply {
+	x, e := s.x, &s.endpoint
+	if s.route.Files == nil {
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "there are no files and batches here: the route names no provider that keeps them"}, nil)
+	}
+	s.owner = uploads.Owner{Tenant: x.Tenant, Provider: s.route.Files.Targets[0].ProviderName}
+	if e.Item != "" {
+		var found bool
+		var err error
+		if s.upload, found, err = s.Uploads.Get(s.owner, e.Item); err != nil {
+			return s.fail(exchange.Internal, errState, err)
+		} else if !found {
+			return s.unknownItem(e.Item)
+		}
+	}
+	if reply := s.readUpload(); reply != nil {
+		return reply
+	}
+	if reply := s.filterRequest(); reply != nil {
+		return reply
+	}
+	switch {
+	case e.Item == "" && x.Method == "GET":
+		return s.list()
+	case e.Act == "content":
+		return s.content()
+	}
+	reply := s.ask("", x.Method, "")
+	if reply != nil {
+		return reply
+	}
+	return s.kept(s.unary())
+}
+
+var errState = &llm.Error{Code: llm.CodeInternal, Message: "the gateway's state cannot be read or written"}
+
+func (s *serving) unknownItem(id string) *exchange.Reply {
+	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "there is no " + quote(id) + ", or it is not yours"}, nil)
+}
+
+// readUpload reads a request that sends something: form data with a file, or what a batch is made of.
+func (s *serving) readUpload() *exchange.Reply {
+	x := s.x
+	if x.Method != "POST" || s.endpoint.Item != "" {
+		return nil
+	}
+	raw := x.Request.Body.Bytes()
+	if x.Op == llm.OpBatches {
+		return s.readBatch(raw)
+	}
+	s.request.Boundary = s.endpoint.Boundary
+	if err := s.codec.Request(x.Op, raw, &s.request); err != nil {
+		return s.fail(exchange.ClientError, publicOf(err, "the form data cannot be read"), err)
+	}
+	if s.request.File.Len() == 0 {
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the form data has no field `file`, or an empty one"}, nil)
+	}
+	x.Unseen, s.upload.Purpose = s.request.Unseen, s.request.Purpose
+	if s.request.Purpose != openai.PurposeBatch {
+		return nil
+	}
+	return s.readCalls(raw)
+}
+
+// ask makes a call of the route's provider; a reply says why there is no answer to go on with.
+func (s *serving) ask(rest, method, query string) *exchange.Reply {
+	x, e := s.x, &s.endpoint
+	if e.Item != "" {
+		rest = "/" + e.Item + rest
+	}
+	if e.Act != "" {
+		rest += "/" + e.Act
+	}
+	answer, err := s.route.Files.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Request: func(*upstream.Target, *upstream.Plan) (*upstream.Request, error) {
+		r := &upstream.Request{Header: s.forward(), Method: method, Rest: rest, Query: query}
+		if method == "POST" {
+			r.Body = x.Request.Body.Bytes()
+		}
+		s.Telemetry.Inject(s.ctx, &r.Header)
+		return r, nil
+	}})
+	if s.answer != nil && s.answer.Body != nil {
+		s.answer.Body.Close()
+	}
+	s.answer = answer
+	if err != nil {
+		return s.upstreamFailed(err)
+	}
+	x.Response.Status, x.Response.Header = answer.Status, s.backward(answer)
+	switch {
+	case answer.Status >= 400:
+		return s.upstreamRefused()
+	case answer.Status >= 300:
+		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream redirects, and no redirect is followed"})
+	}
+	if v, err := s.flow.ResponseHead(s.ctx); err != nil {
+		return s.filterFailed(err)
+	} else if v.Action == exchange.Respond {
+		return s.refuse(v.Reply)
+	}
+	return nil
+}
+
+// kept remembers whose that is which an answer describes, before the client learns its id, and what a batch used.
+func (s *serving) kept(reply *exchange.Reply) *exchange.Reply {
+	if reply.Status >= 300 || s.end != "" {
+		return reply
+	}
+	s.x.Usage = nil // a batch says what it used each time
+	var v stored
+	if err := json.Unmarshal(s.x.Response.Body.Raw(), &v); err != nil || v.ID == "" {
+		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
+	}
+	if err := s.remember(&v); err != nil {
+		return s.fail(exchange.Internal, errState, err)
+	}
+	return reply
+}
+
+func (s *serving) remember(v *stored) error {
+	if s.x.Method == "DELETE" {
+		if !v.Deleted {
+			return nil
+		}
+		return s.Uploads.Remove(s.owner, s.endpoint.Item)
+	}
+	if s.endpoint.Item == "" {
+		if err := s.Uploads.Add(s.owner, v.ID, s.upload); err != nil {
+			return err
+		}
+	}
+	for _, id := range []string{v.Output, v.Errors} {
+		if id == "" || s.x.Op != llm.OpBatches {
+			continue
+		}
+		if err := s.Uploads.Add(s.owner, id, uploads.Upload{}); err != nil {
+			return err
+		}
+	}
+	if v.Usage == nil || s.x.Op != llm.OpBatches || v.Status != "completed" && v.Status != "expired" && v.Status != "cancelled" {
+		return nil
+	}
+	first, err := s.Uploads.Count(s.owner, v.ID)
+	if first {
+		s.x.Usage = &llm.Usage{InputTotal: v.Usage.Input, CacheRead: v.Usage.Details.Cached, OutputTotal: v.Usage.Output, Reasoning: v.Usage.OutputDetails.Reasoning}
+	}
+	return err
+}
+
+// content passes a file's content on as it comes.
+func (s *serving) content() *exchange.Reply {
+	if s.flow.SeesAnswers() {
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "the content of files is not served here: a filter of this route looks at what models say, and cannot see it in there"}, nil)
+	}
+	if reply := s.ask("", "GET", ""); reply != nil {
+		return reply
+	}
+	s.status = s.answer.Status
+	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: &content{s: s}, Done: s.done}
+}
+
+// content is an answer's body on its way.
+type content struct {
+	s     *serving
+	begun bool
+}
+
+// Next implements exchange.Stream. An upstream that breaks off breaks the connection off: there is no other way to
+// say so in the middle of a file.
+func (c *content) Next(dst []byte) ([]byte, error) {
+	s := c.s
+	if !c.begun {
+		c.begun = true
+		s.x.Timings.First = time.Since(s.x.Start)
+		s.out += int64(len(s.answer.First))
+		if dst = append(dst, s.answer.First...); s.answer.Ended {
+			return dst, io.EOF
+		}
+		return dst, nil
+	}
+	before := len(dst)
+	dst, err := s.answer.Body.Next(dst)
+	s.out += int64(len(dst) - before)
+	if err != nil && err != io.EOF {
+		var e *llm.Error
+		if s.end, e = s.stopped(); e == nil {
+			s.end, _ = upstreamEnd(upstream.Error(err))
+		}
+		s.err = err
+	}
+	return dst, err
+}
+
+// The bounds of a list: a vendor's pages are gone through until there are as many of the caller's own.
+const (
+	listDefault = 20
+	listMost    = 1000
+	listPages   = 50
+	listPage    = 100
+)
+
+// list gathers what is the caller's out of the vendor's list.
+func (s *serving) list() *exchange.Reply {
+	q, err := url.ParseQuery(s.x.Query)
+	if err != nil {
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the query cannot be read"}, nil)
+	}
+	want := listDefault
+	if text := q.Get("limit"); text != "" {
+		if want, err = strconv.Atoi(text); err != nil || want < 1 {
+			return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "limit must be a number above 0"}, nil)
+		}
+		want = min(want, listMost)
+	}
+	mine, err := s.Uploads.All(s.owner)
+	if err != nil {
+		return s.fail(exchange.Internal, errState, err)
+	}
+	after := q.Get("after")
+	if after != "" && !mine[after] {
+		return s.unknownItem(after)
+	}
+	page := struct {
+		Object  string            `json:"object"`
+		Data    []json.RawMessage `json:"data"`
+		FirstID *string           `json:"first_id"`
+		LastID  *string           `json:"last_id"`
+		HasMore bool              `json:"has_more"`
+	}{Object: "list", Data: []json.RawMessage{}}
+	ask := url.Values{"limit": {strconv.Itoa(listPage)}}
+	for _, name := range []string{"purpose", "order"} {
+		if v := q.Get(name); v != "" {
+			ask.Set(name, v)
+		}
+	}
+	for n := 0; ; n++ {
+		if after != "" {
+			ask.Set("after", after)
+		}
+		if reply := s.ask("", "GET", ask.Encode()); reply != nil {
+			return reply
+		}
+		raw, err := s.rest()
+		if err != nil {
+			return s.upstreamFailed(err)
+		}
+		var got struct {
+			Data    []json.RawMessage `json:"data"`
+			HasMore bool              `json:"has_more"`
+		}
+		if err := json.Unmarshal(raw, &got); err != nil || got.Data == nil {
+			return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
+		}
+		for _, one := range got.Data {
+			var v stored
+			if json.Unmarshal(one, &v) != nil || v.ID == "" {
+				continue
+			}
+			if after = v.ID; !mine[v.ID] {
+				continue
+			}
+			if page.HasMore = len(page.Data) == want; page.HasMore {
+				break
+			}
+			page.Data = append(page.Data, one)
+			if page.LastID = &v.ID; page.FirstID == nil {
+				page.FirstID = &v.ID
+			}
+		}
+		if page.HasMore || !got.HasMore || len(got.Data) == 0 || n+1 == listPages {
+			break
+		}
+	}
+	body, err := json.Marshal(page)
+	if err != nil {
+		return s.fail(exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}, err)
+	}
+	s.answer.First, s.answer.Ended = body, true
+	return s.unary()
+}
