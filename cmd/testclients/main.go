@@ -1,6 +1,6 @@
 // Command testclients runs the vendors' official SDKs against a daemon. Those of OpenAI for Node, Python
 // and Go run once against `ginnel dev`, once over TLS against `ginnel run` with a file of its own and,
-// with Responses, against a daemon that relays to the mock upstream, and in realtime sessions (Node, Python); those of Google and Anthropic for
+// with Responses, against a daemon that relays to the mock upstream, and over realtime sessions, files and batches (Node, Python); those of Google and Anthropic for
 // Node and Python run against such a daemon too; and all of these, with Vercel's for Node, against one
 // whose models are of every dialect. It installs the SDKs with npm, pip and the go tool in a
 // cache directory and says so.
@@ -111,8 +111,8 @@ func run(binary, cache, only string) error {
 		{"ginnel run, Responses", startRelay("openai", "/v1"), responses},
 		{"ginnel run, Gemini", startRelay("gemini", "/v1beta"), gemini},
 		{"ginnel run, Anthropic", startRelay("anthropic", "/v1"), anthropic},
-		{"ginnel run, realtime, TLS", startRealtime(`tls "internal" {}`), realtime[:1]},
-		{"ginnel run, realtime", startRealtime(""), realtime[1:]},
+		{"ginnel run, realtime and files, TLS", startRealtime(`tls "internal" {}`), realtime[:1]},
+		{"ginnel run, realtime and files", startRealtime(""), realtime[1:]},
 		{"ginnel run, across dialects", startAcross, across},
 	} {
 		if !strings.Contains(d.name, only) {

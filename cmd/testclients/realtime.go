@@ -26,14 +26,15 @@ route "all" {
   match    = { path = "/*" }
   pipeline = pipeline.heads
   models   = [%s]
+  files    = provider.up
 }
 `
 
-// startRealtime returns what starts a daemon with a model "mock" before an upstream that has realtime sessions. Node's
+// startRealtime returns what starts a daemon with a model "mock" before an upstream that has realtime sessions, files and batches. Node's
 // SDK opens none without TLS. Python's does not always end its handshake with it, whoever the server is: its library
 // reads and writes on two threads at once.
 func startRealtime(tls string) func(context.Context, string) (*daemon, error) {
-	return startBefore(http.HandlerFunc(session), strings.Replace(realtimeConfiguration, "%s", tls, 1), func(upstream string) (providers, models string, names []string) {
+	return startBefore(new(vault).handler(), strings.Replace(realtimeConfiguration, "%s", tls, 1), func(upstream string) (providers, models string, names []string) {
 		providers = fmt.Sprintf("provider \"up\" {\n  plugin   = \"openai\"\n  base_url = %q\n  config { api_key = secret.up }\n}\n", upstream+"/v1")
 		return providers, model("m", "mock", "up", "vendors-own"), []string{"model.m"}
 	})

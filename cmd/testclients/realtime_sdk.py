@@ -1,8 +1,9 @@
-"""The official OpenAI SDK for Python in a realtime session through a gateway.
+"""The official OpenAI SDK for Python through a gateway: realtime sessions, files and batches.
 
 Environment: BASE_URL, API_KEY, MODEL. Prints a line per check; exits 1 where one fails.
 """
 
+import json
 import os
 
 import openai
@@ -49,6 +50,33 @@ def _():
 @check("realtime, an unknown model")
 def _():
     assert refused(client, "no-such-model") == 404
+
+
+def call(model):
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    return json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}).encode() + b"\n"
+
+
+@check("files")
+def _():
+    sent = [client.files.create(file=("a.txt", words), purpose="user_data").id for words in (b"one", b"two", b"three")]
+    assert [file.id for file in client.files.list(limit=2)] == sent
+    assert client.files.retrieve(sent[1]).bytes == 3
+    assert client.files.content(sent[1]).read() == b"two"
+    assert client.files.delete(sent[1]).deleted
+    raises(openai.NotFoundError, lambda: client.files.content(sent[1]))
+
+
+@check("batches")
+def _():
+    file = client.files.create(file=("calls.jsonl", call(model)), purpose="batch")
+    batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    batch = client.batches.retrieve(batch.id)
+    assert batch.status == "completed", batch
+    assert json.loads(client.files.content(batch.output_file_id).read())["body"]["model"] == "vendors-own"
+    assert [b.id for b in client.batches.list()] == [batch.id]
+    err = raises(openai.BadRequestError, lambda: client.files.create(file=("c.jsonl", call("none")), purpose="batch"))
+    assert "line 1" in str(err), err
 
 
 end()
