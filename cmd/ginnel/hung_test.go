@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,17 +13,33 @@ import (
 	"time"
 
 	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
 )
 
-// TestHungProvider: a plugin whose process stands still is ended and started again; its open call fails, the
+// TestHungProvider: a plugin whose process stands still is ended and started again; its open calls fail, in any dialect, the
 // call of another provider goes on, and a fallback takes what comes meanwhile.
 func TestHungProvider(t *testing.T) {
 	up := mockllm.Start(t, mockllm.Options{})
 	hcl := strings.Replace(twoProviders(up.URL), `provider "echo" { plugin = "echo" }`, "provider \"echo\" {\n  plugin = \"echo\"\n  process = { hung_after = \"1s\", memory = \"512MiB\" }\n  timeouts = { first_token = \"200ms\" }\n}", 1)
 	hcl = strings.Replace(hcl, "model \"echo\" {\n", "model \"echo\" {\n  fallback = [model.m1]\n", 1)
+	hcl = strings.Replace(hcl, `path = "/v1/*"`, `path = "/*"`, 1)
 	gw := start(t, hcl)
-	own := gw.open(ask("echo", "one two three four five six seven echo:pace=5s", true))
+	const slow = "one two three four five six seven echo:pace=5s"
+	own := gw.open(ask("echo", slow, true))
+	begun := make(map[llm.Dialect]string)
+	others := make(map[llm.Dialect]stream)
+	for d, a := range translatable() {
+		resp, err := http.DefaultClient.Do(gw.requestTo(context.Background(), "POST", a.path("echo", true), a.ask("echo", slow, true), a.header...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := stream{resp, bufio.NewReader(resp.Body)}
+		if begun[d], err = s.br.ReadString('\n'); err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s: %d %s %v", d, resp.StatusCode, begun[d], err)
+		}
+		others[d] = s
+	}
 	old := gw.plugin("echo")
 	if err := syscall.Kill(old.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -35,6 +54,12 @@ func TestHungProvider(t *testing.T) {
 	}
 	if text := own.rest(t); !strings.Contains(text, `"error"`) || strings.Contains(text, "[DONE]") {
 		t.Errorf("its open call ended as if it were whole: %s", text)
+	}
+	for d, a := range translatable() {
+		text := begun[d] + others[d].rest(t)
+		if failed, err := a.read(text); !failed || err != nil {
+			t.Errorf("%s: its open call ended as if it were whole: %v %s", d, err, text)
+		}
 	}
 	gw.back("echo", old.PID)
 	if resp, body := gw.post(ask("echo", "hello", false)); resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("X-Ginnel-Route"), "echo/") {
