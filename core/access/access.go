@@ -53,6 +53,8 @@ type Key struct {
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires,omitzero"`
 	Revoked time.Time `json:"revoked,omitzero"`
+
+	digest [sha256.Size]byte
 }
 
 // Tenant is whose data and filter state the key's exchanges share: the team's or the key's own.
@@ -216,16 +218,32 @@ func (k *Keys) Authenticate(h llm.Header, query string) (*Key, error) {
 	k.mu.RLock()
 	key := k.byDigest[digest]
 	k.mu.RUnlock()
+	if err := k.usable(key); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
+
+// Still returns why a key that was let in would be no more, or nil.
+func (k *Keys) Still(key *Key) error {
+	k.mu.RLock()
+	now := k.byDigest[key.digest]
+	k.mu.RUnlock()
+	return k.usable(now)
+}
+
+// usable returns why a key is of no use, or nil.
+func (k *Keys) usable(key *Key) error {
 	if key == nil {
-		return nil, ErrUnknown
+		return ErrUnknown
 	}
 	switch key.State(k.now()) {
 	case "revoked":
-		return nil, ErrRevoked
+		return ErrRevoked
 	case "expired":
-		return nil, ErrExpired
+		return ErrExpired
 	}
-	return key, nil
+	return nil
 }
 
 // find returns the one key in a request.
@@ -270,5 +288,5 @@ func (k *Keys) digest(text string) (d [sha256.Size]byte) {
 }
 
 func fromRecord(r store.Key) *Key {
-	return &Key{ID: r.ID, Name: r.Name, Team: r.Team, Models: r.Models, Created: r.Created, Expires: r.Expires, Revoked: r.Revoked}
+	return &Key{digest: [sha256.Size]byte(r.Digest), ID: r.ID, Name: r.Name, Team: r.Team, Models: r.Models, Created: r.Created, Expires: r.Expires, Revoked: r.Revoked}
 }

@@ -165,6 +165,11 @@ func (s *serving) relay(client exchange.Socket) {
 // asked looks at a message of the client: it may name the models that the session uses, and those are the
 // caller's own or none.
 func (s *serving) asked(text bool, message []byte) ([]byte, error) {
+	if s.key != nil {
+		if err := s.Keys.Still(s.key); err != nil {
+			return nil, &socket.Refusal{Reason: "the API key is not valid any more"}
+		}
+	}
 	if start := bytes.TrimLeft(message, " \t\r\n\uFEFF"); !text && (len(start) == 0 || start[0] != '{') {
 		return message, nil
 	}
