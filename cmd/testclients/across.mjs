@@ -12,6 +12,8 @@ import { check, end, equal, raises } from "./checks.mjs";
 const base = process.env.BASE_URL, apiKey = process.env.API_KEY;
 const upstreams = ["openai", "responses", "anthropic", "gemini"];
 const callers = ["anthropic", "responses"]; // the mock calls tools in these dialects
+// failures are models and the status with which they fail: an upstream that refuses the gateway's key is none of the client's.
+const failures = (up) => [["none", 404], ...Object.entries({ 401: 502, 429: 429, 500: 500, 529: 529, html500: 500, badjson: 502, empty: 502, reset: 503 }).map(([fault, status]) => [`${up}-mock+fault=${fault}`, status])];
 const cuts = ["sse-cut", "sse-reset", "sse-error", "sse-bad"];
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const parameters = { type: "object", properties: { animal: { type: "string" }, legs: { type: "integer" } }, required: ["animal"], additionalProperties: false };
@@ -146,9 +148,11 @@ for (const [name, c] of Object.entries(clients)) {
     });
     if (callers.includes(up)) await check(`${name} to ${up}: a tool, and its result`, async () => equal(await c.call(up + "-mock"), ["lookup", { animal: "fox", legs: 4 }]));
     await check(`${name} to ${up}: what fails is an error`, async () => {
-      for (const [model, status] of [["none", 404], [up + "-mock+fault=429", 429], [up + "-mock+fault=500", 500], [up + "-mock+fault=badjson", 502]]) {
-        const err = await raises(c.failure, () => c.text(model), model);
-        equal(err.status ?? err.statusCode, status);
+      for (const [model, status] of failures(up)) {
+        for (const way of [c.text, c.stream]) {
+          const err = await raises(c.failure, () => way(model), model);
+          equal([model, err.status ?? err.statusCode], [model, status]);
+        }
       }
       for (const cut of cuts) await raises(c.failure, () => c.stream(`${up}-mock+fault=${cut}`), cut);
     });

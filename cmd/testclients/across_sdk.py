@@ -117,10 +117,15 @@ def calls(client, up):
     assert (name, dict(arguments)) == ("lookup", {"animal": "fox", "legs": 4}), (name, arguments)
 
 
+# An upstream that refuses the gateway's key is none of the client's.
+failures = {"401": 502, "429": 429, "500": 500, "529": 529, "html500": 500, "badjson": 502, "empty": 502, "reset": 503}
+
+
 def fails(client, up):
-    for model, status in (("none", 404), (f"{up}-mock+fault=429", 429), (f"{up}-mock+fault=500", 500), (f"{up}-mock+fault=badjson", 502)):
-        err = raises(client.failure, lambda: client.text(model), model)
-        assert (getattr(err, "status_code", None) or err.code) == status, (model, err)
+    for model, status in [("none", 404)] + [(f"{up}-mock+fault={fault}", status) for fault, status in failures.items()]:
+        for way in (client.text, client.stream):
+            err = raises(client.failure, lambda: way(model), model)
+            assert (getattr(err, "status_code", None) or err.code) == status, (model, way, err)
     for cut in ("sse-cut", "sse-reset", "sse-error", "sse-bad"):
         raises(client.failure, lambda: client.stream(f"{up}-mock+fault={cut}"), cut)
 

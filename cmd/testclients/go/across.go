@@ -66,9 +66,15 @@ func checkAcross(ctx context.Context) {
 
 // fails holds an SDK to an error for whatever goes wrong.
 func (s speaker) fails(up string) error {
-	for model, status := range map[string]int{"none": 404, up + "-mock+fault=429": 429, up + "-mock+fault=500": 500, up + "-mock+fault=badjson": 502} {
-		if _, err := s.text(model); err == nil || s.status(err) != status {
-			return fmt.Errorf("%s: %v", model, err)
+	for fault, status := range map[string]int{"401": 502, "429": 429, "500": 500, "529": 529, "html500": 500, "badjson": 502, "empty": 502, "reset": 503, "": 404} {
+		model := up + "-mock+fault=" + fault
+		if fault == "" {
+			model = "none"
+		}
+		for _, way := range []func(string) (string, error){s.text, s.stream} {
+			if _, err := way(model); err == nil || s.status(err) != status {
+				return fmt.Errorf("%s: %v, want %d", model, err, status)
+			}
 		}
 	}
 	for _, cut := range []string{"sse-cut", "sse-reset", "sse-error", "sse-bad"} {
