@@ -29,7 +29,7 @@ const vercel = {
 };
 
 // Each client: text(model), stream(model), call(model) that returns the name and arguments of the tool's call after
-// its result went back, see(model) with an image, form(model) with a schema for the answer, status(error).
+// its result went back, callStreamed(model) without that, see(model) with an image, form(model) with a schema for the answer, status(error).
 const clients = {
   "openai, chat": {
     text: async (model) => (await openai.chat.completions.create({ model, messages: [{ role: "user", content: "hello" }] })).choices[0].message.content,
@@ -44,6 +44,12 @@ const clients = {
       const [call] = message.tool_calls;
       messages.push(message, { role: "tool", tool_call_id: call.id, content: "four" });
       await openai.chat.completions.create({ model, messages, tools });
+      return [call.function.name, JSON.parse(call.function.arguments)];
+    },
+    callStreamed: async (model) => {
+      const { choices } = await openai.chat.completions.stream({ model, messages: [{ role: "user", content: "hello" }], tools: [{ type: "function", function: { name: "lookup", parameters } }] }).finalChatCompletion();
+      equal(choices[0].finish_reason, "tool_calls");
+      const [call] = choices[0].message.tool_calls;
       return [call.function.name, JSON.parse(call.function.arguments)];
     },
     see: (model) => openai.chat.completions.create({ model, messages: [{ role: "user", content: [{ type: "text", text: "what?" }, { type: "image_url", image_url: { url: "data:image/png;base64," + pixel } }] }] }),
@@ -69,6 +75,11 @@ const clients = {
       await openai.responses.create({ model, input: [...input, call, { type: "function_call_output", call_id: call.call_id, output: "four" }], tools, store: false });
       return [call.name, JSON.parse(call.arguments)];
     },
+    callStreamed: async (model) => {
+      const { output } = await openai.responses.stream({ model, input: "hello", tools: [{ type: "function", name: "lookup", parameters, strict: false }], store: false }).finalResponse();
+      const call = output.find((o) => o.type === "function_call");
+      return [call.name, JSON.parse(call.arguments)];
+    },
     see: (model) => openai.responses.create({ model, store: false, input: [{ role: "user", content: [{ type: "input_image", detail: "auto", image_url: "data:image/png;base64," + pixel }] }] }),
     form: (model) => openai.responses.create({ model, store: false, input: "hello", text: { format: { type: "json_schema", name: "animal", schema: parameters } } }),
     failure: OpenAI.APIError,
@@ -83,6 +94,12 @@ const clients = {
       equal(stop_reason, "tool_use");
       messages.push({ role: "assistant", content }, { role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "four" }] });
       await anthropic.messages.create({ model, max_tokens, messages, tools });
+      return [call.name, call.input];
+    },
+    callStreamed: async (model) => {
+      const { content, stop_reason } = await anthropic.messages.stream({ model, max_tokens: 99, messages: [{ role: "user", content: "hello" }], tools: [{ name: "lookup", input_schema: parameters }] }).finalMessage();
+      equal(stop_reason, "tool_use");
+      const call = content.find((c) => c.type === "tool_use");
       return [call.name, call.input];
     },
     see: (model) => anthropic.messages.create({ model, max_tokens: 99, messages: [{ role: "user", content: [{ type: "image", source: { type: "base64", media_type: "image/png", data: pixel } }] }] }),
@@ -103,6 +120,11 @@ const clients = {
       contents.push(answer.candidates[0].content, { role: "user", parts: [{ functionResponse: { id: call.id, name: call.name, response: { output: "four" } } }] });
       await google.models.generateContent({ model, contents, config });
       return [call.name, call.args];
+    },
+    callStreamed: async (model) => {
+      const calls = [];
+      for await (const c of await google.models.generateContentStream({ model, contents: "hello", config: { tools: [{ functionDeclarations: [{ name: "lookup", parametersJsonSchema: parameters }] }] } })) calls.push(...(c.functionCalls ?? []));
+      return [calls[0].name, calls[0].args];
     },
     see: (model) => google.models.generateContent({ model, contents: [{ role: "user", parts: [{ inlineData: { mimeType: "image/png", data: pixel } }, { text: "what?" }] }] }),
     form: (model) => google.models.generateContent({ model, contents: "hello", config: { responseMimeType: "application/json", responseJsonSchema: parameters } }),
@@ -131,6 +153,11 @@ for (const [name, provider] of Object.entries(vercel)) {
       await generateText({ model: provider(model), messages: [...messages, ...response.messages], tools: { lookup }, providerOptions, maxRetries: 0 });
       return [toolCalls[0].toolName, got];
     },
+    callStreamed: async (model) => {
+      const { toolCalls } = streamText({ model: provider(model), prompt: "hello", tools: { lookup: tool({ inputSchema: jsonSchema(parameters) }) }, providerOptions, maxRetries: 0 });
+      const [call] = await toolCalls;
+      return [call.toolName, call.input];
+    },
     see: (model) => generateText({ model: provider(model), providerOptions, maxRetries: 0, messages: [{ role: "user", content: [{ type: "image", image: pixel, mediaType: "image/png" }] }] }),
     failure: APICallError,
   };
@@ -146,7 +173,13 @@ for (const [name, c] of Object.entries(clients)) {
       await c.see(up + "-mock");
       await c.form?.(up + "-mock");
     });
-    if (callers.includes(up)) await check(`${name} to ${up}: a tool, and its result`, async () => equal(await c.call(up + "-mock"), ["lookup", { animal: "fox", legs: 4 }]));
+    if (callers.includes(up)) await check(`${name} to ${up}: a tool, and its result`, async () => {
+      const want = ["lookup", { animal: "fox", legs: 4 }];
+      equal(await c.call(up + "-mock"), want);
+      const { body } = await (await fetch(process.env.MOCK_URL + "/__last")).json();
+      if (!body.includes("four") || !body.includes("fox")) throw new Error(`the result did not arrive: ${body}`);
+      equal(await c.callStreamed(up + "-mock"), want);
+    });
     await check(`${name} to ${up}: what fails is an error`, async () => {
       for (const [model, status] of failures(up)) {
         for (const way of [c.text, c.stream]) {

@@ -39,7 +39,7 @@ route "all" {
 // startRelay returns what starts a daemon that relays one vendor's dialect, of the version that stands in
 // the upstream's path, to a mock upstream. BASE_URL is its origin: the SDKs choose versions of their own.
 func startRelay(plugin, version string) func(context.Context, string) (*daemon, error) {
-	return startBefore(mockllm.New(mockllm.Options{}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
+	return startBefore(mockllm.New(mockllm.Options{Record: true}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
 		providers = fmt.Sprintf("provider \"up\" {\n  plugin   = %q\n  base_url = %q\n  config { api_key = secret.up }\n}\n", plugin, upstream+version)
 		for i, m := range relayed {
 			models += model(fmt.Sprint("m", i), m, "up", m)
@@ -59,7 +59,7 @@ var dialects = []struct{ name, plugin, version, config string }{
 
 // startAcross starts a daemon with a mock upstream in each dialect; the dialect stands before the model's name.
 func startAcross(ctx context.Context, binary string) (*daemon, error) {
-	return startBefore(mockllm.New(mockllm.Options{}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
+	return startBefore(mockllm.New(mockllm.Options{Record: true}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
 		for i, d := range dialects {
 			providers += fmt.Sprintf("provider %q {\n  plugin   = %q\n  base_url = %q\n  config {\n    api_key = secret.up\n    %s\n  }\n}\n", d.name, d.plugin, upstream+d.version, d.config)
 			for j, m := range append([]string{"mock+fault=badjson", "mock+fault=empty", "mock+fault=reset"}, relayed...) {

@@ -140,6 +140,9 @@ func (o *Origin) connect(ctx context.Context, by time.Time) (*conn, error) {
 		c, err = o.open(dialCtx)
 	}
 	if err != nil {
+		if by, ok := ctx.Deadline(); ok && !time.Now().Before(by) {
+			<-ctx.Done() // a dialer looks at the clock itself, and may be a moment ahead of the context's timer
+		}
 		if ctx.Err() != nil {
 			return nil, cancelled(ctx)
 		}

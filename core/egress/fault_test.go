@@ -83,6 +83,29 @@ func TestWriteTimeout(t *testing.T) {
 	wantKind(t, err, Write)
 }
 
+// late is a context whose deadline is over before its timer says so.
+type late struct {
+	context.Context
+	by time.Time
+}
+
+func (l late) Deadline() (time.Time, bool) { return l.by, true }
+
+func TestTheCallersDeadlineWhileConnecting(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	o, err := New(Needs{Dial: func(context.Context, string, string) (net.Conn, error) {
+		time.AfterFunc(time.Millisecond, func() { cancel(context.DeadlineExceeded) })
+		return nil, os.ErrDeadlineExceeded
+	}}).Origin(Config{URL: "http://192.0.2.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = call(late{ctx, time.Now()}, o, get())
+	if e := wantKind(t, err, Cancelled); e.Code() != llm.CodeTimeout {
+		t.Errorf("code %s", e.Code())
+	}
+}
+
 func TestConnectTimeoutAndRefusal(t *testing.T) {
 	never := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()

@@ -364,12 +364,14 @@ func (e *streamEncoder) open(dst []byte) []byte {
 			return dst
 		}
 		return e.event(dst, "response.reasoning_summary_part.added", func(w *dialect.Writer) {
+			w.Text("item_id", itemID(&p, e.block))
 			e.summary(w)
 			w.Key("part")
 			w.Raw([]byte(`{"type":"summary_text","text":""}`))
 		})
 	}
 	return e.event(dst, "response.content_part.added", func(w *dialect.Writer) {
+		w.Text("item_id", itemID(&p, e.block))
 		e.contentAt(w)
 		w.Key("part")
 		writeContent(w, &conversation.Part{Kind: p.Kind})
