@@ -75,6 +75,7 @@ type responseEvent struct {
 	Content  *int   `json:"content_index"`
 	Summary  *int   `json:"summary_index"`
 	Item     *item
+	ItemID   *string `json:"item_id"`
 	Part     *part
 	Response *responseObject
 	Delta    json.RawMessage
@@ -88,6 +89,7 @@ type responseEvent struct {
 // openItem is an item between its beginning and its end. The parts of its summary stand in parts[1].
 type openItem struct {
 	kind  string
+	id    string
 	parts [2][]openPart
 	said  string // the arguments so far
 	ended bool
@@ -214,7 +216,7 @@ func (r *responseReader) begin(e *responseEvent) error {
 	if e.Item == nil || e.Item.Type == "" || e.Output == nil || *e.Output != len(r.items) {
 		return fmt.Errorf("no item with the index %d", len(r.items))
 	}
-	it := &openItem{kind: e.Item.Type}
+	it := &openItem{kind: e.Item.Type, id: e.Item.ID}
 	if s := e.Item.call(); s != nil {
 		it.said = *s
 	}
@@ -232,6 +234,9 @@ func (r *responseReader) inside(name string, e *responseEvent) error {
 		return errors.New("an event of no open item")
 	}
 	it := r.items[*e.Output]
+	if it.id != "" && name != "output_item.done" && (e.ItemID == nil || *e.ItemID != it.id) {
+		return fmt.Errorf("the item %s is not what it is of", it.id)
+	}
 	switch name {
 	case "output_item.done":
 		it.ended = true

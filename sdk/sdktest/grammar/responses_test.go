@@ -69,6 +69,7 @@ func TestResponsesRefusesBrokenStreams(t *testing.T) {
 		"arguments that differ":   strings.Replace(whole, `"delta":"{\"animal\"`, `"delta":"{\"animol\"`, 1),
 		"another index":           strings.Replace(whole, `"output_index":1`, `"output_index":5`, 1),
 		"another part":            strings.Replace(whole, `"content_index":0`, `"content_index":3`, 1),
+		"a part of no item":       strings.Replace(whole, `"item_id":"`, `"item_id":"x`, 1),
 		"an item less":            strings.Replace(whole, events[2], "", 1),
 		"no item's end":           strings.Replace(whole, events[len(events)-2], "", 1),
 		"a part less":             strings.Replace(whole, events[3], "", 1),
