@@ -4,73 +4,22 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
+	"github.com/ginnel/ginnel/sdk/sdktest/replay"
 )
-
-// name is what recording i is called by as a model.
-func name(i int) string { return "rec-" + strconv.Itoa(i) }
-
-var named = regexp.MustCompile(`rec-(\d+)`)
-
-// newUpstream returns a server that answers as the recording that a request names as its model.
-func newUpstream(all []*recorded.Exchange) *httptest.Server {
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		model := r.URL.Path // Gemini's stands in the path
-		var b struct{ Model string }
-		if json.Unmarshal(body, &b) == nil && b.Model != "" {
-			model = b.Model
-		}
-		m := named.FindStringSubmatch(model)
-		if m == nil {
-			http.Error(w, "no recording is named", http.StatusTeapot)
-			return
-		}
-		i, _ := strconv.Atoi(m[1])
-		x := all[i]
-		kind := map[string]string{"sse": "text/event-stream", "json": "application/json", "eventstream": "application/vnd.amazon.eventstream", "ndjson": "application/x-ndjson"}[x.Response.Kind]
-		if kind != "" {
-			w.Header().Set("Content-Type", kind)
-		}
-		answer := x.Answer()
-		if r.URL.Query().Get("alt") == "sse" && bytes.HasPrefix(answer, []byte("[")) { // recorded as an array
-			w.Header().Set("Content-Type", "text/event-stream")
-			answer = asEvents(answer)
-		}
-		w.WriteHeader(x.Response.Status)
-		w.Write(answer)
-	}))
-}
-
-// asEvents returns the items of an array as server-sent events, as Gemini sends them for alt=sse.
-func asEvents(array []byte) (out []byte) {
-	events(array, func(item []byte) error {
-		var line bytes.Buffer
-		if err := json.Compact(&line, item); err != nil {
-			return err
-		}
-		out = append(append(append(out, "data: "...), line.Bytes()...), "\r\n\r\n"...)
-		return nil
-	})
-	return out
-}
 
 // process is a daemon under test.
 type process struct {
@@ -79,29 +28,23 @@ type process struct {
 	http http.Client
 }
 
-// providers are the provider blocks, by the dialect that their recordings are in.
-var providers = map[llm.Dialect]string{
-	llm.OpenAI: "chat", llm.Responses: "responses", llm.Anthropic: "anthropic", llm.Gemini: "gemini", llm.Bedrock: "bedrock", llm.Cohere: "cohere", llm.Ollama: "ollama", llm.Mistral: "mistral",
-}
-
 // further are the models that recorded requests name besides their own: as an advisor, as a fallback.
 var further = []string{"claude-opus-4-8", "x-ai/grok-4"}
 
 func configuration(addr, upstream string, all []*recorded.Exchange) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "gateway {\n  data_dir = \"./data\"\n  log = { level = \"warn\", format = \"json\" }\n}\nlistener \"public\" {\n  address = %q\n}\n", addr)
-	for _, p := range []struct{ label, plugin, config string }{
-		{"chat", "openai", `dialects = ["openai"]`}, {"responses", "openai", `dialects = ["responses"]`},
-		{"anthropic", "anthropic", ""}, {"gemini", "gemini", ""},
-		{"cohere", "cohere", ""}, {"ollama", "ollama", ""}, {"mistral", "mistral", ""},
-		{"bedrock", "bedrock", "region = \"us-east-1\"\n    api_key = \"none\""},
-	} {
-		fmt.Fprintf(&s, "provider %q {\n  plugin = %q\n  base_url = %q\n  config {\n    %s\n  }\n}\n", p.label, p.plugin, upstream, p.config)
+	said := map[llm.Dialect]bool{}
+	for _, x := range all {
+		if d := x.Dialect(); !said[d] {
+			said[d] = true
+			s.WriteString(replay.ProviderOf(d).Block(upstream, `"none"`))
+		}
 	}
 	var models []string
 	for i, x := range all {
-		fmt.Fprintf(&s, "model %q {\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", name(i), providers[x.Dialect()], name(i))
-		models = append(models, "model."+name(i))
+		fmt.Fprintf(&s, "model %q {\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", replay.Name(i), replay.ProviderOf(x.Dialect()).Name, replay.Name(i))
+		models = append(models, "model."+replay.Name(i))
 	}
 	for i, named := range further {
 		fmt.Fprintf(&s, "model \"further%d\" {\n  aliases = [%q]\n  target \"up\" {\n    provider = provider.chat\n    model = %q\n  }\n}\n", i, named, named)

@@ -10,11 +10,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
+	"github.com/ginnel/ginnel/sdk/sdktest/replay"
 )
 
 func main() {
@@ -35,13 +37,8 @@ func run(binary, corpus string, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	var played []*recorded.Exchange
-	for _, x := range all {
-		if x.Dialect() != "" && len(x.Ask()) > 0 {
-			played = append(played, x)
-		}
-	}
-	up := newUpstream(played)
+	played := replay.Conversations(all)
+	up := httptest.NewServer(replay.Handler(played))
 	defer up.Close()
 	dir, err := os.MkdirTemp("", "ginnel-conformance-")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/fidelity"
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
+	"github.com/ginnel/ginnel/sdk/sdktest/replay"
 )
 
 var dialects = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
@@ -35,8 +36,8 @@ func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client 
 	if err != nil {
 		return outcome{skipped: "the recorded request: " + err.Error()}
 	}
-	streamed := x.Response.Kind == "sse" || x.Response.Kind == "eventstream" || x.Response.Kind == "ndjson" || strings.HasPrefix(string(x.Answer()), "[")
-	want, failure, err := recordedAnswer(x, streamed)
+	streamed := replay.Streamed(x)
+	want, failure, err := replay.Said(x)
 	if err != nil {
 		return outcome{skipped: "the recorded answer: " + err.Error()}
 	}
@@ -46,15 +47,15 @@ func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client 
 		}
 		failure = want.Choices[0].Finish.Usable()
 	}
-	q.Model, q.Stream, q.IncludeUsage = name(i), streamed, true
+	q.Model, q.Stream, q.IncludeUsage = replay.Name(i), streamed, true
 	body, _, err := codecs.Translator(client).EncodeRequest(q, conversation.Limits{})
 	if client == x.Dialect() {
-		body, err = renamed(client, x.Ask(), name(i)), nil
+		body, err = renamed(client, x.Ask(), replay.Name(i)), nil
 	}
 	if err != nil {
 		return outcome{skipped: err.Error()}
 	}
-	resp, text, err := g.post(ctx, name(i), client, streamed, body)
+	resp, text, err := g.post(ctx, replay.Name(i), client, streamed, body)
 	if err != nil {
 		return outcome{failed: err.Error()}
 	}
@@ -67,7 +68,7 @@ func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client 
 	if resp.StatusCode != 200 {
 		return outcome{failed: fmt.Sprintf("status %d: %.300s", resp.StatusCode, text)}
 	}
-	got, err := clientAnswer(client, streamed && isStream(resp.Header.Get("Content-Type"), text), text)
+	got, err := replay.Read(client, streamed && isStream(resp.Header.Get("Content-Type"), text), text)
 	if err != nil {
 		return outcome{failed: err.Error()}
 	}
@@ -98,83 +99,11 @@ func isStream(kind string, text []byte) bool {
 	return strings.HasPrefix(kind, "text/event-stream") || bytes.HasPrefix(text, []byte("["))
 }
 
-// recordedAnswer reads what the vendor said: an answer, or an error that the client must see.
-func recordedAnswer(x *recorded.Exchange, streamed bool) (*conversation.Answer, *llm.Error, error) {
-	if x.Response.Status != 200 {
-		return nil, &llm.Error{Status: x.Response.Status}, nil
-	}
-	text, err := x.Events()
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := clientAnswer(x.Dialect(), streamed, text)
-	var failure *llm.Error
-	if errors.As(err, &failure) && failure.Code != llm.CodeInvalid {
-		return nil, failure, nil
-	}
-	return a, nil, err
-}
-
-// clientAnswer reads an answer as a client of a dialect does.
-func clientAnswer(d llm.Dialect, streamed bool, text []byte) (*conversation.Answer, error) {
-	t := codecs.UpstreamTranslator(d)
-	if !streamed {
-		return t.DecodeAnswer(text)
-	}
-	var c conversation.Collector
-	decoder := t.Decoder()
-	err := events(text, func(payload []byte) error {
-		deltas, err := decoder.Event(payload, nil)
-		if err != nil {
-			return err
-		}
-		return c.Add(deltas...)
-	})
-	if err == nil {
-		err = c.Add(decoder.End(nil)...)
-	}
-	switch {
-	case err != nil:
-		return nil, err
-	case c.Failed != nil:
-		return nil, c.Failed
-	}
-	return &c.Answer, c.Whole()
-}
-
-// events calls yield with the payload of each event of a stream, in any framing.
-func events(stream []byte, yield func([]byte) error) error {
-	var frame dialect.Frame
-	framing := dialect.ServerSent
-	switch {
-	case bytes.HasPrefix(stream, []byte("[")):
-		framing = dialect.JSONArray
-	case bytes.HasPrefix(stream, []byte("{")):
-		framing = dialect.JSONLines
-	}
-	cut := dialect.NewCutter(framing)
-	cut.Feed(stream)
-	for {
-		ok, err := cut.Next(&frame)
-		if err != nil {
-			return err
-		}
-		if !ok && !cut.Tail(&frame) {
-			return nil
-		}
-		if frame.Payload != nil {
-			if err := yield(frame.Payload); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // wellFormed says what is wrong with a stream by its dialect's own codec, or "".
 func wellFormed(d llm.Dialect, stream []byte) string {
 	codec := codecs.Of(d)
 	ended, finish := false, ""
-	err := events(stream, func(payload []byte) error {
+	err := replay.Events(stream, func(payload []byte) error {
 		var e dialect.Event
 		if err := codec.Event(llm.OpChat, payload, &e); err != nil {
 			return err
@@ -205,7 +134,7 @@ func expectError(d llm.Dialect, streamed bool, status int, text []byte) (o outco
 		return outcome{kept: map[fidelity.Feature]bool{failure: true}}
 	}
 	var e *llm.Error
-	if _, err := clientAnswer(d, streamed, text); errors.As(err, &e) {
+	if _, err := replay.Read(d, streamed, text); errors.As(err, &e) {
 		return outcome{kept: map[fidelity.Feature]bool{failure: true}}
 	}
 	return outcome{lost: map[fidelity.Feature]string{failure: fmt.Sprintf("success where the vendor reported an error: %.300s", text)}, kept: map[fidelity.Feature]bool{failure: true}}

@@ -191,21 +191,21 @@ func TestSecretsInResponseStreams(t *testing.T) {
 			var s responseStream
 			s.event("created", `"response":{"id":"r","object":"response","status":"in_progress","instructions":"be k\u0069nd","output":[]}`)
 			s.event("output_item.added", `"output_index":0,"item":{"type":"message","id":"m0","role":"assistant","content":[]}`)
-			s.event("content_part.added", `"output_index":0,"content_index":0,"part":{"type":"output_text","text":""}`)
-			s.event("output_text.delta", `"output_index":0,"content_index":0,"delta":"k\u0065pt"`)
-			s.event("output_text.done", `"output_index":0,"content_index":0,"text":"k\u0065pt"`)
+			s.event("content_part.added", `"output_index":0,"item_id":"m0","content_index":0,"part":{"type":"output_text","text":""}`)
+			s.event("output_text.delta", `"output_index":0,"item_id":"m0","content_index":0,"delta":"k\u0065pt"`)
+			s.event("output_text.done", `"output_index":0,"item_id":"m0","content_index":0,"text":"k\u0065pt"`)
 			s.event("output_item.done", `"output_index":0,"item":`+kept)
 			s.event("output_item.added", `"output_index":1,"item":`+c.begun)
 			if c.added != "" {
-				s.event(kinds[0]+".added", `"output_index":1,`+c.added)
+				s.event(kinds[0]+".added", `"output_index":1,"item_id":"m",`+c.added)
 			}
 			head := s.text.String()
 			for _, piece := range []string{c.before + escape(token[:cuts[0]]), escape(token[cuts[0]:cuts[1]]), escape(token[cuts[1]:]) + c.after} {
-				s.event(kinds[1]+".delta", `"output_index":1,`+put(c.delta, piece))
+				s.event(kinds[1]+".delta", `"output_index":1,"item_id":"m",`+put(c.delta, piece))
 			}
-			s.event(kinds[1]+".done", `"output_index":1,`+put(c.done, whole))
+			s.event(kinds[1]+".done", `"output_index":1,"item_id":"m",`+put(c.done, whole))
 			if c.parted != "" {
-				s.event(kinds[0]+".done", `"output_index":1,`+put(c.parted, whole))
+				s.event(kinds[0]+".done", `"output_index":1,"item_id":"m",`+put(c.parted, whole))
 			}
 			s.event("output_item.done", `"output_index":1,"item":`+put(c.item, whole))
 			s.event("completed", `"response":{"id":"r","object":"response","status":"completed","instructions":"be k\u0069nd","output":[`+kept+`,`+put(c.item, whole)+`],"usage":{"input_tokens":1,"output_tokens":9,"total_tokens":10}}`)

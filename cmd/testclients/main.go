@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -21,6 +22,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 // The versions of the SDKs; Go's stands in go/go.mod.
@@ -53,20 +56,22 @@ type endpoint struct {
 
 	Model    string `json:"-"` // that the clients ask for; "" = echo
 	Upstream string `json:"-"` // the mock's address, where there is one
+	Recorded string `json:"-"` // the file with what is expected of recorded traffic
 }
 
 func main() {
 	binary := flag.String("ginnel", "bin/ginnel", "the binary under test")
 	cache := flag.String("cache", filepath.Join(os.TempDir(), "ginnel-test-clients"), "where the SDKs are installed")
 	only := flag.String("only", "", "the daemons whose name has this in it; empty is all")
+	corpus := flag.String("corpus", recorded.Corpus("."), "recorded traffic")
 	flag.Parse()
-	if err := run(*binary, *cache, *only); err != nil {
+	if err := run(*binary, *cache, *only, *corpus); err != nil {
 		fmt.Fprintln(os.Stderr, "test-clients:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, cache, only string) error {
+func run(binary, cache, only, corpus string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	binary, err := filepath.Abs(binary)
@@ -97,15 +102,21 @@ func run(binary, cache, only string) error {
 	if err != nil {
 		return err
 	}
+	recordings, err := installScripts(ctx, cache, acrossNode, "recorded.mjs", acrossPython, "recorded_sdk.py")
+	if err != nil {
+		return err
+	}
 	goSDK := openAI[len(openAI)-1]
 	responses = append(responses, client{goSDK.name, append(goSDK.argv[:1:1], "responses"), goSDK.dir})
 	across = append(across, client{goSDK.name, append(goSDK.argv[:1:1], "across"), goSDK.dir})
+	recordings = append(recordings, client{goSDK.name, append(goSDK.argv[:1:1], "recorded"), goSDK.dir})
 	failed := 0
-	for _, d := range []struct {
+	type run struct {
 		name    string
 		start   func(context.Context, string) (*daemon, error)
 		clients []client
-	}{
+	}
+	runs := []run{
 		{"ginnel dev", startDev, openAI},
 		{"ginnel run, TLS", startTLS, openAI},
 		{"ginnel run, Responses", startRelay("openai", "/v1"), responses},
@@ -114,7 +125,16 @@ func run(binary, cache, only string) error {
 		{"ginnel run, realtime and files, TLS", startRealtime(`tls "internal" {}`), realtime[:1]},
 		{"ginnel run, realtime and files", startRealtime(""), realtime[1:]},
 		{"ginnel run, across dialects", startAcross, across},
-	} {
+	}
+	switch all, err := recorded.All(corpus, "*.json"); {
+	case errors.Is(err, recorded.ErrNone):
+		fmt.Println("== not checked with recorded traffic:", err)
+	case err != nil:
+		return err
+	default:
+		runs = append(runs, run{"ginnel run, recorded traffic", startRecorded(all), recordings})
+	}
+	for _, d := range runs {
 		if !strings.Contains(d.name, only) {
 			continue
 		}
@@ -238,7 +258,7 @@ func command(ctx context.Context, dir, name string, args ...string) error {
 func (c client) run(ctx context.Context, e endpoint) error {
 	cmd := exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "BASE_URL="+e.BaseURL, "API_KEY="+e.Key, "MODEL="+cmp.Or(e.Model, "echo"), "MOCK_URL="+e.Upstream, "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "BASE_URL="+e.BaseURL, "API_KEY="+e.Key, "MODEL="+cmp.Or(e.Model, "echo"), "MOCK_URL="+e.Upstream, "RECORDED="+e.Recorded, "PYTHONDONTWRITEBYTECODE=1")
 	if e.CA != "" {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+e.CA, "SSL_CERT_FILE="+e.CA)
 	}

@@ -11,20 +11,24 @@ import (
 //
 //  1. the dialect's own place for its own vendor's state (thinking.signature, encrypted_content,
 //     thoughtSignature), unmarked;
-//  2. the same place, with another vendor's state: the value begins with sealMark and the vendor;
+//  2. the same place, with another vendor's state: sealMark, the vendor, the item's id and the value, in
+//     base64, which the vendors' own states are too: an SDK may refuse anything else, or give it back in
+//     the other alphabet;
 //  3. a tool call's id, where the state belongs to a call: every client gives an id back as it was. The
 //     id ends with idMark and the state in base64url.
 const (
-	sealMark = "ginnel."
+	sealMark = "ginnel/1:" // as many bytes as fill four digits of base64 each time, so that they always read the same
 	idMark   = "__sealed_"
 )
+
+var sealed = base64.StdEncoding.EncodeToString([]byte(sealMark))
 
 // Seal returns the value of o as it stands in the place of vendor's own state.
 func (o Opaque) Seal(vendor string) string {
 	if o.Vendor == vendor || o.Value == "" {
 		return o.Value
 	}
-	return sealMark + o.Vendor + "." + o.Value
+	return base64.StdEncoding.EncodeToString([]byte(sealMark + o.Vendor + "\x00" + o.ID + "\x00" + o.Value))
 }
 
 // Unseal reads a value that stood in the place of vendor's own state.
@@ -32,13 +36,17 @@ func Unseal(value, vendor string) Opaque {
 	if value == "" {
 		return Opaque{}
 	}
-	if rest, ok := strings.CutPrefix(value, sealMark); ok {
-		if from, inner, ok := strings.Cut(rest, "."); ok {
-			return Opaque{Vendor: from, Value: inner}
+	if strings.HasPrefix(value, sealed) {
+		text, err := base64.RawStdEncoding.DecodeString(standard.Replace(strings.TrimRight(value, "=")))
+		if parts := strings.SplitN(string(text[min(len(sealMark), len(text)):]), "\x00", 3); err == nil && len(parts) == 3 && parts[2] != "" {
+			return Opaque{Vendor: parts[0], ID: parts[1], Value: parts[2]}
 		}
 	}
 	return Opaque{Vendor: vendor, Value: value}
 }
+
+// standard turns base64url into base64.
+var standard = strings.NewReplacer("-", "+", "_", "/")
 
 // PackID returns a call's id with the sealed state of the call in it.
 func PackID(id string, o Opaque) string {

@@ -285,7 +285,7 @@ func (f *fields) part() (p conversation.Part, role conversation.Role, ok bool) {
 		return conversation.Part{Kind: conversation.ToolResult, Result: &conversation.Result{ID: id, Parts: f.output}}, conversation.User, true
 	case "reasoning":
 		o := conversation.Unseal(f.encrypted, conversation.VendorOpenAI)
-		if o.Value != "" && o.Vendor == conversation.VendorOpenAI {
+		if o.Value != "" && o.Vendor == conversation.VendorOpenAI && o.ID == "" {
 			o.ID = f.id
 		}
 		text := strings.Join(f.thoughts, "\n\n")

@@ -332,13 +332,25 @@ func (e *streamEncoder) write(dst []byte, d *conversation.Delta) []byte {
 		e.text = append(e.text, d.Text...)
 		return e.more(dst, d)
 	case conversation.Close:
-		e.part.Opaque = d.Opaque
-		if e.part.Kind == conversation.ToolCall {
-			e.part.Opaque = e.all.Answer.Choices[0].Parts[d.Block].Opaque
-		}
+		e.seal(d)
 		return e.close(dst)
 	}
 	return dst
+}
+
+// seal gives the item at hand its vendor's state. An item keeps the id that it began with: where the vendor told another
+// one at its end, that is sealed with the state.
+func (e *streamEncoder) seal(d *conversation.Delta) {
+	whole := &e.all.Answer.Choices[0].Parts[d.Block]
+	if e.part.Kind == conversation.ToolCall {
+		e.part.Opaque = whole.Opaque
+		return
+	}
+	began := itemID(&e.part, e.block)
+	if e.part.Opaque = d.Opaque; e.part.Kind == conversation.Thinking && d.Opaque.Value != "" && itemID(&e.part, e.block) != began {
+		e.part.Opaque = conversation.Opaque{Vendor: conversation.VendorOpenAI, ID: began, Value: d.Opaque.Seal("")}
+		whole.Opaque = e.part.Opaque
+	}
 }
 
 // open writes the start of an item, and of its one content part.

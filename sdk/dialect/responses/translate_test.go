@@ -1,11 +1,52 @@
 package responses
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
+	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
 )
+
+// TestAnItemKeepsItsID: thoughts whose id the vendor tells only at their end have one id all along, and the vendor's own
+// when the client gives them back.
+func TestAnItemKeepsItsID(t *testing.T) {
+	sealed := conversation.Opaque{Vendor: conversation.VendorOpenAI, ID: "rs_real", Value: "gAAA+/=="}
+	encoder := Codec{}.Encoder(conversation.StreamOptions{})
+	var stream []byte
+	for _, d := range []conversation.Delta{
+		{Kind: conversation.Begin, ID: "r", Model: "m"},
+		{Kind: conversation.Open, Part: &conversation.Part{Kind: conversation.Thinking}}, {Kind: conversation.More, Text: "hm"},
+		{Kind: conversation.Close, Opaque: sealed}, {Kind: conversation.Finished, Finish: conversation.FinishStop},
+	} {
+		stream = encoder.Append(stream, &d)
+	}
+	stream = encoder.End(stream)
+	if _, err := grammar.Responses(stream); err != nil || bytes.Count(stream, []byte("rs_0")) < 6 || bytes.Contains(stream, []byte("rs_real")) {
+		t.Fatalf("%v: %s", err, stream)
+	}
+	cut, decoder := dialect.NewCutter(dialect.ServerSent), Codec{}.Decoder()
+	cut.Feed(stream)
+	var c conversation.Collector
+	var frame dialect.Frame
+	for {
+		if ok, err := cut.Next(&frame); err != nil || !ok {
+			break
+		}
+		deltas, err := decoder.Event(frame.Payload, nil)
+		if err == nil {
+			err = c.Add(deltas...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if parts := c.Answer.Choices[0].Parts; len(parts) != 1 || parts[0].Text != "hm" || parts[0].Opaque != sealed {
+		t.Errorf("%+v", parts)
+	}
+}
 
 // TestAnAnswerThatComesAtTheEndOnly: a server that streams nothing but its last event has said something.
 func TestAnAnswerThatComesAtTheEndOnly(t *testing.T) {
