@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -54,23 +52,15 @@ func (s *serving) broke() bool {
 	return stalled || s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError
 }
 
-// tries says how the attempts of a call ended, in their order, and after what time, where there was not just the one.
-func tries(a *upstream.Answer) string {
+// tries returns the attempts of a call, where there was not just the one.
+func tries(a *upstream.Answer) (out []telemetry.Try) {
 	if len(a.Tries) == 1 && a.Attempts == 1 {
-		return ""
+		return nil
 	}
-	var b []byte
-	for i, t := range a.Tries {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = append(append(append(append(b, t.Model...), '/'), t.Target...), ' ')
-		b = append(b, cmp.Or(string(t.Cause), "answered")...)
-		if t.Took > 0 {
-			b = append(strconv.AppendFloat(append(b, " in "...), float64(t.Took)/float64(time.Millisecond), 'f', 1, 64), " ms"...)
-		}
+	for _, t := range a.Tries {
+		out = append(out, telemetry.Try{Model: t.Model, Target: t.Target, Cause: string(t.Cause), Began: t.Began, Took: t.Took})
 	}
-	return string(b)
+	return out
 }
 
 // report tells telemetry what happened.

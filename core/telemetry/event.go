@@ -1,7 +1,9 @@
 package telemetry
 
 import (
+	"cmp"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
@@ -37,16 +39,45 @@ type Event struct {
 	Class    string // what it found
 	Err      error  // for the log, never for the client
 
-	KeyID   string
-	Team    string
-	Usage   *llm.Usage // nil where the provider did not tell
-	Timings exchange.Timings
-	Notes   []exchange.Note
-	Retries int // calls after the first
-	// Fallback is the model that took the call instead of Model, "" without one. Tries says how each
-	// attempt ended, where there was more than one.
-	Fallback, Tries string
-	In, Out         int64 // bytes of the bodies, as the client sent and got them
+	KeyID    string
+	Team     string
+	Usage    *llm.Usage // nil where the provider did not tell
+	Timings  exchange.Timings
+	Notes    []exchange.Note
+	Retries  int    // calls after the first
+	Fallback string // the model that took the call instead of Model, "" without one
+	Tries    []Try  // the attempts in their order, where there was more than one
+	In, Out  int64  // bytes of the bodies, as the client sent and got them
+}
+
+// Try is an attempt at a call, or a target that could not take it.
+type Try struct {
+	Model, Target string
+	Cause         string // why another followed, "" = it was answered
+	Began         time.Time
+	Took          time.Duration // until the first event of the answer or the failure; 0 where nothing was sent
+}
+
+// append writes a try as the log has it.
+func (t *Try) append(b []byte) []byte {
+	b = append(append(append(append(b, t.Model...), '/'), t.Target...), ' ')
+	b = append(b, cmp.Or(t.Cause, "answered")...)
+	if t.Took > 0 {
+		b = append(strconv.AppendFloat(append(b, " in "...), float64(t.Took)/float64(time.Millisecond), 'f', 1, 64), " ms"...)
+	}
+	return b
+}
+
+// tries writes the attempts as the log has them.
+func (e *Event) tries() string {
+	var b []byte
+	for i := range e.Tries {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = e.Tries[i].append(b)
+	}
+	return string(b)
 }
 
 // NewEvent returns an event with what the exchange itself knows. The caller adds the rest.

@@ -109,7 +109,7 @@ func (t *Telemetry) log(ctx context.Context, e *Event) {
 		attrs = append(attrs, slog.Int("retries", e.Retries))
 	}
 	word("fallback", e.Fallback)
-	word("tries", e.Tries)
+	word("tries", e.tries())
 	span("ms", e.Timings.Total)
 	span("first_ms", e.Timings.First)
 	span("upstream_ms", e.Timings.Upstream)

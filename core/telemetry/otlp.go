@@ -57,6 +57,9 @@ func encode(s *spanContext, e *Event) *item {
 	if s.client != (spanID{}) {
 		body = appendSpanHead(body[:0], s, s.client, s.server, operationName(e)+" "+nonEmpty(e.Upstream, e.Model), kindClient, s.called, end)
 		body = appendAttrs(body, 9, appendGenAI(scratch[len(attrs):len(attrs)], e))
+		for i := range e.Tries {
+			body = appendTry(body, &e.Tries[i])
+		}
 		if failed(e.Terminal) {
 			body = appendStatus(body, string(e.Terminal))
 		}
@@ -111,7 +114,7 @@ func appendExchange(dst []byte, e *Event) []byte {
 	dst = appendBool(dst, "ginnel.stream", e.Stream)
 	dst = appendInt(dst, "ginnel.retries", int64(e.Retries))
 	dst = appendString(dst, "ginnel.fallback", e.Fallback)
-	dst = appendString(dst, "ginnel.tries", e.Tries)
+	dst = appendString(dst, "ginnel.tries", e.tries())
 	dst = appendInt(dst, "http.request.body.size", e.In)
 	dst = appendInt(dst, "http.response.body.size", e.Out)
 	for _, part := range []struct {
@@ -173,6 +176,19 @@ func appendSpanHead(dst []byte, s *spanContext, id, parent spanID, name string, 
 	dst = appendTime(dst, 7, start)
 	dst = appendTime(dst, 8, end)
 	return protowire.AppendFixed32(protowire.AppendTag(dst, 16, protowire.Fixed32Type), uint32(s.flags))
+}
+
+// appendTry adds an attempt to a span, as an event at its end.
+func appendTry(dst []byte, t *Try) []byte {
+	body := appendTime(nil, 1, t.Began.Add(t.Took))
+	body = appendField(body, 2, "ginnel.attempt")
+	attrs := appendString(nil, "ginnel.model", t.Model)
+	attrs = appendString(attrs, "ginnel.target", t.Target)
+	attrs = appendString(attrs, "error.type", t.Cause)
+	if t.Took > 0 {
+		attrs = appendDouble(attrs, "ginnel.time.attempt", t.Took.Seconds())
+	}
+	return appendMessage(dst, 11, appendAttrs(body, 3, attrs))
 }
 
 func appendStatus(dst []byte, message string) []byte {

@@ -164,8 +164,8 @@ func (k *kept) read() Trace {
 	if k.trace != (traceID{}) {
 		t.TraceID = k.trace.String()
 	}
-	if e.Tries != "" {
-		t.Tries = strings.Split(e.Tries, ", ")
+	for i := range e.Tries {
+		t.Tries = append(t.Tries, string(e.Tries[i].append(nil)))
 	}
 	for _, f := range e.Timings.Filters {
 		t.Filters = append(t.Filters, FilterTrace{f.Filter, f.Calls, f.Spent})

@@ -23,11 +23,11 @@ func TestRecentExchanges(t *testing.T) {
 	}
 	e := sampleEvent()
 	e.Usage.Raw = []byte("{}")
-	e.Tries, e.Err = "chat/a 5xx, chat/b answered", errors.New("the cause")
+	e.Tries, e.Err = []Try{{Model: "chat", Target: "a", Cause: "5xx", Took: 1530 * time.Microsecond}, {Model: "chat", Target: "b"}}, errors.New("the cause")
 	e.Path = "/" + strings.Repeat("x", 10_000)
 	end(e)
 	got, ok := tel.Find("req-1")
-	if !ok || got.TraceID != trace || len(got.Tries) != 2 || got.TokensIn != 10 || got.Error != "the cause" || got.Notes["sanitize.found"] != "none" || len(got.Path) > 2*maxKeptText {
+	if !ok || got.TraceID != trace || strings.Join(got.Tries, ", ") != "chat/a 5xx in 1.5 ms, chat/b answered" || got.TokensIn != 10 || got.Error != "the cause" || got.Notes["sanitize.found"] != "none" || len(got.Path) > 2*maxKeptText {
 		t.Errorf("%+v", got)
 	}
 	if f := got.Filters; len(f) != 1 || f[0] != (FilterTrace{"sanitize", 3, 100 * time.Microsecond}) {

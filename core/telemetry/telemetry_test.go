@@ -86,6 +86,7 @@ func TestEventAsOTLP(t *testing.T) {
 	var header llm.Header
 	tel.Inject(ctx, &header)
 	e := sampleEvent()
+	e.Tries = []Try{{Model: "fast", Target: "down/x", Cause: "5xx", Began: e.Start, Took: time.Millisecond}, {Model: "fast", Target: "echo/small"}}
 	e.Terminal, e.Err, e.Path = exchange.UpstreamCut, errors.New("the reason"), "/bad\xff"
 	it := encode(spanOf(ctx), &e)
 
@@ -117,6 +118,10 @@ func TestEventAsOTLP(t *testing.T) {
 	}
 	if server.Status.Code != tracepb.Status_STATUS_CODE_ERROR || server.Status.Message != "upstream_cut" || server.Flags != 1 {
 		t.Errorf("status %v", server.Status)
+	}
+	if ev := client.Events; len(ev) != 2 || ev[0].Name != "ginnel.attempt" || ev[0].TimeUnixNano != server.StartTimeUnixNano+uint64(time.Millisecond) || len(ev[0].Attributes) != 4 || len(ev[1].Attributes) != 2 ||
+		ev[0].Attributes[2].Key != "error.type" || ev[0].Attributes[2].Value.GetStringValue() != "5xx" || ev[0].Attributes[3].Value.GetDoubleValue() != 0.001 {
+		t.Errorf("attempts %v", client.Events)
 	}
 	attrs := map[string]string{}
 	for _, kv := range server.Attributes {

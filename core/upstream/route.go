@@ -167,7 +167,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		r.overlong(t)
 	}
 	a.Model, a.Target = m, t
-	one := Try{m.Name, t.Name, cause, result.took}
+	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: result.took}
 	if cause == unfit {
 		one.Took = 0
 	}

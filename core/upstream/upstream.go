@@ -176,7 +176,8 @@ type Answer struct {
 // Try is one attempt of a call and how it ended.
 type Try struct {
 	Model, Target string
-	Cause         Cause         // "" = nothing was wrong that another attempt could cure
+	Cause         Cause // "" = nothing was wrong that another attempt could cure
+	Began         time.Time
 	Took          time.Duration // until the first event of the answer or the failure; 0 where nothing was sent
 }
 
