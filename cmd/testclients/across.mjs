@@ -9,6 +9,7 @@ import { APICallError, embedMany, generateText, jsonSchema, streamText, tool } f
 import OpenAI from "openai";
 import { check, end, equal, raises } from "./checks.mjs";
 
+globalThis.AI_SDK_LOG_WARNINGS = false;
 const base = process.env.BASE_URL, apiKey = process.env.API_KEY;
 const upstreams = ["openai", "responses", "anthropic", "gemini"];
 const callers = ["anthropic", "responses"]; // the mock calls tools in these dialects
@@ -163,7 +164,6 @@ for (const [name, provider] of Object.entries(vercel)) {
   };
 }
 
-
 for (const [name, c] of Object.entries(clients)) {
   for (const up of upstreams) {
     await check(`${name} to ${up}: whole, streamed, an image, a schema`, async () => {
@@ -191,6 +191,7 @@ for (const [name, c] of Object.entries(clients)) {
     });
   }
 }
+for (const [name, c] of Object.entries(clients)) await check(`${name}: a stream that falls silent is an error`, () => raises(c.failure, () => c.stream("silent-mock")));
 await check("embeddings: openai to gemini, google to openai, vercel both ways", async () => {
   equal((await openai.embeddings.create({ model: "gemini-mock", input: ["one", "two"] })).data.length, 2);
   const { embeddings } = await google.models.embedContent({ model: "openai-mock", contents: ["one", "two"] });

@@ -11,7 +11,7 @@ import openai
 from google import genai
 from google.genai import errors, types
 
-from checks import check, end, raises
+from checks import check, end, last, raises
 
 base, key = os.environ["BASE_URL"], os.environ["API_KEY"]
 upstreams = ["openai", "responses", "anthropic", "gemini"]
@@ -114,6 +114,7 @@ def speaks(client, up):
 
 def calls(client, up):
     name, arguments = client.call(up + "-mock")
+    assert "four" in last() and "fox" in last(), "the result did not arrive: " + last()
     assert (name, dict(arguments)) == ("lookup", {"animal": "fox", "legs": 4}), (name, arguments)
 
 
@@ -137,4 +138,5 @@ for client in (Chat(), Responses(), Messages(), Google()):
         if up in callers:
             check(f"{name} to {up}: a tool, and its result")(lambda: calls(client, up))
         check(f"{name} to {up}: what fails is an error")(lambda: fails(client, up))
+    check(f"{name}: a stream that falls silent is an error")(lambda: raises(client.failure, lambda: client.stream("silent-mock")))
 end()

@@ -36,5 +36,11 @@ def cancelled():
         return json.load(answer)["cancelled"]
 
 
+def last():
+    """The body of the last call that the mock upstream got."""
+    with urllib.request.urlopen(os.environ["MOCK_URL"] + "/__last") as answer:
+        return json.load(answer)["body"]
+
+
 def end():
     sys.exit(1 if failed else 0)

@@ -57,6 +57,16 @@ var dialects = []struct{ name, plugin, version, config string }{
 	{"gemini", "gemini", "/v1beta", ""},
 }
 
+// silent is a provider whose streams may say nothing for a second, with a model that says nothing any more.
+const silent = `
+provider "silent" {
+  plugin   = "anthropic"
+  base_url = "%s/v1"
+  timeouts = { idle = "1s" }
+  config { api_key = secret.up }
+}
+`
+
 // startAcross starts a daemon with a mock upstream in each dialect; the dialect stands before the model's name.
 func startAcross(ctx context.Context, binary string) (*daemon, error) {
 	return startBefore(mockllm.New(mockllm.Options{Record: true}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
@@ -68,7 +78,9 @@ func startAcross(ctx context.Context, binary string) (*daemon, error) {
 				names = append(names, "model."+name)
 			}
 		}
-		return providers, models, names
+		providers += fmt.Sprintf(silent, upstream)
+		models += model("silent", "silent-mock", "silent", "mock+fault=sse-stall")
+		return providers, models, append(names, "model.silent")
 	})(ctx, binary)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ func checkAcross(ctx context.Context) {
 					if err == nil {
 						err = json.Unmarshal([]byte(arguments), &got)
 					}
+					if err == nil {
+						err = arrived("four", "fox")
+					}
 					if err == nil && (name != "lookup" || got.Animal != "fox" || got.Legs != 4) {
 						err = fmt.Errorf("%s(%s)", name, arguments)
 					}
@@ -61,7 +65,32 @@ func checkAcross(ctx context.Context) {
 			}
 			check(s.name+" to "+up+": what fails is an error", func() error { return s.fails(up) })
 		}
+		check(s.name+": a stream that falls silent is an error", func() error {
+			if text, err := s.stream("silent-mock"); err == nil {
+				return fmt.Errorf("no error, but %q", text)
+			}
+			return nil
+		})
 	}
+}
+
+// arrived reports what of some words the last call did not bring to the mock upstream.
+func arrived(words ...string) error {
+	resp, err := http.Get(os.Getenv("MOCK_URL") + "/__last")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var last struct{ Body string }
+	if err := json.NewDecoder(resp.Body).Decode(&last); err != nil {
+		return err
+	}
+	for _, word := range words {
+		if !strings.Contains(last.Body, word) {
+			return fmt.Errorf("%q did not arrive: %s", word, last.Body)
+		}
+	}
+	return nil
 }
 
 // fails holds an SDK to an error for whatever goes wrong.
