@@ -192,6 +192,11 @@ for (const [name, c] of Object.entries(clients)) {
   }
 }
 for (const [name, c] of Object.entries(clients)) await check(`${name}: a stream that falls silent is an error`, () => raises(c.failure, () => c.stream("silent-mock")));
+await check("tokens are counted: anthropic by gemini, google by anthropic, openai by anthropic", async () => {
+  equal((await anthropic.messages.countTokens({ model: "gemini-mock", messages: [{ role: "user", content: "hello" }] })).input_tokens > 0, true);
+  equal((await google.models.countTokens({ model: "anthropic-mock", contents: "hello" })).totalTokens, 19);
+  equal((await openai.responses.inputTokens.count({ model: "anthropic-mock", input: "hello" })).input_tokens, 19);
+});
 await check("embeddings: openai to gemini, google to openai, vercel both ways", async () => {
   equal((await openai.embeddings.create({ model: "gemini-mock", input: ["one", "two"] })).data.length, 2);
   const { embeddings } = await google.models.embedContent({ model: "openai-mock", contents: ["one", "two"] });

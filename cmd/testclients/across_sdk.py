@@ -139,4 +139,13 @@ for client in (Chat(), Responses(), Messages(), Google()):
             check(f"{name} to {up}: a tool, and its result")(lambda: calls(client, up))
         check(f"{name} to {up}: what fails is an error")(lambda: fails(client, up))
     check(f"{name}: a stream that falls silent is an error")(lambda: raises(client.failure, lambda: client.stream("silent-mock")))
+
+
+def counts():
+    assert claude.messages.count_tokens(model="gemini-mock", messages=hello).input_tokens > 0
+    assert google.models.count_tokens(model="anthropic-mock", contents="hello").total_tokens == 19
+    assert oai.responses.input_tokens.count(model="anthropic-mock", input="hello").input_tokens == 19
+
+
+check("tokens are counted: anthropic by gemini, google by anthropic, openai by anthropic")(counts)
 end()

@@ -138,20 +138,23 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 		return plan, nil
 	}
 	t := offered(lease, op, d)
-	if t == nil && op == llm.OpRerank {
-		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model has no reranking"}
+	if cannot := lacking[op]; t == nil && cannot != "" {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model " + cannot}
 	}
 	if t == nil {
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model does not offer " + string(op) + " in the dialect " + string(d)}
 	}
 	plan := &upstream.Plan{
-		Origin: v.origin, Dialect: t.Dialect, Op: t.Op, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Members: t.Members, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		Origin: v.origin, Dialect: t.Dialect, Op: t.Op, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Members: t.Members, Within: t.Within, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
 		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
 		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),
 	}
 	v.plans[k] = plan
 	return plan, nil
 }
+
+// lacking says of an operation that is translated between all dialects that have it that a provider has not.
+var lacking = map[llm.Op]string{llm.OpRerank: "has no reranking", llm.OpCountTokens: "cannot count tokens"}
 
 // offered returns how an operation is reached: in the dialect asked for, or in the next one that it is
 // translated to.
@@ -160,7 +163,7 @@ func offered(lease *sdkprovider.Relay, op llm.Op, d llm.Dialect) *sdkprovider.Te
 		return t
 	}
 	switch op {
-	case llm.OpChat, llm.OpRerank:
+	case llm.OpChat, llm.OpRerank, llm.OpCountTokens:
 		return offeredBy(lease, d, op)
 	case llm.OpEmbeddings, llm.OpBatchEmbeddings: // some dialects have the two in one
 		if t := offeredBy(lease, d, llm.OpBatchEmbeddings); t != nil {

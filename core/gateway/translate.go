@@ -56,8 +56,8 @@ var errNoTranslation = &llm.Error{Code: llm.CodeInvalid, Message: "the provider 
 
 // translated returns what says the client's request, as the filters left it, in the plan's dialect.
 func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Request, error) {
-	if s.embeds() || s.x.Op == llm.OpRerank {
-		body, err := s.translatedTexts(t, p)
+	if s.x.Op != llm.OpChat {
+		body, err := s.translatedOther(t, p)
 		if err != nil {
 			return nil, err
 		}
@@ -87,12 +87,17 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Re
 	return s.carried(r), nil
 }
 
-// translatedTexts returns the body of what is no conversation.
-func (s *serving) translatedTexts(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
-	if s.embeds() {
+// translatedOther returns the body of what is no conversation.
+func (s *serving) translatedOther(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
+	switch {
+	case s.embeds():
 		return s.translatedEmbeddings(t, p)
+	case s.x.Op == llm.OpRerank:
+		return s.translatedRerank(t, p)
+	case s.x.Op == llm.OpCountTokens:
+		return s.translatedCount(t, p)
 	}
-	return s.translatedRerank(t, p)
+	return nil, errNoTranslation
 }
 
 // carried adds the fields of the client's header that mean the same to every vendor.
@@ -181,6 +186,8 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 		return s.translateVectors(raw)
 	case s.x.Op == llm.OpRerank:
 		return s.translateRanking(raw)
+	case s.x.Op == llm.OpCountTokens:
+		return s.translateCounted(raw)
 	}
 	client, provider, err := s.translators(s.answer.Dialect)
 	if err != nil {

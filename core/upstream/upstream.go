@@ -45,8 +45,10 @@ type Plan struct {
 	InsteadOfModel string
 	// Members are further members, as JSON, of a body that is translated; "" = none.
 	Members string
-	Method  string
-	Path    string
+	// Within is the member in which a request that is translated stands, where the dialect has such forms.
+	Within string
+	Method string
+	Path   string
 	// StreamPath is Path for a call that streams.
 	StreamPath string
 	Header     llm.Header // the provider's own, credentials included

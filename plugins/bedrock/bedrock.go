@@ -2,7 +2,7 @@
 // call is signed, and streams come in binary frames, of which it makes server-sent events that say the
 // same.
 //
-// It knows no model's own format (InvokeModel), counts no tokens and looks for no credentials: those it uses
+// It knows no model's own format (InvokeModel) and looks for no credentials: those it uses
 // stand in its config.
 package bedrock
 
@@ -65,7 +65,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat},
+		Ops:      []llm.Op{llm.OpChat, llm.OpCountTokens},
 		Dialects: []llm.Dialect{llm.Bedrock},
 		Config: &schema.Block{
 			Doc: "Amazon Bedrock in one region. The plugin makes the calls itself, to https://bedrock-runtime.REGION.amazonaws.com or to the provider block's base_url. A target's model is a model's id, an inference profile's, or an ARN.",
@@ -150,8 +150,8 @@ func (p *plugin) Invoke(ctx context.Context, call *llm.Call) (*llm.Response, err
 	switch {
 	case c == nil:
 		return nil, &llm.Error{Code: llm.CodeInternal, Message: "the plugin is not configured"}
-	case call.Op != llm.OpChat || call.Dialect != llm.Bedrock:
-		return nil, invalid("the plugin answers chats in the dialect " + string(llm.Bedrock) + " only")
+	case call.Op != llm.OpChat && call.Op != llm.OpCountTokens || call.Dialect != llm.Bedrock:
+		return nil, invalid("the plugin answers chats and counts tokens, in the dialect " + string(llm.Bedrock) + " only")
 	}
 	return c.call(ctx, call)
 }

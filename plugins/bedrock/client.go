@@ -27,7 +27,10 @@ type client struct {
 // call makes a call.
 func (c *client) call(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 	action := "/converse"
-	if call.Stream {
+	switch {
+	case call.Op == llm.OpCountTokens:
+		action = "/count-tokens"
+	case call.Stream:
 		action = "/converse-stream"
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/model/"+escape(call.Model)+action, bytes.NewReader(call.Body))

@@ -72,7 +72,7 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 		Header: header,
 		Ops: []provider.Template{
 			{Op: llm.OpChat, Dialect: llm.Gemini, Method: "POST", Path: model + ":generateContent", StreamPath: model + ":streamGenerateContent"},
-			{Op: llm.OpCountTokens, Dialect: llm.Gemini, Method: "POST", Path: model + ":countTokens"},
+			{Op: llm.OpCountTokens, Dialect: llm.Gemini, Method: "POST", Path: model + ":countTokens", Within: "generateContentRequest"},
 			{Op: llm.OpEmbeddings, Dialect: llm.Gemini, Method: "POST", Path: model + ":embedContent"},
 			{Op: llm.OpBatchEmbeddings, Dialect: llm.Gemini, Method: "POST", Path: model + ":batchEmbedContents"},
 			{Op: llm.OpModels, Dialect: llm.Gemini, Method: "GET", Path: "/models"},

@@ -139,6 +139,8 @@ func templates(c *config) ([]provider.Template, error) {
 		return []provider.Template{{
 			Op: llm.OpChat, Dialect: llm.Anthropic, Method: "POST", Path: "/v1" + model + ":rawPredict", StreamPath: "/v1" + model + ":streamRawPredict",
 			InsteadOfModel: anthropicVersion,
+		}, {
+			Op: llm.OpCountTokens, Dialect: llm.Anthropic, Method: "POST", Path: "/v1" + place + "/publishers/" + publisherAnthropic + "/models/count-tokens:rawPredict",
 		}}, nil
 	case publisherOpenAPI:
 		return []provider.Template{

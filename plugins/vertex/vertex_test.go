@@ -150,6 +150,7 @@ func TestPublishers(t *testing.T) {
 		{"google", "us", llm.OpChat, llm.Gemini, true, "https://aiplatform.us.rep.googleapis.com", "/v1beta1" + at + "us/publishers/google/models/m%40x:streamGenerateContent"},
 		{"google", "us-east5", llm.OpCountTokens, llm.Gemini, false, "https://us-east5-aiplatform.googleapis.com", "/v1beta1" + at + "us-east5/publishers/google/models/m%40x:countTokens"},
 		{"google", "", llm.OpEmbeddings, llm.Gemini, false, "https://aiplatform.googleapis.com", "/v1beta1" + at + "global/publishers/google/models/m%40x:embedContent"},
+		{"anthropic", "us-east5", llm.OpCountTokens, llm.Anthropic, false, "https://us-east5-aiplatform.googleapis.com", "/v1" + at + "us-east5/publishers/anthropic/models/count-tokens:rawPredict"},
 		{"anthropic", "us-east5", llm.OpChat, llm.Anthropic, false, "https://us-east5-aiplatform.googleapis.com", "/v1" + at + "us-east5/publishers/anthropic/models/m%40x:rawPredict"},
 		{"anthropic", "us-east5", llm.OpChat, llm.Anthropic, true, "https://us-east5-aiplatform.googleapis.com", "/v1" + at + "us-east5/publishers/anthropic/models/m%40x:streamRawPredict"},
 		{"openapi", "us-central1", llm.OpChat, llm.OpenAI, false, "https://us-central1-aiplatform.googleapis.com", "/v1" + at + "us-central1/endpoints/openapi/chat/completions"},
@@ -174,7 +175,7 @@ func TestPublishers(t *testing.T) {
 			t.Errorf("%s %s: %+v at %s", c.publisher, c.op, tmpl, r.Origin)
 			continue
 		}
-		if member := `"anthropic_version":"vertex-2023-10-16"`; (tmpl.InsteadOfModel == member) != (c.publisher == "anthropic") {
+		if member := `"anthropic_version":"vertex-2023-10-16"`; (tmpl.InsteadOfModel == member) != (c.publisher == "anthropic" && c.op == llm.OpChat) {
 			t.Errorf("%s: %s", c.publisher, tmpl.InsteadOfModel)
 		}
 		if r.Header.Get("authorization") != "Bearer "+config["auth_token"] || !r.Expires.IsZero() {

@@ -96,7 +96,7 @@ func (c *Client) Relay(ctx context.Context) (*Relay, error) {
 	for _, t := range m.GetOps() {
 		r.Ops = append(r.Ops, Template{
 			Op: llm.Op(t.GetOp()), Dialect: llm.Dialect(t.GetDialect()), Method: t.GetMethod(),
-			Path: t.GetPath(), StreamPath: t.GetStreamPath(), MaxTokensField: t.GetMaxTokensField(), InsteadOfModel: t.GetInsteadOfModel(), Members: t.GetMembers(),
+			Path: t.GetPath(), StreamPath: t.GetStreamPath(), MaxTokensField: t.GetMaxTokensField(), InsteadOfModel: t.GetInsteadOfModel(), Members: t.GetMembers(), Within: t.GetWithin(),
 		})
 	}
 	for _, f := range m.GetHeader() {
@@ -187,7 +187,7 @@ func (s *grpcServer) Relay(ctx context.Context, _ *pluginv1.RelayRequest) (*plug
 	for _, t := range r.Ops {
 		m.Ops = append(m.Ops, &pluginv1.Template{
 			Op: string(t.Op), Dialect: string(t.Dialect), Method: t.Method, Path: t.Path, StreamPath: t.StreamPath, MaxTokensField: t.MaxTokensField,
-			InsteadOfModel: t.InsteadOfModel, Members: t.Members,
+			InsteadOfModel: t.InsteadOfModel, Members: t.Members, Within: t.Within,
 		})
 	}
 	for _, f := range r.Header {

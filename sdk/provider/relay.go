@@ -40,6 +40,9 @@ type Template struct {
 	// Members are further members, as JSON, that stand in the body of a request that is translated:
 	// `"keep_alive":"10m"`. The dialect's codec writes none of that name. Empty = none.
 	Members string
+	// Within is the member of the body in which a request that is translated stands, where the dialect has such
+	// forms: "generateContentRequest", for a count of tokens of Gemini's. Empty = the request is the body.
+	Within string
 }
 
 // Match describes an answer.

@@ -38,7 +38,12 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	e.additional(thinking)
 	e.output()
 	e.unsayable()
-	if err := e.lost.Others(q); err != nil && e.err == nil {
+	return e.finished()
+}
+
+// finished ends the body and returns it, unless the request cannot be said.
+func (e *encoder) finished() ([]byte, []conversation.Loss, error) {
+	if err := e.lost.Others(e.q); err != nil && e.err == nil {
 		e.err = err
 	}
 	e.EndObject()

@@ -15,6 +15,9 @@ type Loss struct {
 type Limits struct {
 	// MaxTokensField is what a server of OpenAI's dialect calls the limit; "" = max_completion_tokens.
 	MaxTokensField string
+	// Within is the member in which a server of Gemini's dialect wants a request whose tokens it is to count; "" = the
+	// request is the body.
+	Within string
 }
 
 // RequestCodec translates requests of one dialect. Implementations keep no state and are safe for
@@ -56,6 +59,40 @@ type UpstreamCodec interface {
 type Codec interface {
 	UpstreamCodec
 	AnswerWriter
+}
+
+// UpstreamCounter is the translation of a count of tokens in a dialect that providers speak.
+type UpstreamCounter interface {
+	// EncodeCount writes a request for the number of tokens that r would take. What changes nothing about it is left out.
+	EncodeCount(r *Request, l Limits) (body []byte, lost []Loss, err error)
+	// DecodeCounted reads how many they are; -1 where the answer does not say.
+	DecodeCounted(body []byte) (tokens int64, err error)
+}
+
+// Counter is the translation of a count of tokens in a dialect that clients speak, too.
+type Counter interface {
+	UpstreamCounter
+	// DecodeCount reads a request whose tokens are to be counted, which the dialect's codec has read before.
+	DecodeCount(body []byte) (*Request, error)
+	// EncodeCounted writes how many they are.
+	EncodeCounted(tokens int64) []byte
+}
+
+// CountedAt reads a count that is a member of an object; -1 where there is none.
+func CountedAt(body []byte, member string) (tokens int64, err error) {
+	r, n := NewReader(body), (*int64)(nil)
+	r.Each("the answer", func(key string) {
+		if key == member && r.Type() == dialect.TypeNumber {
+			v := r.Count(key)
+			n = &v
+			return
+		}
+		r.Skip()
+	})
+	if err := r.End(); err != nil || n == nil {
+		return -1, err
+	}
+	return *n, nil
 }
 
 // StreamOptions is what a client asked for that its stream depends on.

@@ -296,6 +296,7 @@ type Template struct {
 	MaxTokensField string                 `protobuf:"bytes,6,opt,name=max_tokens_field,json=maxTokensField,proto3" json:"max_tokens_field,omitempty"` // what the server calls the limit of OpenAI's dialect; empty = the dialect's own
 	InsteadOfModel string                 `protobuf:"bytes,7,opt,name=instead_of_model,json=insteadOfModel,proto3" json:"instead_of_model,omitempty"` // the member, as JSON, that stands in the body where others name the model; empty = the model
 	Members        string                 `protobuf:"bytes,8,opt,name=members,proto3" json:"members,omitempty"`                                       // further members, as JSON, of the body of a request that is translated; empty = none
+	Within         string                 `protobuf:"bytes,9,opt,name=within,proto3" json:"within,omitempty"`                                         // the member of the body in which a request that is translated stands; empty = it is the body
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -382,6 +383,13 @@ func (x *Template) GetInsteadOfModel() string {
 func (x *Template) GetMembers() string {
 	if x != nil {
 		return x.Members
+	}
+	return ""
+}
+
+func (x *Template) GetWithin() string {
+	if x != nil {
+		return x.Within
 	}
 	return ""
 }
@@ -587,7 +595,7 @@ const file_pluginv1_provider_proto_rawDesc = "" +
 	"\x0fexpires_unix_ms\x18\x03 \x01(\x03R\rexpiresUnixMs\x126\n" +
 	"\n" +
 	"refresh_on\x18\x04 \x03(\v2\x17.ginnel.plugin.v1.MatchR\trefreshOn\x12\x16\n" +
-	"\x06origin\x18\x05 \x01(\tR\x06origin\"\xef\x01\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"\x87\x02\n" +
 	"\bTemplate\x12\x0e\n" +
 	"\x02op\x18\x01 \x01(\tR\x02op\x12\x18\n" +
 	"\adialect\x18\x02 \x01(\tR\adialect\x12\x16\n" +
@@ -597,7 +605,8 @@ const file_pluginv1_provider_proto_rawDesc = "" +
 	"streamPath\x12(\n" +
 	"\x10max_tokens_field\x18\x06 \x01(\tR\x0emaxTokensField\x12(\n" +
 	"\x10instead_of_model\x18\a \x01(\tR\x0einsteadOfModel\x12\x18\n" +
-	"\amembers\x18\b \x01(\tR\amembers\"1\n" +
+	"\amembers\x18\b \x01(\tR\amembers\x12\x16\n" +
+	"\x06within\x18\t \x01(\tR\x06within\"1\n" +
 	"\x05Field\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\";\n" +

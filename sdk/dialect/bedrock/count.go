@@ -1,0 +1,27 @@
+package bedrock
+
+import "github.com/ginnel/ginnel/sdk/dialect/conversation"
+
+var _ conversation.UpstreamCounter = Codec{}
+
+// EncodeCount writes a request for the number of tokens of a request of Converse.
+func (Codec) EncodeCount(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := &encoder{q: q, maker: maker(q.Model)}
+	e.Object()
+	e.Key("input")
+	e.Object()
+	e.Key("converse")
+	e.Object()
+	e.system()
+	e.Key("messages")
+	e.messages()
+	e.tools()
+	e.EndObject()
+	e.EndObject()
+	return e.finished()
+}
+
+// DecodeCounted reads the count.
+func (Codec) DecodeCounted(body []byte) (int64, error) {
+	return conversation.CountedAt(body, "inputTokens")
+}

@@ -1,0 +1,62 @@
+package gemini
+
+import (
+	"strconv"
+
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+)
+
+var _ conversation.Counter = Codec{}
+
+// DecodeCount reads a request whose tokens are to be counted: contents alone, or a whole request inside.
+func (Codec) DecodeCount(body []byte) (*conversation.Request, error) {
+	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	d.each("the body", func(key string) {
+		if key == "generateContentRequest" {
+			d.each(key, d.member)
+			return
+		}
+		d.member(key)
+	})
+	if err := d.End(); err != nil {
+		return nil, err
+	}
+	d.into.Join()
+	d.into.Complete()
+	return d.into, nil
+}
+
+// EncodeCount writes it: for Vertex AI as the body, for the Gemini API, which counts nothing but contents there,
+// within a member and with the model's name.
+func (Codec) EncodeCount(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := &encoder{q: q}
+	e.Object()
+	if l.Within != "" {
+		e.Key(l.Within)
+		e.Object()
+		e.Text("model", modelPrefix+q.Model)
+	}
+	if len(q.System) > 0 {
+		e.Key("systemInstruction")
+		e.Object()
+		e.parts("system", q.System)
+		e.EndObject()
+	}
+	e.Key("contents")
+	e.contents()
+	e.tools()
+	if l.Within != "" {
+		e.EndObject()
+	}
+	return e.finished()
+}
+
+// DecodeCounted reads the count.
+func (Codec) DecodeCounted(body []byte) (int64, error) {
+	return conversation.CountedAt(body, "totalTokens")
+}
+
+// EncodeCounted writes it.
+func (Codec) EncodeCounted(tokens int64) []byte {
+	return append(strconv.AppendInt([]byte(`{"totalTokens":`), tokens, 10), '}')
+}
