@@ -20,7 +20,7 @@ type Gateway struct {
 // Limits are the bounds of gateway.limits.
 type Limits struct {
 	ConcurrentRequests int64
-	Body, Header       int64 // bytes
+	Body, Form, Header int64 // bytes
 	Drain              time.Duration
 	HeaderTimeout      time.Duration
 	BodyTimeout        time.Duration
@@ -37,10 +37,11 @@ func gatewayShape() *schema.Block {
 			{Name: "limits", Kind: schema.Object, Optional: true, Doc: "What clients may use.", Fields: []schema.Attr{
 				{Name: "concurrent_requests", Kind: schema.Int, Default: "4096", Env: "MAX_CONCURRENT_REQUESTS", Doc: "Requests served at once by each listener; more are answered 503 with Retry-After."},
 				{Name: "body", Kind: schema.Size, Default: "32MiB", Doc: "The largest request body; more is answered 413."},
+				{Name: "form", Kind: schema.Size, Default: "512MiB", Doc: "The largest form data, as files are sent in; more is answered 413. What is beyond the first mebibyte of it is kept in a file under data_dir as long as the request lasts, all together no more than sixteen times this."},
 				{Name: "header", Kind: schema.Size, Default: "16KiB", Doc: "The largest request head; more is answered 431."},
 				{Name: "drain", Kind: schema.Duration, Default: "30s", Doc: "How long open requests may go on after a reload or a stop before they are told."},
 				{Name: "header_timeout", Kind: schema.Duration, Default: "10s", Doc: "For a request's head and the TLS handshake; later is answered 408."},
-				{Name: "body_timeout", Kind: schema.Duration, Default: "60s", Doc: "For a request's body; later is answered 408."},
+				{Name: "body_timeout", Kind: schema.Duration, Default: "60s", Doc: "For a request's body, and for as many bytes of longer form data as a body may have; later is answered 408."},
 				{Name: "idle_timeout", Kind: schema.Duration, Default: "120s", Doc: "Between two requests of a connection."},
 				{Name: "write_timeout", Kind: schema.Duration, Default: "30s", Doc: "How long a client may take nothing of an answer."},
 			}},
@@ -64,6 +65,7 @@ func (b *builder) gateway() {
 	g.Limits = Limits{
 		ConcurrentRequests: get[int64](n, "limits.concurrent_requests"),
 		Body:               get[int64](n, "limits.body"),
+		Form:               get[int64](n, "limits.form"),
 		Header:             get[int64](n, "limits.header"),
 		Drain:              get[time.Duration](n, "limits.drain"),
 		HeaderTimeout:      get[time.Duration](n, "limits.header_timeout"),
@@ -71,7 +73,7 @@ func (b *builder) gateway() {
 		IdleTimeout:        get[time.Duration](n, "limits.idle_timeout"),
 		WriteTimeout:       get[time.Duration](n, "limits.write_timeout"),
 	}
-	for _, name := range []string{"concurrent_requests", "body", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"} {
+	for _, name := range []string{"concurrent_requests", "body", "form", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"} {
 		if at := n.at("limits." + name); at != nil && at.v != nil {
 			switch at.v {
 			case int64(0), time.Duration(0):

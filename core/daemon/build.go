@@ -77,7 +77,9 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 		}
 		teams = append(teams, team)
 	}
-	return &built{generation: gateway.NewGeneration(routes, teams), sinks: b.sinks, compiled: b.compiled, models: called(cfg, models)}, nil
+	generation := gateway.NewGeneration(routes, teams)
+	generation.MaxBody = cfg.Gateway.Limits.Body
+	return &built{generation: generation, sinks: b.sinks, compiled: b.compiled, models: called(cfg, models)}, nil
 }
 
 // openParts opens the providers and filters that a route leads to, and the sinks.

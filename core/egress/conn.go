@@ -10,13 +10,15 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
 )
 
 const (
 	readSize  = 4 << 10  // of a connection's buffer, when it is made
 	readLimit = 64 << 10 // it grows to, where reads fill it
 	keepSize  = 16 << 10 // a larger one is not kept in the pool
-	writeStep = 64 << 10 // progress in writing is watched in such steps
+	writeStep = 64 << 10 // progress in writing is watched in such steps, and what is in a file read in them
 )
 
 // conn is a connection with its buffer. One call uses it at a time; only abort comes from elsewhere.
@@ -256,21 +258,54 @@ func (c *conn) write(o *Origin, r *Request) error {
 	c.r, c.w = 0, 0
 	head := r.append(c.buf[:0], o)
 	rest := r.Body
-	if len(head)+len(rest) <= keepSize { // one packet where it can be one
+	if len(head)+len(rest) <= keepSize && len(r.Held.Holes) == 0 { // one packet where it can be one
 		head, rest = append(head, rest...), nil
 	}
 	c.buf = head[:cap(head)]
 	if err := c.send(head, o.timeouts.Write); err != nil {
 		return err
 	}
-	for len(rest) > 0 {
-		n := min(len(rest), writeStep)
-		if err := c.send(rest[:n], o.timeouts.Write); err != nil {
+	last := 0
+	for _, hole := range r.Held.Holes {
+		if err := c.sendAll(rest[last:hole.At], o.timeouts.Write); err != nil {
 			return err
 		}
-		rest = rest[n:]
+		last = hole.At
+		if err := c.sendHeld(r.Held.File, hole, o.timeouts.Write); err != nil {
+			return err
+		}
+	}
+	if err := c.sendAll(rest[last:], o.timeouts.Write); err != nil {
+		return err
 	}
 	return c.readWithin(o.timeouts.FirstByte)
+}
+
+func (c *conn) sendAll(b []byte, limit time.Duration) error {
+	for len(b) > 0 {
+		n := min(len(b), writeStep)
+		if err := c.send(b[:n], limit); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// sendHeld sends what is in a file.
+func (c *conn) sendHeld(file io.ReaderAt, hole exchange.Hole, limit time.Duration) error {
+	buf := make([]byte, min(hole.Len, writeStep))
+	for at, left := hole.Off, hole.Len; left > 0; {
+		n, err := file.ReadAt(buf[:min(left, int64(len(buf)))], at)
+		if n == 0 {
+			return &Error{Kind: Local, Err: fmt.Errorf("the request's file: %w", err)}
+		}
+		if err := c.send(buf[:n], limit); err != nil {
+			return err
+		}
+		at, left = at+int64(n), left-int64(n)
+	}
+	return nil
 }
 
 func (c *conn) send(b []byte, limit time.Duration) error {

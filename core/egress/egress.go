@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -345,7 +346,8 @@ type Request struct {
 	Path   string // with the query; begins with a slash
 	Host   string // "" = the origin's
 	Header llm.Header
-	Body   []byte // not changed, and not kept after Do returned
+	Body   []byte        // not changed, and not kept after Do returned
+	Held   exchange.Held // what of the body is in a file, and where in Body it stands
 }
 
 // Response is the head of an answer, of any status but 1xx. Header is as it was sent, but for what

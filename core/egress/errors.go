@@ -23,10 +23,11 @@ const (
 	Cut                       // the connection ended before the answer did
 	Protocol                  // the answer is no HTTP/1.1, or more than a limit
 	Cancelled                 // the call's context ended
+	Local                     // what was to be sent could not be read
 )
 
 var kinds = [...]string{Connect: "connect", Write: "write", FirstByte: "first byte", Idle: "idle", Total: "total",
-	Reset: "reset", Cut: "cut", Protocol: "protocol", Cancelled: "cancelled"}
+	Reset: "reset", Cut: "cut", Protocol: "protocol", Cancelled: "cancelled", Local: "local"}
 
 // String returns the kind's name.
 func (k Kind) String() string {

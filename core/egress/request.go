@@ -57,9 +57,9 @@ func (r *Request) append(b []byte, o *Origin) []byte {
 		b = append(append(b, f.Name...), ": "...)
 		b = append(append(b, f.Value...), "\r\n"...)
 	}
-	if r.Body != nil || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
+	if r.Body != nil || len(r.Held.Holes) > 0 || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
 		b = append(b, "Content-Length: "...)
-		b = append(strconv.AppendInt(b, int64(len(r.Body)), 10), "\r\n"...)
+		b = append(strconv.AppendInt(b, int64(len(r.Body))+r.Held.Len(), 10), "\r\n"...)
 	}
 	return append(b, "\r\n"...)
 }

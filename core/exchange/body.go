@@ -23,6 +23,7 @@ type Body struct {
 	splices []splice // sorted by span, disjoint from each other and from the texts
 	swapped bool     // raw is not what arrived
 	unread  bool     // raw replaced what the dialect had read
+	held    Held     // what is not in raw
 }
 
 type splice struct {
@@ -53,7 +54,7 @@ func NewBody(raw []byte, found []dialect.Text) Body {
 
 // Clone returns a body with the same bytes and edits, to be edited apart from b.
 func (b *Body) Clone() Body {
-	return Body{raw: b.raw, texts: slices.Clone(b.texts), splices: slices.Clone(b.splices), swapped: b.swapped, unread: b.unread}
+	return Body{raw: b.raw, texts: slices.Clone(b.texts), splices: slices.Clone(b.splices), swapped: b.swapped, unread: b.unread, held: b.held}
 }
 
 // Len returns the number of texts.
@@ -102,7 +103,7 @@ func (b *Body) Splice(span Span, with []byte) error {
 // flow has it read again before another filter sees it.
 func (b *Body) Replace(raw []byte) { *b = Body{raw: raw, swapped: true, unread: true} }
 
-// Raw returns the body as it arrived, or what replaced it.
+// Raw returns the body as it arrived, or what replaced it, but for what is held.
 func (b *Body) Raw() []byte { return b.raw }
 
 // Edited reports whether Bytes may differ from what arrived.
@@ -119,7 +120,7 @@ func (b *Body) Edited() bool {
 }
 
 // Bytes returns the body with all edits applied: Raw itself where there are none, else a new slice.
-// It must not be changed.
+// It must not be changed. What is held is not in it: see Held.
 func (b *Body) Bytes() []byte {
 	if !b.Edited() {
 		return b.raw

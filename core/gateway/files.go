@@ -80,6 +80,9 @@ func (s *serving) readUpload() *exchange.Reply {
 	if x.Method != "POST" || s.endpoint.Item != "" {
 		return nil
 	}
+	if reply := s.load(x.Op == llm.OpBatches); reply != nil {
+		return reply
+	}
 	raw := x.Request.Body.Bytes()
 	if x.Op == llm.OpBatches {
 		return s.readBatch(raw)
@@ -94,6 +97,12 @@ func (s *serving) readUpload() *exchange.Reply {
 	x.Unseen, s.upload.Purpose = s.request.Unseen, s.request.Purpose
 	if s.request.Purpose != openai.PurposeBatch {
 		return nil
+	}
+	if held := len(x.Request.Body.Held().Holes) > 0; held { // its lines are looked at
+		if reply := s.load(true); reply != nil {
+			return reply
+		}
+		return s.readUpload()
 	}
 	return s.readCalls(raw)
 }
@@ -110,7 +119,7 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 	answer, err := s.route.Files.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Request: func(*upstream.Target, *upstream.Plan) (*upstream.Request, error) {
 		r := &upstream.Request{Header: s.forward(), Method: method, Rest: rest, Query: query}
 		if method == "POST" {
-			r.Body = x.Request.Body.Bytes()
+			r.Body, r.Held = x.Request.Body.Bytes(), x.Request.Body.Held()
 		}
 		s.Telemetry.Inject(s.ctx, &r.Header)
 		return r, nil

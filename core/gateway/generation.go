@@ -14,6 +14,8 @@ import (
 // immutable; a reload makes another. It counts who uses it: its owner until Retire, each exchange
 // from its beginning to its end.
 type Generation struct {
+	MaxBody int64 // bytes of a body that is taken into memory, where form data is longer
+
 	routes []*Route
 	teams  map[string]*Team
 

@@ -177,6 +177,9 @@ func (s *serving) readBody() *exchange.Reply {
 	if encoding := x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
 	}
+	if reply := s.load(s.endpoint.Boundary == ""); reply != nil {
+		return reply
+	}
 	raw := x.Request.Body.Raw()
 	s.request.Boundary = s.endpoint.Boundary
 	if err := s.codec.Request(x.Op, raw, &s.request); err != nil {
@@ -186,7 +189,7 @@ func (s *serving) readBody() *exchange.Reply {
 		}
 		return s.fail(exchange.ClientError, e, err)
 	}
-	x.Request.Body = exchange.NewBody(raw, s.request.Texts)
+	x.Request.Body = x.Request.Body.Read(s.request.Texts)
 	x.Unseen = s.request.Unseen
 	x.Model, x.Stream = s.request.Model, s.request.Stream || s.endpoint.Stream
 	if s.endpoint.Model != "" {
@@ -203,6 +206,23 @@ func (s *serving) readBody() *exchange.Reply {
 		return s.unknownModel(x.Model)
 	}
 	return s.further()
+}
+
+// load takes a body of which some is in a file into memory, where somebody has to see all of it.
+func (s *serving) load(whole bool) *exchange.Reply {
+	if !whole && s.route.Pipeline.Phases()&exchange.PhaseRequestBody == 0 {
+		return nil
+	}
+	switch err := s.x.Request.Body.Load(s.generation.MaxBody); {
+	case err == nil:
+		return nil
+	case errors.Is(err, exchange.ErrTooLong):
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeTooLarge, Message: "the request's body is too large to be looked through"}, nil)
+	case errors.Is(err, exchange.ErrNoRoom):
+		return s.fail(exchange.Shed, &llm.Error{Code: llm.CodeOverloaded, Message: "too much is being received, try again shortly", RetryAfter: time.Second}, nil)
+	default:
+		return s.fail(exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}, err)
+	}
 }
 
 // further refuses a request that has the vendor run models besides its own, in its place or as a tool, unless
@@ -341,7 +361,7 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.Request, err error) {
 	if p.Dialect == s.x.Dialect {
 		r = &upstream.Request{Header: s.forward(), Query: s.endpoint.Query}
-		r.Body, err = s.bodyFor(t, p)
+		r.Body, r.Held, err = s.bodyFor(t, p)
 	} else {
 		r, err = s.translated(t, p)
 	}
@@ -353,31 +373,37 @@ func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.
 }
 
 // bodyFor returns the body for a target: the client's own bytes but for the model's name and what
-// the filters changed.
-func (s *serving) bodyFor(t *upstream.Target, p *upstream.Plan) ([]byte, error) {
-	if t.Model == s.x.Model && p.InsteadOfModel == "" {
-		return s.x.Request.Body.Bytes(), nil
-	}
-	body := s.x.Request.Body.Clone()
-	if p.InsteadOfModel != "" {
-		if err := body.Splice(dialect.InsteadOfModel(body.Raw(), &s.request, p.InsteadOfModel)); err != nil {
-			return nil, err
+// the filters changed, and what of it is in a file.
+func (s *serving) bodyFor(t *upstream.Target, p *upstream.Plan) ([]byte, exchange.Held, error) {
+	body := &s.x.Request.Body
+	if t.Model != s.x.Model || p.InsteadOfModel != "" {
+		own := body.Clone()
+		body = &own
+		if err := s.rename(body, t, p); err != nil {
+			return nil, exchange.Held{}, err
 		}
-		return body.Bytes(), nil
+	}
+	return body.Bytes(), body.Held(), nil
+}
+
+// rename puts the target's name of the model, or what its provider wants instead, into a body.
+func (s *serving) rename(body *exchange.Body, t *upstream.Target, p *upstream.Plan) error {
+	if p.InsteadOfModel != "" {
+		return body.Splice(dialect.InsteadOfModel(body.Raw(), &s.request, p.InsteadOfModel))
 	}
 	span, name := s.codec.SetModel(body.Raw(), &s.request, t.Model)
 	if span.Len() == 0 && len(name) == 0 {
-		return body.Bytes(), nil // the path names it
+		return nil // the path names it
 	}
 	if err := body.Splice(span, name); err != nil {
-		return nil, err
+		return err
 	}
 	for _, more := range s.request.MoreModels {
 		if err := body.Splice(more, name); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return body.Bytes(), nil
+	return nil
 }
 
 // unary reads a whole answer, runs it through the filters and returns it.

@@ -16,12 +16,15 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server/guard"
+	"github.com/ginnel/ginnel/core/spool"
 )
 
 const (
 	writePiece = 64 << 10 // what is written under one deadline: progress counts, not the whole
 
 	lingerBytes = 64 << 20 // of a refused upload that are read and thrown away
+
+	formsAtOnce = 16 // of the largest size, that all form data together may have
 )
 
 // The states of a connection, as Drain sees them.
@@ -47,6 +50,8 @@ type conn struct {
 	readBy, writeBy time.Time // the deadlines that are set
 	writeErr        error     // the first
 	reserved        int64     // bytes for the body at hand
+	form            *spool.Form
+	formed          int64 // bytes for the form
 	now             current
 	socket          chan struct{} // not nil: the connection is a WebSocket; closed when it has ended
 
@@ -197,22 +202,35 @@ func (c *conn) Fill(p []byte, phase guard.Phase, fresh bool) (int, error) {
 	return n, nil
 }
 
-// Reserve makes room for n bytes of the body at hand, if all bodies together may be that large.
+// Reserve makes room for n bytes of the body at hand, if all bodies together may be that large. Form data has room of
+// its own, which is the disk's.
 func (c *conn) Reserve(n int64) bool {
-	if c.srv.bodies.Add(n) > c.srv.set.Load().limits.Bodies {
-		c.srv.bodies.Add(-n)
+	limits := &c.srv.set.Load().limits
+	if c.in.Head().Boundary != "" {
+		return take(&c.srv.forms, &c.formed, n, formsAtOnce*limits.Form)
+	}
+	return take(&c.srv.bodies, &c.reserved, n, limits.Bodies)
+}
+
+// take makes room for n more of what all connections have, if there is any.
+func take(all *atomic.Int64, own *int64, n, limit int64) bool {
+	if all.Add(n) > limit {
+		all.Add(-n)
 		return false
 	}
-	c.reserved += n
+	*own += n
 	return true
 }
 
 // release gives the room back.
 func (c *conn) release() {
-	if c.reserved != 0 {
-		c.srv.bodies.Add(-c.reserved)
-		c.reserved = 0
+	if c.form != nil {
+		c.form.Close() // it is of nobody's interest any more
+		c.form = nil
 	}
+	c.srv.bodies.Add(-c.reserved)
+	c.srv.forms.Add(-c.formed)
+	c.reserved, c.formed = 0, 0
 }
 
 // near reports whether a deadline that is set is as good as the one that is due: setting one costs

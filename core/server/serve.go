@@ -30,16 +30,17 @@ type current struct {
 	body   streamBody
 }
 
-// serve is fasthttp's handler: it is called when a whole request was read, and its answer is written
+// serve is fasthttp's handler: it is called when the head of a request was read, and its answer is written
 // after it returned. Nothing of rc may be kept.
 func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	c := rc.Conn().(*conn)
+	h := c.in.Head()
+	body, refusal := c.receive(rc, h)
 	same := c.in.Begin()
-	if r := c.in.Refusal(); r != nil {
-		s.refuse(rc, r)
+	if refusal != nil {
+		s.refuse(rc, refusal)
 		return
 	}
-	h := c.in.Head()
 	if !same || string(rc.Method()) != h.Method || string(rc.RequestURI()) != h.Target {
 		s.log.Error("the guard and the parser disagree about a request", "remote", c.remote)
 		s.refuse(rc, guard.ErrDesync)
@@ -56,13 +57,13 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 		return
 	}
 	s.served.Add(1)
-	x := c.begin(rc, h)
+	x := c.begin(h, body)
 	reply := s.call(set.handler, x)
 	c.answer(rc, reply, h)
 }
 
 // begin makes an exchange, which owns all it says.
-func (c *conn) begin(rc *fasthttp.RequestCtx, h *guard.Head) *exchange.Exchange {
+func (c *conn) begin(h *guard.Head, body exchange.Body) *exchange.Exchange {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	x := exchange.New(ctx)
 	x.Cancel = cancel
@@ -72,10 +73,7 @@ func (c *conn) begin(rc *fasthttp.RequestCtx, h *guard.Head) *exchange.Exchange 
 	x.Host = guard.NormalHost(h.Host)
 	x.Remote, x.TLS, x.Upgrade = c.remote, c.tls, h.WebSocket
 	x.Request.Header = append(make(llm.Header, 0, len(h.Header)), h.Header...)
-	if h.Length != 0 {
-		// The buffer is taken over: fasthttp makes a new one for the next request.
-		x.Request.Body = exchange.NewBody(rc.Request.SwapBody(nil), nil)
-	}
+	x.Request.Body = body
 	c.now.live, c.now.ctx, c.now.cancel, c.now.id = true, ctx, cancel, x.ID
 	c.bind(cancel)
 	c.ahead.start(c)

@@ -29,6 +29,7 @@ import (
 type Limits struct {
 	Header      int   // bytes of a request's head; 16 KiB
 	Body        int64 // bytes of a request's body; 32 MiB
+	Form        int64 // the same of form data, where Config.Spool is set; 512 MiB
 	Bodies      int64 // bytes of all bodies that are being received or served; 1 GiB
 	Exchanges   int   // at the same time; 4096
 	Connections int   // at the same time; 16384
@@ -46,6 +47,7 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	put(&l.Header, 16<<10)
 	put(&l.Body, 32<<20)
+	put(&l.Form, 512<<20)
 	put(&l.Bodies, 1<<30)
 	put(&l.Exchanges, 4096)
 	put(&l.Connections, 16384)
@@ -73,6 +75,7 @@ type Config struct {
 	Listener net.Listener // an inherited one, used in place of Address; the server closes it
 	TLS      cert.Config  // its Logger may be nil
 	Limits   Limits
+	Spool    string // the directory in which the files of long form data are made; "" = it is held in memory
 	Handler  exchange.Handler
 	Watcher  *hangup.Watcher // shared by all listeners of a process; the caller closes it after them
 	Logger   *slog.Logger
@@ -99,6 +102,7 @@ type Server struct {
 
 	live     atomic.Int64
 	bodies   atomic.Int64 // bytes reserved
+	forms    atomic.Int64 // the same, of form data and its files
 	served   atomic.Uint64
 	refused  atomic.Uint64
 	shed     atomic.Uint64
@@ -117,6 +121,7 @@ type Server struct {
 type settings struct {
 	handler exchange.Handler
 	limits  Limits
+	spool   string
 	tls     cert.Config
 	certs   *cert.Source
 	config  *tls.Config // nil without TLS
@@ -205,7 +210,7 @@ func (c *Change) Discard() {
 
 // settings makes the settings of c, taking from old what is the same.
 func (s *Server) settings(ctx context.Context, c Config, old *settings) (*settings, error) {
-	set := &settings{handler: c.Handler, limits: c.Limits.withDefaults(), tls: c.TLS}
+	set := &settings{handler: c.Handler, limits: c.Limits.withDefaults(), spool: c.Spool, tls: c.TLS}
 	set.tls.Logger = s.log
 	if host, _, err := net.SplitHostPort(c.Address); err == nil && set.tls.Mode == cert.Internal {
 		if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
@@ -239,6 +244,7 @@ func (s *Server) http(l Limits) *fasthttp.Server {
 		Concurrency:                  math.MaxInt32,
 		ReadBufferSize:               l.Header + 1<<10,
 		MaxRequestBodySize:           math.MaxInt,
+		StreamRequestBody:            true,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -314,6 +320,10 @@ func (s *Server) forget(c *conn) {
 
 // guardLimits is what the guard of a connection asks for at each message.
 func (s *Server) guardLimits(head int) guard.Limits {
-	l := &s.set.Load().limits
-	return guard.Limits{Head: min(l.Header, head), Body: l.Body}
+	set := s.set.Load()
+	l := guard.Limits{Head: min(set.limits.Header, head), Body: set.limits.Body}
+	if set.spool != "" {
+		l.Form = set.limits.Form
+	}
+	return l
 }

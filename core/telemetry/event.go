@@ -87,7 +87,7 @@ func NewEvent(x *exchange.Exchange) Event {
 		Route: x.Route, Asked: x.Model, Op: x.Op, Dialect: x.Dialect, Stream: x.Stream,
 		Status: x.Response.Status, Terminal: x.End, Finish: x.Finish,
 		KeyID: x.KeyID, Usage: x.Usage, Timings: x.Timings, Notes: x.Notes,
-		In: int64(len(x.Request.Body.Raw())),
+		In: x.Request.Body.Size(),
 	}
 }
 

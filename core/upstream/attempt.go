@@ -52,7 +52,7 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 		path = plan.StreamPath
 	}
 	path = withQuery(withRest(path, request.Rest), request.Query)
-	out := &egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: header, Body: request.Body}
+	out := &egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: header, Body: request.Body, Held: request.Held}
 	if c.Open != nil {
 		a, err := c.Open(ctx, plan, out)
 		if err != nil {

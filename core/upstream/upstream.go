@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -154,8 +155,9 @@ type Request struct {
 	Header llm.Header // already cleaned
 	Query  string     // without a question mark; already cleaned
 	Body   []byte
-	Method string // "" = the plan's
-	Rest   string // of the path, behind the plan's; already cleaned
+	Held   exchange.Held // what of the body is in a file
+	Method string        // "" = the plan's
+	Rest   string        // of the path, behind the plan's; already cleaned
 }
 
 // Answer is an upstream's answer. Its head has arrived and, where it succeeded, its first bytes too,

@@ -106,9 +106,9 @@ func (s *proxyStream) requestProperty(path []string) ([]byte, bool) {
 	case "duration":
 		return proxywasm.Int(int64(time.Since(x.Start))), true
 	case "size":
-		return proxywasm.Int(int64(len(x.Request.Body.Raw()))), true
+		return proxywasm.Int(x.Request.Body.Size()), true
 	case "total_size":
-		return proxywasm.Int(int64(len(x.Request.Body.Raw()) + proxywasm.PairsSize(x.Request.Header))), true
+		return proxywasm.Int(x.Request.Body.Size() + int64(proxywasm.PairsSize(x.Request.Header))), true
 	}
 	return nil, false
 }

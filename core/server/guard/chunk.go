@@ -18,7 +18,7 @@ func (g *Reader) advanceChunk() error {
 		if !ok {
 			return g.refuse(ErrChunk)
 		}
-		if g.total += size; size > g.limits().Body || g.total > g.limits().Body {
+		if g.total += size; size > g.most || g.total > g.most {
 			return g.refuse(ErrBodyTooLarge)
 		}
 		if size > 0 && !g.src.Reserve(size) {
@@ -57,7 +57,7 @@ func (g *Reader) advanceTrailer(have []byte) error {
 	case end < 2 || have[end-1] != '\r' || !harmlessTrailer(string(have[:end-1])):
 		return g.refuse(ErrTrailer)
 	}
-	if g.total += int64(end); g.total > g.limits().Body+MaxChunkLine {
+	if g.total += int64(end); g.total > g.most+MaxChunkLine {
 		return g.refuse(ErrTrailer)
 	}
 	g.consume(end + 1)

@@ -72,6 +72,8 @@ type Head struct {
 	Length int64
 	// WebSocket: the connection is to become one (RFC 6455, section 4.2.1), which no body and no other wish forbids.
 	WebSocket bool
+	// Boundary is that of a body of form data, where such has a limit of its own; "" = none.
+	Boundary string
 	// Header holds the end-to-end fields in order: without framing, hop-by-hop and forwarding
 	// fields, which are the connection's business or forged.
 	Header llm.Header

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -33,6 +34,8 @@ type Source interface {
 type Limits struct {
 	Head int   // bytes
 	Body int64 // bytes, without chunk framing
+
+	Form int64 // the same of form data; 0 = Body
 }
 
 // placeholder is what the parser behind gets to see in place of a refused head. Nothing of a refused
@@ -68,6 +71,8 @@ type Reader struct {
 	state state
 	left  int64 // of the body or the chunk
 	total int64 // of a chunked body
+	most  int64 // bytes of a body
+	slow  int64 // bytes until a body's time begins anew
 	phase Phase
 	fresh bool
 
@@ -148,6 +153,9 @@ func (g *Reader) advance() error {
 
 // bodyBytes counts n bytes of the body or chunk as handed on.
 func (g *Reader) bodyBytes(n int) {
+	if g.slow -= int64(n); g.slow <= 0 { // form data may be longer than what a body's time is for
+		g.fresh, g.slow = true, g.limits().Body
+	}
 	if g.left -= int64(n); g.left > 0 {
 		return
 	}
@@ -217,7 +225,13 @@ func (g *Reader) take(size int, limits Limits) error {
 	r := Check(string(g.buf[g.r:g.r+size]), &g.head)
 	g.fields = g.head.Header[:0]
 	h := &g.head
-	if r == nil && h.Length > limits.Body {
+	h.Boundary, g.most, g.slow = "", limits.Body, limits.Body
+	if r == nil && limits.Form > 0 && h.Length != 0 {
+		if h.Boundary = dialect.Boundary(h.Header); h.Boundary != "" {
+			g.most = limits.Form
+		}
+	}
+	if r == nil && h.Length > g.most {
 		r = ErrBodyTooLarge
 	}
 	if r == nil && h.Length > 0 && !g.src.Reserve(h.Length) {

@@ -34,7 +34,7 @@ func kept(method, path string, h llm.Header) (dialect.Endpoint, bool) {
 	case at(0) != "" && (method == "GET" || method == "POST"):
 		e := dialect.Endpoint{Op: at(0)}
 		if e.Op == llm.OpFiles && method == "POST" {
-			e.Boundary = boundary(h)
+			e.Boundary = dialect.Boundary(h)
 		}
 		return e, true
 	case at(1) != "" && identifier(last) && (method == "GET" || method == "DELETE" && at(1) == llm.OpFiles):

@@ -50,7 +50,7 @@ func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoin
 		if op := surface(path); op != "" {
 			e := dialect.Endpoint{Op: op}
 			if uploads(op) {
-				e.Boundary = boundary(h)
+				e.Boundary = dialect.Boundary(h)
 			}
 			return e, true
 		}

@@ -1,0 +1,172 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/server"
+)
+
+// openUploads returns the number of files for form data that this process has open.
+func openUploads(t *testing.T) (n int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no list of descriptors")
+	}
+	for _, f := range all {
+		if at, err := os.Readlink(filepath.Join("/proc/self/fd", f.Name())); err == nil && strings.Contains(at, "upload-") {
+			n++
+		}
+	}
+	return n
+}
+
+// noUploads waits until no file for form data is open.
+func noUploads(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(patience); openUploads(t) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d files stay open", openUploads(t))
+		}
+	}
+}
+
+const formHead = "POST /u HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=bnd\r\n"
+
+// formOf returns form data with a file of a size.
+func formOf(size int) string {
+	return "--bnd\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" + strings.Repeat("0123456789\r\n----bn", size/18+1) + "\r\n--bnd--\r\n"
+}
+
+func chunks(body string, size int) string {
+	var b strings.Builder
+	for len(body) > 0 {
+		n := min(len(body), size)
+		fmt.Fprintf(&b, "%x\r\n%s\r\n", n, body[:n])
+		body = body[n:]
+	}
+	return b.String() + "0\r\n\r\n"
+}
+
+// TestForms: form data of any size arrives, by its length or in chunks, asked for or not, and the next request of the
+// connection behind it; its file is gone then.
+func TestForms(t *testing.T) {
+	noLeak(t)
+	var small, long = formOf(1000), formOf(3 << 20)
+	got := make(chan string, 8)
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		b := &x.Request.Body
+		if held := b.Held().Len(); (held > 0) != (b.Size() > 2<<20) || len(b.Raw()) > 2<<20 || b.Size() != int64(len(b.Raw()))+held {
+			t.Errorf("%d bytes, %d of them held", b.Size(), held)
+		}
+		if err := b.Load(1 << 30); err != nil {
+			t.Error(err)
+		}
+		got <- string(b.Bytes())
+		return &exchange.Reply{Status: 200, Body: []byte("ok")}
+	})
+	s := start(t, h, func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = t.TempDir(), patience })
+	c := dial(t, s)
+	br := bufio.NewReader(c)
+	for name, body := range map[string]string{"small": small, "long": long} {
+		for way, request := range map[string]string{
+			"by length": fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", formHead, len(body), body),
+			"in chunks": formHead + "Transfer-Encoding: chunked\r\n\r\n" + chunks(body, 100_000),
+		} {
+			go io.WriteString(c, request+"GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+			if r, text := response(t, br); r.StatusCode != 200 || text != "ok" {
+				t.Fatalf("%s %s: %d %s", name, way, r.StatusCode, text)
+			}
+			if <-got != body {
+				t.Errorf("%s %s: another body", name, way)
+			}
+			if r, text := response(t, br); r.StatusCode != 200 || text != "ok" || <-got != "" {
+				t.Errorf("%s %s: the next request: %d %s", name, way, r.StatusCode, text)
+			}
+		}
+	}
+	noUploads(t)
+	send(t, c, fmt.Sprintf("%sExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", formHead, len(long)))
+	if line, err := br.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	br.ReadString('\n')
+	go io.WriteString(c, long)
+	if r, _ := response(t, br); r.StatusCode != 200 || <-got != long {
+		t.Errorf("expected: %d", r.StatusCode)
+	}
+	noUploads(t)
+}
+
+// TestFormsThatAreRefused: each is answered, and nothing of it stays.
+func TestFormsThatAreRefused(t *testing.T) {
+	long := formOf(3 << 20)
+	length := func(body string) string {
+		return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", formHead, len(body), body)
+	}
+	for name, c := range map[string]struct {
+		send   string
+		change func(*server.Config)
+		status int
+		code   string
+	}{
+		"too large":              {length(long), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "body_too_large"},
+		"too large, in chunks":   {formHead + "Transfer-Encoding: chunked\r\n\r\n" + chunks(long, 1<<20), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "body_too_large"},
+		"no directory":           {length(long), func(c *server.Config) { c.Spool = filepath.Join(c.Spool, "none") }, 507, "no_storage"},
+		"no memory":              {length(long), func(c *server.Config) { c.Limits.Bodies = 1 << 19 }, 503, "overloaded"},
+		"too much in memory":     {length(strings.Repeat("x", 3<<20)), func(c *server.Config) { c.Limits.Body = 1 << 20 }, 413, "body_too_large"},
+		"a broken chunk":         {formHead + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + long[:0x200000] + "\r\nzz\r\n", nil, 400, "bad_framing"},
+		"slow":                   {formHead + "Content-Length: 3000000\r\n\r\n" + long[:2<<20], func(c *server.Config) { c.Limits.BodyTimeout = 200 * time.Millisecond }, 408, "body_timeout"},
+		"its boundary elsewhere": {length(strings.Replace(long, "\r\n--bnd--", "xx--bnd--", 1)), nil, 400, "bad_form"},
+		"no form data":           {strings.Replace(length(long), "multipart/form-data; boundary=bnd", "application/json", 1), func(c *server.Config) { c.Limits.Body = 2 << 20 }, 413, "body_too_large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeak(t)
+			h := newHandler(nil)
+			s := start(t, h, func(config *server.Config) {
+				config.Spool, config.Limits.BodyTimeout = t.TempDir(), patience
+				if c.change != nil {
+					c.change(config)
+				}
+			})
+			conn := dial(t, s)
+			go io.WriteString(conn, c.send) // the server may stop reading before the end
+			if r, text := response(t, bufio.NewReader(conn)); r.StatusCode != c.status || !strings.Contains(text, `"code":"`+c.code+`"`) || !r.Close {
+				t.Errorf("%d %s", r.StatusCode, text)
+			}
+			if n, _ := h.seen(); n != 0 {
+				t.Errorf("%d exchanges", n)
+			}
+			noUploads(t)
+		})
+	}
+}
+
+// TestAFormWhoseClientLeaves: its file goes with the client, and the room that it took.
+func TestAFormWhoseClientLeaves(t *testing.T) {
+	noLeak(t)
+	s := start(t, newHandler(nil), func(c *server.Config) {
+		c.Spool, c.Limits.BodyTimeout, c.Limits.Form = t.TempDir(), patience, 4<<20
+	})
+	long := formOf(3 << 20)
+	for range 20 { // sixteen are as much as there is room for
+		c := dial(t, s)
+		send(t, c, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", formHead, len(long), long[:2<<20]))
+		for end := time.Now().Add(patience); openUploads(t) == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("no file was made")
+			}
+		}
+		c.Close()
+		noUploads(t)
+	}
+}

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"errors"
+	"io"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/server/guard"
+	"github.com/ginnel/ginnel/core/spool"
+)
+
+// firstPiece is the first size of the buffer of a body whose length nobody says.
+const firstPiece = 4 << 10
+
+// The refusals of form data beyond what the guard refuses.
+var (
+	errForm  = &guard.Refusal{Status: 400, Code: "bad_form", Message: "the form data cannot be read: its boundary stands inside a part"}
+	errSpool = &guard.Refusal{Status: 507, Code: "no_storage", Message: "the upload cannot be kept: the gateway's disk is full or out of order"}
+)
+
+// receive reads the body of the request at hand to its end, or says why it is not served. What can be read, the guard
+// has approved.
+func (c *conn) receive(rc *fasthttp.RequestCtx, h *guard.Head) (body exchange.Body, refusal *guard.Refusal) {
+	if r := c.in.Refusal(); r != nil || h.Length == 0 {
+		return body, r
+	}
+	from := rc.RequestBodyStream()
+	if from == nil {
+		return body, guard.ErrDesync
+	}
+	var err error
+	if h.Boundary != "" {
+		body, err = c.receiveForm(from, h.Boundary)
+	} else {
+		var raw []byte
+		raw, err = whole(from, h.Length)
+		body = exchange.NewBody(raw, nil)
+	}
+	switch {
+	case c.in.Refusal() != nil:
+		return body, c.in.Refusal()
+	case err == nil:
+		return body, nil
+	}
+	var r *guard.Refusal
+	if errors.As(err, &r) {
+		return body, r
+	}
+	c.srv.log.Error("the guard and the parser disagree about a body", "remote", c.remote, "error", err)
+	return body, guard.ErrDesync
+}
+
+// whole reads a body into memory. Room for a length that is said was made before.
+func whole(from io.Reader, length int64) (raw []byte, err error) {
+	if length != guard.Chunked {
+		raw = make([]byte, length)
+		_, err = io.ReadFull(from, raw)
+		return raw, err
+	}
+	raw = make([]byte, 0, firstPiece)
+	for {
+		n, err := from.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		if err == io.EOF {
+			return raw, nil
+		}
+		if err != nil {
+			return raw, err
+		}
+		if len(raw) == cap(raw) {
+			raw = append(make([]byte, 0, 2*cap(raw)), raw...)
+		}
+	}
+}
+
+// receiveForm reads form data, of which a file takes what is long.
+func (c *conn) receiveForm(from io.Reader, boundary string) (body exchange.Body, err error) {
+	set := c.srv.set.Load()
+	long := false // what is in memory alone
+	c.form = spool.New(boundary, spool.In(set.spool), func(n int64) bool {
+		if long = c.reserved+n > 2*set.limits.Body; long { // twice, because it grows by doubling
+			return false
+		}
+		return take(&c.srv.bodies, &c.reserved, n, set.limits.Bodies)
+	})
+	err = c.form.Receive(from)
+	switch {
+	case err == nil:
+		return c.form.Body(), nil
+	case errors.Is(err, spool.ErrRoom) && long:
+		return body, guard.ErrBodyTooLarge
+	case errors.Is(err, spool.ErrRoom):
+		return body, guard.ErrNoRoom
+	case errors.Is(err, spool.ErrForm):
+		return body, errForm
+	case errors.Is(err, spool.ErrFile):
+		c.srv.log.Error("an upload cannot be kept", "directory", set.spool, "error", err)
+		return body, errSpool
+	}
+	return body, err
+}
