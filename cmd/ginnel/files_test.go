@@ -290,6 +290,12 @@ func TestBatches(t *testing.T) {
 	if strings.Contains(sent, secret) || len(strings.Split(sent, "\n")) != 4 || !strings.Contains(sent, strings.Split(want, "\n")[2]) || !strings.HasSuffix(sent, strings.Split(want, "\n")[3]) || !strings.Contains(sent, `"vendors-big", "messages"`) {
 		t.Errorf("the vendor has\n%s", sent)
 	}
+	for _, separator := range []string{"\u2028", "\u2029", "\u0085"} { // for some they end lines
+		_, text, id := c.send("batch", fmt.Sprintf(batchLine, 1, "big", "x"+separator+`{\"y\":1}`))
+		if sent := up.sent(id); strings.Contains(sent, separator) || !strings.Contains(sent, `x\u20`) && !strings.Contains(sent, `x\u0085`) {
+			t.Errorf("%q: %s: the vendor has %s", separator, text, sent)
+		}
+	}
 	for name, bad := range map[string]struct{ content, says string }{
 		"a model that is none":     {fmt.Sprintf(batchLine, 1, "big", "x") + fmt.Sprintf(batchLine, 2, "none", "x"), "line 2: the model `none`"},
 		"a model of another place": {fmt.Sprintf(batchLine, 1, "elsewhere", "x"), "line 1: the model `elsewhere` is not at the provider"},
@@ -299,6 +305,8 @@ func TestBatches(t *testing.T) {
 		"another address":          {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), "/v1/chat/completions", "/v1/files", 1), "`/v1/files`"},
 		"two bodies":               {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), `"body"`, `"body":{},"body"`, 1), "line 1"},
 		"a body that is none":      {`{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":"x"}`, "line 1"},
+		"a line end for others":    {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), `"body"`, "\"x\":\r"+strings.TrimSpace(fmt.Sprintf(batchLine, 2, "none", "x"))+"\r,\"body\"", 1), "line 1: a line end"},
+		"a control character":      {fmt.Sprintf(batchLine, 1, "big", "x\x0by"), "line 1"},
 		"two models":               {strings.Replace(fmt.Sprintf(batchLine, 1, "big", "x"), `"model"`, `"model":"small","model"`, 1), "line 1"},
 	} {
 		if status, text, _ := c.send("batch", bad.content); status != 400 || !strings.Contains(text, bad.says) {

@@ -69,7 +69,12 @@ func (c *calls) line(out, line []byte) ([]byte, error) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return append(out, line...), nil
 	}
-	r := dialect.NewReader(bytes.TrimRight(line, "\r\n"))
+	line = oneLine(line)
+	said := bytes.TrimRight(line, "\r\n")
+	if bytes.IndexByte(said, '\r') >= 0 {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "a line end stands inside it"}
+	}
+	r := dialect.NewReader(said)
 	if r.Type() != dialect.TypeObject {
 		return nil, errors.New("no object")
 	}
@@ -109,6 +114,19 @@ func (c *calls) line(out, line []byte) ([]byte, error) {
 		return nil, err
 	}
 	return append(append(out, call...), line[body.End:]...), nil
+}
+
+// separators end lines for some readers of text, and none for those of JSON, which has them in strings only.
+var separators = [][2][]byte{{[]byte("\u2028"), []byte(`\u2028`)}, {[]byte("\u2029"), []byte(`\u2029`)}, {[]byte("\u0085"), []byte(`\u0085`)}}
+
+// oneLine returns a line that is one for every reader.
+func oneLine(line []byte) []byte {
+	for _, s := range separators {
+		if bytes.Contains(line, s[0]) {
+			line = bytes.ReplaceAll(line, s[0], s[1])
+		}
+	}
+	return line
 }
 
 // call returns a call's body with its provider's model; it will stand at an offset of the whole.
