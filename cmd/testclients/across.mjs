@@ -5,7 +5,7 @@ import { ApiError, GoogleGenAI } from "@google/genai";
 import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
-import { APICallError, embedMany, generateText, jsonSchema, streamText, tool } from "ai";
+import { APICallError, NoObjectGeneratedError, embedMany, generateText, Output, jsonSchema, streamText, tool } from "ai";
 import OpenAI from "openai";
 import { check, end, equal, raises } from "./checks.mjs";
 
@@ -160,10 +160,22 @@ for (const [name, provider] of Object.entries(vercel)) {
       return [call.toolName, call.input];
     },
     see: (model) => generateText({ model: provider(model), providerOptions, maxRetries: 0, messages: [{ role: "user", content: [{ type: "image", image: pixel, mediaType: "image/png" }] }] }),
+    form: async (model) => {
+      try {
+        await generateText({ model: provider(model), prompt: "hello", output: Output.object({ schema: jsonSchema(parameters) }), providerOptions, maxRetries: 0 });
+      } catch (err) {
+        if (!NoObjectGeneratedError.isInstance(err)) throw err; // the mock's words are no JSON
+      }
+    },
     failure: APICallError,
   };
 }
 
+// arrived throws unless the last call brought all the words to the mock upstream.
+async function arrived(...words) {
+  const { body } = await (await fetch(process.env.MOCK_URL + "/__last")).json();
+  for (const word of words) if (!body.includes(word)) throw new Error(`${word} did not arrive: ${body}`);
+}
 for (const [name, c] of Object.entries(clients)) {
   for (const up of upstreams) {
     await check(`${name} to ${up}: whole, streamed, an image, a schema`, async () => {
@@ -171,13 +183,14 @@ for (const [name, c] of Object.entries(clients)) {
       if (!text.startsWith("The quick brown fox")) throw new Error(text);
       if (!streamed.startsWith("token000 token001 ") || !streamed.endsWith("token049 ")) throw new Error(streamed);
       await c.see(up + "-mock");
+      await arrived(pixel);
       await c.form?.(up + "-mock");
+      if (c.form) await arrived("legs");
     });
     if (callers.includes(up)) await check(`${name} to ${up}: a tool, and its result`, async () => {
       const want = ["lookup", { animal: "fox", legs: 4 }];
       equal(await c.call(up + "-mock"), want);
-      const { body } = await (await fetch(process.env.MOCK_URL + "/__last")).json();
-      if (!body.includes("four") || !body.includes("fox")) throw new Error(`the result did not arrive: ${body}`);
+      await arrived("four", "fox");
       equal(await c.callStreamed(up + "-mock"), want);
     });
     await check(`${name} to ${up}: what fails is an error`, async () => {

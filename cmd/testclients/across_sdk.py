@@ -3,6 +3,7 @@
 Environment: BASE_URL, API_KEY. Prints a line per check; exits 1 where one fails.
 """
 
+import base64
 import json
 import os
 
@@ -18,6 +19,8 @@ upstreams = ["openai", "responses", "anthropic", "gemini"]
 callers = ["anthropic", "responses"]  # the mock calls tools in these dialects
 parameters = {"type": "object", "properties": {"animal": {"type": "string"}, "legs": {"type": "integer"}}}
 hello = [{"role": "user", "content": "hello"}]
+pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+schema = {**parameters, "required": ["animal"], "additionalProperties": False}
 
 oai = openai.OpenAI(base_url=base + "/v1", api_key=key, max_retries=0, timeout=60)
 claude = anthropic.Anthropic(base_url=base, api_key=key, max_retries=0, timeout=60)
@@ -40,6 +43,13 @@ class Chat:
         result = {"role": "tool", "tool_call_id": call.id, "content": "four"}
         oai.chat.completions.create(model=model, messages=[*hello, message, result], tools=tools)
         return call.function.name, json.loads(call.function.arguments)
+
+    def see(self, model):
+        image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + pixel}}
+        oai.chat.completions.create(model=model, messages=[{"role": "user", "content": [{"type": "text", "text": "what?"}, image]}])
+
+    def form(self, model):
+        oai.chat.completions.create(model=model, messages=hello, response_format={"type": "json_schema", "json_schema": {"name": "animal", "schema": schema}})
 
 
 class Responses:
@@ -66,6 +76,13 @@ class Responses:
         oai.responses.create(model=model, input=[*hello, call, result], tools=tools, store=False)
         return call.name, json.loads(call.arguments)
 
+    def see(self, model):
+        image = {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64," + pixel}
+        oai.responses.create(model=model, store=False, input=[{"role": "user", "content": [image]}])
+
+    def form(self, model):
+        oai.responses.create(model=model, store=False, input="hello", text={"format": {"type": "json_schema", "name": "animal", "schema": schema}})
+
 
 class Messages:
     failure = anthropic.APIError
@@ -84,6 +101,13 @@ class Messages:
         result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "four"}]}
         claude.messages.create(model=model, max_tokens=99, messages=[*hello, {"role": "assistant", "content": answer.content}, result], tools=tools)
         return call.name, call.input
+
+    def see(self, model):
+        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": pixel}}
+        claude.messages.create(model=model, max_tokens=99, messages=[{"role": "user", "content": [image]}])
+
+    def form(self, model):
+        claude.messages.create(model=model, max_tokens=99, messages=hello, output_config={"format": {"type": "json_schema", "schema": schema}})
 
 
 class Google:
@@ -105,11 +129,23 @@ class Google:
         google.models.generate_content(model=model, contents=[ask, answer.candidates[0].content, types.Content(role="user", parts=[result])], config=config)
         return call.name, call.args
 
+    def see(self, model):
+        image = types.Part.from_bytes(data=base64.b64decode(pixel), mime_type="image/png")
+        google.models.generate_content(model=model, contents=[image, "what?"])
+
+    def form(self, model):
+        config = types.GenerateContentConfig(response_mime_type="application/json", response_json_schema=schema)
+        google.models.generate_content(model=model, contents="hello", config=config)
+
 
 def speaks(client, up):
     text, streamed = client.text(up + "-mock"), client.stream(up + "-mock")
     assert text.startswith("The quick brown fox"), text
     assert streamed.startswith("token000 token001 ") and streamed.endswith("token049 "), streamed
+    client.see(up + "-mock")
+    assert pixel in (last().replace("-", "+") if up == "gemini" else last()), last()  # whose own SDK writes base64url
+    client.form(up + "-mock")
+    assert "legs" in last(), last()
 
 
 def calls(client, up):
@@ -134,7 +170,7 @@ def fails(client, up):
 for client in (Chat(), Responses(), Messages(), Google()):
     name = type(client).__name__.lower()
     for up in upstreams:
-        check(f"{name} to {up}: whole and streamed")(lambda: speaks(client, up))
+        check(f"{name} to {up}: whole, streamed, an image, a schema")(lambda: speaks(client, up))
         if up in callers:
             check(f"{name} to {up}: a tool, and its result")(lambda: calls(client, up))
         check(f"{name} to {up}: what fails is an error")(lambda: fails(client, up))
@@ -147,5 +183,11 @@ def counts():
     assert oai.responses.input_tokens.count(model="anthropic-mock", input="hello").input_tokens == 19
 
 
+def embeddings():
+    assert len(oai.embeddings.create(model="gemini-mock", input=["one", "two"]).data) == 2
+    assert len(google.models.embed_content(model="openai-mock", contents=["one", "two"]).embeddings) == 2
+
+
+check("embeddings: openai to gemini, google to openai")(embeddings)
 check("tokens are counted: anthropic by gemini, google by anthropic, openai by anthropic")(counts)
 end()

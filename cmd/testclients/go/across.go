@@ -23,14 +23,23 @@ type speaker struct {
 	text   func(model string) (string, error)
 	stream func(model string) (string, error)
 	call   func(model string) (name, arguments string, err error)
+	see    func(model string) error // with an image
+	form   func(model string) error // with a schema for the answer
 	status func(error) int
+}
+
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+var schema = map[string]any{
+	"type": "object", "properties": map[string]any{"animal": map[string]any{"type": "string"}, "legs": map[string]any{"type": "integer"}},
+	"required": []string{"animal"}, "additionalProperties": false,
 }
 
 // checkAcross runs the SDKs against models of every dialect.
 func checkAcross(ctx context.Context) {
 	for _, s := range []speaker{openAISpeaker(ctx), anthropicSpeaker(ctx)} {
 		for _, up := range []string{"openai", "responses", "anthropic", "gemini"} {
-			check(s.name+" to "+up+": whole and streamed", func() error {
+			check(s.name+" to "+up+": whole, streamed, an image, a schema", func() error {
 				text, err := s.text(up + "-mock")
 				if err == nil && !strings.HasPrefix(text, "The quick brown fox") {
 					err = errors.New(text)
@@ -41,6 +50,18 @@ func checkAcross(ctx context.Context) {
 				text, err = s.stream(up + "-mock")
 				if err == nil && (!strings.HasPrefix(text, "token000 token001 ") || !strings.HasSuffix(text, "token049 ")) {
 					err = errors.New(text)
+				}
+				if err == nil {
+					err = s.see(up + "-mock")
+				}
+				if err == nil {
+					err = arrived(pixel)
+				}
+				if err == nil {
+					err = s.form(up + "-mock")
+				}
+				if err == nil {
+					err = arrived("legs")
 				}
 				return err
 			})
@@ -153,6 +174,19 @@ func openAISpeaker(ctx context.Context) speaker {
 			_, err = client.Chat.Completions.New(ctx, p)
 			return m.ToolCalls[0].Function.Name, m.ToolCalls[0].Function.Arguments, err
 		},
+		see: func(model string) error {
+			p := ask(model)
+			image := openai.ImageContentPart(openai.ChatCompletionContentPartImageImageURLParam{URL: "data:image/png;base64," + pixel})
+			p.Messages = []openai.ChatCompletionMessageParamUnion{openai.UserMessage([]openai.ChatCompletionContentPartUnionParam{openai.TextContentPart("what?"), image})}
+			_, err := client.Chat.Completions.New(ctx, p)
+			return err
+		},
+		form: func(model string) error {
+			p := ask(model)
+			p.ResponseFormat.OfJSONSchema = &openai.ResponseFormatJSONSchemaParam{JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{Name: "animal", Schema: schema}}
+			_, err := client.Chat.Completions.New(ctx, p)
+			return err
+		},
 		status: func(err error) int {
 			var e *openai.Error
 			if errors.As(err, &e) {
@@ -206,6 +240,18 @@ func anthropicSpeaker(ctx context.Context) speaker {
 			p.Messages = append(p.Messages, a.ToParam(), anthropic.NewUserMessage(anthropic.NewToolResultBlock(use.ID, "four", false)))
 			_, err = client.Messages.New(ctx, p)
 			return use.Name, string(use.Input), err
+		},
+		see: func(model string) error {
+			p := ask(model)
+			p.Messages = []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewImageBlockBase64("image/png", pixel))}
+			_, err := client.Messages.New(ctx, p)
+			return err
+		},
+		form: func(model string) error {
+			p := ask(model)
+			p.OutputConfig.Format = anthropic.JSONOutputFormatParam{Schema: schema}
+			_, err := client.Messages.New(ctx, p)
+			return err
 		},
 		status: func(err error) int {
 			var e *anthropic.Error

@@ -179,6 +179,16 @@ func TestRequestTexts(t *testing.T) {
 	}
 }
 
+// TestMediaInBothAlphabets: this dialect takes data in base64 and in base64url, filled up or not; others take the first.
+func TestMediaInBothAlphabets(t *testing.T) {
+	for data, want := range map[string]string{"+/+=": "+/+=", "-_-=": "+/+=", "-_-": "+/+=", "-_": "+/==", "AAAA": "AAAA", "": ""} {
+		q, err := Codec{}.DecodeRequest([]byte(`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"` + data + `"}}]}]}`))
+		if err != nil || q.Turns[0].Parts[0].Media.Data != want {
+			t.Errorf("%q: %+v, %v", data, q, err)
+		}
+	}
+}
+
 func TestModelIsSplicedWhereverTheBodyNamesIt(t *testing.T) {
 	for _, c := range []struct{ body, model, want string }{
 		{`{"contents":[]}`, "", `{"contents":[]}`},
