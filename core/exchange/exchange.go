@@ -68,6 +68,10 @@ type Exchange struct {
 	Finish string     // the dialect's finish reason, set before PhaseEnd
 	End    Terminal   // set before PhaseDone
 
+	// Room takes n bytes of the room that all bodies of the listener share, if there is so much, and gives -n back. It is
+	// set where Upgrade is, and may be called from any goroutine.
+	Room func(n int64) bool
+
 	Notes   []Note // annotations that filters left
 	Timings Timings
 

@@ -30,6 +30,25 @@ type session struct {
 	usage    *llm.Usage // of all responses
 	finish   string
 	out      socket.Outcome
+	taken    int64 // bytes of the room for bodies, for a message of the upstream's
+}
+
+// reserve returns what takes room for a message of the upstream's, and release what gives it back.
+func (r *session) reserve(room func(int64) bool) func(int64) bool {
+	return func(n int64) bool {
+		if !room(n) {
+			return false
+		}
+		r.taken += n
+		return true
+	}
+}
+
+func (r *session) release(room func(int64) bool) func() {
+	return func() {
+		room(-r.taken)
+		r.taken = 0
+	}
 }
 
 // subprotocols takes the client's key and account out of the subprotocols it offers: browsers have no other place.
@@ -116,7 +135,9 @@ func (s *serving) open(ctx context.Context, p *upstream.Plan, r *egress.Request)
 	if limits.FirstByte > 0 {
 		call.Timeout = min(limits.FirstByte, maxHandshake)
 	}
-	a, err := socket.Dial(ctx, call, socket.Config{Message: int64(s.MaxAnswer), Idle: limits.Idle, Write: limits.Write})
+	a, err := socket.Dial(ctx, call, socket.Config{
+		Message: int64(s.MaxAnswer), Idle: limits.Idle, Write: limits.Write, Reserve: s.session.reserve(s.x.Room), Release: s.session.release(s.x.Room),
+	})
 	if err != nil {
 		return nil, unopened(ctx, err)
 	}
@@ -153,6 +174,7 @@ func (s *serving) relay(client exchange.Socket) {
 	x, r := s.x, s.session
 	x.Timings.First = time.Since(x.Start)
 	r.out = socket.Relay(s.ctx, &socket.Session{Client: client, Upstream: r.upstream, Asked: s.asked, Answered: s.answered})
+	r.release(x.Room)()
 	x.Usage, x.Finish, s.out = r.usage, r.finish, r.out.Out
 	if s.end, s.err = sessionEnd(&r.out); s.end == exchange.Completed {
 		s.delivered = true

@@ -212,9 +212,15 @@ func (c *conn) Reserve(n int64) bool {
 	return take(&c.srv.bodies, &c.reserved, n, limits.Bodies)
 }
 
+// room takes n bytes of the room for all bodies, or gives -n back.
+func (s *Server) room(n int64) bool {
+	var own int64
+	return take(&s.bodies, &own, n, s.set.Load().limits.Bodies)
+}
+
 // take makes room for n more of what all connections have, if there is any.
 func take(all *atomic.Int64, own *int64, n, limit int64) bool {
-	if all.Add(n) > limit {
+	if all.Add(n) > limit && n > 0 {
 		all.Add(-n)
 		return false
 	}

@@ -74,6 +74,9 @@ func (c *conn) begin(h *guard.Head, body exchange.Body) *exchange.Exchange {
 	x.Remote, x.TLS, x.Upgrade = c.remote, c.tls, h.WebSocket
 	x.Request.Header = append(make(llm.Header, 0, len(h.Header)), h.Header...)
 	x.Request.Body = body
+	if h.WebSocket {
+		x.Room = c.srv.room
+	}
 	c.now.live, c.now.ctx, c.now.cancel, c.now.id = true, ctx, cancel, x.ID
 	c.bind(cancel)
 	c.ahead.start(c)

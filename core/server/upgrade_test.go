@@ -152,3 +152,22 @@ func TestSessions(t *testing.T) {
 		ws.Close()
 	}
 }
+
+// TestTheRoomOfASession: what else it takes than its client's messages comes out of the room for all bodies, and goes back.
+func TestTheRoomOfASession(t *testing.T) {
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		if x.Room(1<<20+1) || !x.Room(1<<19) || !x.Room(1<<19) || x.Room(1) || !x.Room(-1<<19) || !x.Room(1) {
+			t.Error("the room is not what its limit says")
+		}
+		x.Room(-1<<19 - 1)
+		return &exchange.Reply{Status: 403, Body: []byte("no")}
+	})
+	s := start(t, h, func(c *server.Config) { c.Limits.Bodies = 1 << 20 })
+	for range 2 {
+		c := dial(t, s)
+		send(t, c, upgradeHead+"\r\n")
+		if r, _ := response(t, bufio.NewReader(c)); r.StatusCode != 403 {
+			t.Errorf("status %d", r.StatusCode)
+		}
+	}
+}

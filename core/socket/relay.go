@@ -201,6 +201,8 @@ func upstreamWords(err error) string {
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		return "the upstream sent a message that is too large"
+	case errors.Is(err, ErrNoRoom):
+		return "there is no room for a large message of the upstream"
 	case errors.Is(err, ErrIdle):
 		return "the upstream went silent"
 	case errors.Is(err, ErrSlow):
