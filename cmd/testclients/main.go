@@ -109,6 +109,7 @@ func run(binary, cache, only, corpus string) error {
 	goSDK := openAI[len(openAI)-1]
 	responses = append(responses, client{goSDK.name, append(goSDK.argv[:1:1], "responses"), goSDK.dir})
 	across = append(across, client{goSDK.name, append(goSDK.argv[:1:1], "across"), goSDK.dir})
+	realtime = append(realtime, client{goSDK.name, append(goSDK.argv[:1:1], "media"), goSDK.dir})
 	recordings = append(recordings, client{goSDK.name, append(goSDK.argv[:1:1], "recorded"), goSDK.dir})
 	failed := 0
 	type run struct {

@@ -30,7 +30,7 @@ route "all" {
 }
 `
 
-// startRealtime returns what starts a daemon with a model "mock" before an upstream that has realtime sessions, files and batches. Node's
+// startRealtime returns what starts a daemon with a model "mock" before an upstream that has realtime sessions, files, batches and media. Node's
 // SDK opens none without TLS. Python's does not always end its handshake with it, whoever the server is: its library
 // reads and writes on two threads at once.
 func startRealtime(tls string) func(context.Context, string) (*daemon, error) {

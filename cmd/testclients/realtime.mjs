@@ -1,4 +1,5 @@
-// The official OpenAI SDK for Node through a gateway: realtime sessions, files and batches. Environment: BASE_URL, API_KEY, MODEL.
+// The official OpenAI SDK for Node through a gateway: realtime sessions, files, batches and media. Environment: BASE_URL, API_KEY, MODEL.
+import { createHash, randomBytes } from "node:crypto";
 import OpenAI, { toFile } from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
 import { check, end, equal, raises } from "./checks.mjs";
@@ -72,5 +73,35 @@ await check("batches", async () => {
 await check("batches, a model that is none", async () => {
   const err = await raises(OpenAI.BadRequestError, async () => client.files.create({ file: await toFile(Buffer.from(call("1", model) + call("2", "none")), "calls.jsonl"), purpose: "batch" }));
   if (!/line 2/.test(err.message)) throw err;
+});
+
+const sound = randomBytes(3 << 20); // more of it than the gateway keeps in memory
+const sum = (b) => createHash("sha256").update(b).digest("hex");
+const unknown = async (what) => raises(OpenAI.NotFoundError, what);
+
+await check("completions", async () => {
+  equal((await client.completions.create({ model, prompt: "once upon" })).choices[0].text, "once upon");
+  let text = "";
+  for await (const c of await client.completions.create({ model, prompt: "once upon", stream: true })) text += c.choices[0].text;
+  equal(text, "once upon!");
+  await unknown(() => client.completions.create({ model: "none", prompt: "once upon" }));
+});
+await check("moderations", async () => {
+  for (const input of ["good", "bad"]) equal((await client.moderations.create({ model, input })).results[0].flagged, input === "bad");
+});
+await check("images", async () => {
+  const data = async (answer) => Buffer.from((await answer).data[0].b64_json, "base64").toString();
+  equal(await data(client.images.generate({ model, prompt: "a fox" })), "a fox");
+  equal(await data(client.images.edit({ model, prompt: "a fox", image: await toFile(sound, "a.png", { type: "image/png" }) })), "a fox " + sum(sound));
+  await unknown(async () => client.images.edit({ model: "none", prompt: "a fox", image: await toFile(sound, "a.png", { type: "image/png" }) }));
+});
+await check("speech, transcriptions, translations", async () => {
+  const said = Buffer.from(await (await client.audio.speech.create({ model, voice: "alloy", input: "hello" })).arrayBuffer());
+  equal(said.toString("latin1"), "\xff\xf3hello");
+  equal((await client.audio.transcriptions.create({ model, file: await toFile(sound, "a.wav") })).text, sum(sound));
+  equal((await client.audio.translations.create({ file: await toFile(sound, "a.wav"), model })).text, sum(sound));
+  let text = "";
+  for await (const e of await client.audio.transcriptions.create({ file: await toFile(sound, "a.wav"), model, stream: true })) text += e.delta ?? "";
+  equal(text, sum(sound));
 });
 end();

@@ -1,8 +1,10 @@
-"""The official OpenAI SDK for Python through a gateway: realtime sessions, files and batches.
+"""The official OpenAI SDK for Python through a gateway: realtime sessions, files, batches and media.
 
 Environment: BASE_URL, API_KEY, MODEL. Prints a line per check; exits 1 where one fails.
 """
 
+import base64
+import hashlib
 import json
 import os
 
@@ -77,6 +79,41 @@ def _():
     assert [b.id for b in client.batches.list()] == [batch.id]
     err = raises(openai.BadRequestError, lambda: client.files.create(file=("c.jsonl", call("none")), purpose="batch"))
     assert "line 1" in str(err), err
+
+
+sound = os.urandom(3 << 20)  # more of it than the gateway keeps in memory
+sum = hashlib.sha256(sound).hexdigest()
+
+
+@check("completions")
+def _():
+    assert client.completions.create(model=model, prompt="once upon").choices[0].text == "once upon"
+    assert "".join(c.choices[0].text for c in client.completions.create(model=model, prompt="once upon", stream=True)) == "once upon!"
+    raises(openai.NotFoundError, lambda: client.completions.create(model="none", prompt="once upon"))
+
+
+@check("moderations")
+def _():
+    for text in ("good", "bad"):
+        assert client.moderations.create(model=model, input=text).results[0].flagged == (text == "bad")
+
+
+@check("images")
+def _():
+    answer = client.images.generate(model=model, prompt="a fox")
+    assert base64.b64decode(answer.data[0].b64_json) == b"a fox"
+    answer = client.images.edit(model=model, prompt="a fox", image=("a.png", sound, "image/png"))
+    assert base64.b64decode(answer.data[0].b64_json).decode() == "a fox " + sum
+    raises(openai.NotFoundError, lambda: client.images.edit(model="none", prompt="a fox", image=("a.png", sound, "image/png")))
+
+
+@check("speech, transcriptions, translations")
+def _():
+    assert client.audio.speech.create(model=model, voice="alloy", input="hello").read() == b"\xff\xf3hello"
+    assert client.audio.transcriptions.create(model=model, file=("a.wav", sound)).text == sum
+    assert client.audio.translations.create(model=model, file=("a.wav", sound)).text == sum
+    events = client.audio.transcriptions.create(model=model, file=("a.wav", sound), stream=True)
+    assert "".join(e.delta for e in events if e.type == "transcript.text.delta") == sum
 
 
 end()

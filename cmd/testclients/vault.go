@@ -112,5 +112,6 @@ func (v *vault) handler() http.Handler {
 		json.NewEncoder(w).Encode(v.add(&o))
 	})
 	mux.HandleFunc("GET /v1/realtime", session)
+	media(mux)
 	return mux
 }

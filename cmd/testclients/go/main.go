@@ -1,7 +1,7 @@
 // Command go drives a gateway with the official SDKs for Go. Environment: BASE_URL, API_KEY, MODEL; with the
 // argument "responses" it does so with Responses, a BASE_URL without a path and MOCK_URL; with "across" OpenAI's and
 // Anthropic's ask models of every dialect, and with "recorded" they read what vendors were recorded to say, with what is
-// expected in the file RECORDED. It prints a line per check and exits with 1 where one fails. It is a
+// expected in the file RECORDED; with "media" OpenAI's sends files and makes images and sound. It prints a line per check and exits with 1 where one fails. It is a
 // module of its own, so that no SDK is a dependency of Ginnel.
 package main
 
@@ -35,6 +35,10 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == "across" {
 		checkAcross(ctx)
+		end()
+	}
+	if len(os.Args) > 1 && os.Args[1] == "media" {
+		checkMedia(ctx, openai.NewClient(option.WithBaseURL(os.Getenv("BASE_URL")+"/v1"), option.WithAPIKey(os.Getenv("API_KEY")), option.WithMaxRetries(0)), os.Getenv("MODEL"))
 		end()
 	}
 	if len(os.Args) > 1 && os.Args[1] == "recorded" {
