@@ -23,6 +23,9 @@ const (
 	Beginning = 64 << 10
 
 	step = 64 << 10 // what is read at once
+
+	spare  = 256 << 20 // what has to stay free of the disk: others live on it, the gateway's state among them
+	looked = 8 << 20   // after so many bytes it is looked at again
 )
 
 // The errors of Receive, beside those of what it reads from.
@@ -45,7 +48,8 @@ type File interface {
 	io.Closer
 }
 
-// In returns what makes files in a directory. A file has a name for the moment only in which it is made.
+// In returns what makes files in a directory. A file has a name for the moment only in which it is made, and takes
+// nothing of the last of its disk.
 func In(dir string) Create {
 	return func() (File, error) {
 		f, err := os.CreateTemp(dir, "upload-*")
@@ -56,8 +60,30 @@ func In(dir string) Create {
 			f.Close()
 			return nil, err
 		}
-		return f, nil
+		return &thrifty{File: f, dir: dir}, nil
 	}
+}
+
+// thrifty is a file that leaves some of its disk free.
+type thrifty struct {
+	*os.File
+	dir string
+	may int64 // bytes that it may have before the disk is looked at
+}
+
+// WriteAt writes behind what was written.
+func (t *thrifty) WriteAt(b []byte, off int64) (int, error) {
+	if end := off + int64(len(b)); end > t.may {
+		left, err := free(t.dir)
+		if err != nil {
+			return 0, err
+		}
+		if left < spare+looked {
+			return 0, fmt.Errorf("no more than %d MiB of the disk are free, and %d MiB stay so", left>>20, spare>>20)
+		}
+		t.may = end + looked
+	}
+	return t.File.WriteAt(b, off)
 }
 
 // Form is form data as it was received. The caller closes it when nobody reads it any more.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime/multipart"
 	"os"
 	"strings"
@@ -185,6 +186,26 @@ func TestFilesHaveNoNames(t *testing.T) {
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestADiskThatIsNearlyFull: what others need stays free.
+func TestADiskThatIsNearlyFull(t *testing.T) {
+	f, err := In(t.TempDir())()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	left, err := free(f.(*thrifty).dir)
+	if err != nil || left <= 0 {
+		t.Fatal(left, err)
+	}
+	if _, err := f.WriteAt([]byte("x"), 0); (err == nil) != (left >= spare+looked) {
+		t.Errorf("%d MiB free: %v", left>>20, err)
+	}
+	f.(*thrifty).dir, f.(*thrifty).may = "/nowhere/at/all", 0
+	if _, err := f.WriteAt([]byte("x"), 1); err == nil && left < math.MaxInt64 {
+		t.Error("a disk that is not there")
 	}
 }
 
