@@ -201,6 +201,22 @@ func TestLongUploads(t *testing.T) {
 	}
 }
 
+// TestLongUploadsOfStrangers: who has no key is told before anything is kept, and heard to its end.
+func TestLongUploadsOfStrangers(t *testing.T) {
+	up := startKeeper(t)
+	gw := start(t, strings.Replace(relay(up.URL, emptyPipeline, "m"), `auth     = "none"`, "", 1))
+	body, kind := upload(t, make([]byte, 8<<20), "model", "m")
+	for range 3 {
+		resp, text := gw.do(gw.requestTo(context.Background(), "POST", "/v1/audio/transcriptions", body, "Content-Type", kind))
+		if resp.StatusCode != 401 || !strings.Contains(text, "no API key was given") {
+			t.Errorf("%d %s", resp.StatusCode, text)
+		}
+	}
+	if len(up.sums) > 0 {
+		t.Error("it was sent on")
+	}
+}
+
 // TestAnUploadThatAFilterReads: a filter of raw bodies sees all of an upload, up to what a body may have.
 func TestAnUploadThatAFilterReads(t *testing.T) {
 	up := startKeeper(t)

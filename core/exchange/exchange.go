@@ -68,6 +68,10 @@ type Exchange struct {
 	Finish string     // the dialect's finish reason, set before PhaseEnd
 	End    Terminal   // set before PhaseDone
 
+	// Receive reads the request's body, where the server leaves that to whoever serves the exchange: form data that is long
+	// is not taken in before its sender is. Else it is nil. It is called once at most; the error is an *llm.Error.
+	Receive func() error
+
 	// Room takes n bytes of the room that all bodies of the listener share, if there is so much, and gives -n back. It is
 	// set where Upgrade is, and may be called from any goroutine.
 	Room func(n int64) bool

@@ -80,6 +80,9 @@ func (s *serving) readUpload() *exchange.Reply {
 	if x.Method != "POST" || s.endpoint.Item != "" {
 		return nil
 	}
+	if reply := s.receive(); reply != nil {
+		return reply
+	}
 	if reply := s.load(x.Op == llm.OpBatches); reply != nil {
 		return reply
 	}

@@ -177,6 +177,9 @@ func (s *serving) readBody() *exchange.Reply {
 	if encoding := x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
 	}
+	if reply := s.receive(); reply != nil {
+		return reply
+	}
 	if reply := s.load(s.endpoint.Boundary == ""); reply != nil {
 		return reply
 	}
@@ -206,6 +209,33 @@ func (s *serving) readBody() *exchange.Reply {
 		return s.unknownModel(x.Model)
 	}
 	return s.further()
+}
+
+// receive has the rest of a long upload come in: its sender may send it.
+func (s *serving) receive() *exchange.Reply {
+	receive := s.x.Receive
+	if s.x.Receive = nil; receive == nil {
+		return nil
+	}
+	err := receive()
+	if err == nil {
+		return nil
+	}
+	if end, e := s.stopped(); e != nil {
+		return s.fail(end, e, err)
+	}
+	var e *llm.Error
+	end := exchange.ClientError
+	if !errors.As(err, &e) {
+		e = &llm.Error{Code: llm.CodeInternal, Message: "internal error"}
+	}
+	switch e.Code {
+	case llm.CodeOverloaded:
+		end = exchange.Shed
+	case llm.CodeInternal:
+		end = exchange.Internal
+	}
+	return s.fail(end, e, err)
 }
 
 // load takes a body of which some is in a file into memory, where somebody has to see all of it.

@@ -51,6 +51,7 @@ type conn struct {
 	writeErr        error     // the first
 	reserved        int64     // bytes for the body at hand
 	form            *spool.Form
+	unread          bool  // the body at hand was not read to its end
 	formed          int64 // bytes for the form
 	now             current
 	socket          chan struct{} // not nil: the connection is a WebSocket; closed when it has ended
@@ -280,7 +281,7 @@ func (c *conn) Close() error {
 	c.ahead.stop(c)
 	c.finish()
 	c.release()
-	if c.writeErr == nil && (c.in.Refusal() != nil || c.in.Buffered() > 0 || c.socket != nil) {
+	if c.writeErr == nil && (c.in.Refusal() != nil || c.in.Buffered() > 0 || c.unread || c.socket != nil) {
 		c.linger()
 	}
 	return c.Conn.Close()

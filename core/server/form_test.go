@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // openUploads returns the number of files for form data that this process has open.
@@ -57,13 +59,27 @@ func chunks(body string, size int) string {
 	return b.String() + "0\r\n\r\n"
 }
 
+// receiving is a handler that receives what was left to it, and hands it to f.
+func receiving(f func(x *exchange.Exchange)) *handler {
+	return newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		if x.Receive != nil {
+			var e *llm.Error
+			if err := x.Receive(); errors.As(err, &e) {
+				return &exchange.Reply{Status: e.Status, Body: []byte(e.Message)}
+			}
+		}
+		f(x)
+		return &exchange.Reply{Status: 200, Body: []byte("ok")}
+	})
+}
+
 // TestForms: form data of any size arrives, by its length or in chunks, asked for or not, and the next request of the
 // connection behind it; its file is gone then.
 func TestForms(t *testing.T) {
 	noLeak(t)
 	var small, long = formOf(1000), formOf(3 << 20)
 	got := make(chan string, 8)
-	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+	h := receiving(func(x *exchange.Exchange) {
 		b := &x.Request.Body
 		if held := b.Held().Len(); (held > 0) != (b.Size() > 2<<20) || len(b.Raw()) > 2<<20 || b.Size() != int64(len(b.Raw()))+held {
 			t.Errorf("%d bytes, %d of them held", b.Size(), held)
@@ -72,7 +88,6 @@ func TestForms(t *testing.T) {
 			t.Error(err)
 		}
 		got <- string(b.Bytes())
-		return &exchange.Reply{Status: 200, Body: []byte("ok")}
 	})
 	s := start(t, h, func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = t.TempDir(), patience })
 	c := dial(t, s)
@@ -117,21 +132,21 @@ func TestFormsThatAreRefused(t *testing.T) {
 		send   string
 		change func(*server.Config)
 		status int
-		code   string
+		says   string
 	}{
-		"too large":              {length(long), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "body_too_large"},
-		"too large, in chunks":   {formHead + "Transfer-Encoding: chunked\r\n\r\n" + chunks(long, 1<<20), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "body_too_large"},
-		"no directory":           {length(long), func(c *server.Config) { c.Spool = filepath.Join(c.Spool, "none") }, 507, "no_storage"},
-		"no memory":              {length(long), func(c *server.Config) { c.Limits.Bodies = 1 << 19 }, 503, "overloaded"},
-		"too much in memory":     {length(strings.Repeat("x", 3<<20)), func(c *server.Config) { c.Limits.Body = 1 << 20 }, 413, "body_too_large"},
-		"a broken chunk":         {formHead + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + long[:0x200000] + "\r\nzz\r\n", nil, 400, "bad_framing"},
-		"slow":                   {formHead + "Content-Length: 3000000\r\n\r\n" + long[:2<<20], func(c *server.Config) { c.Limits.BodyTimeout = 200 * time.Millisecond }, 408, "body_timeout"},
-		"its boundary elsewhere": {length(strings.Replace(long, "\r\n--bnd--", "xx--bnd--", 1)), nil, 400, "bad_form"},
-		"no form data":           {strings.Replace(length(long), "multipart/form-data; boundary=bnd", "application/json", 1), func(c *server.Config) { c.Limits.Body = 2 << 20 }, 413, "body_too_large"},
+		"too large":              {length(long), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "too large"},
+		"too large, in chunks":   {formHead + "Transfer-Encoding: chunked\r\n\r\n" + chunks(long, 1<<20), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "too large"},
+		"no directory":           {length(long), func(c *server.Config) { c.Spool = filepath.Join(c.Spool, "none") }, 507, "cannot be kept"},
+		"no memory":              {length(long), func(c *server.Config) { c.Limits.Bodies = 1 << 19 }, 503, "too much"},
+		"too much in memory":     {length(strings.Repeat("x", 3<<20)), func(c *server.Config) { c.Limits.Body = 1 << 20 }, 413, "too large"},
+		"a broken chunk":         {formHead + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + long[:0x200000] + "\r\nzz\r\n", nil, 400, "chunk"},
+		"slow":                   {formHead + "Content-Length: 3000000\r\n\r\n" + long[:2<<20], func(c *server.Config) { c.Limits.BodyTimeout = 200 * time.Millisecond }, 408, "in time"},
+		"its boundary elsewhere": {length(strings.Replace(long, "\r\n--bnd--", "xx--bnd--", 1)), nil, 400, "boundary"},
+		"no form data":           {strings.Replace(length(long), "multipart/form-data; boundary=bnd", "application/json", 1), func(c *server.Config) { c.Limits.Body = 2 << 20 }, 413, "too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			noLeak(t)
-			h := newHandler(nil)
+			h := receiving(func(x *exchange.Exchange) { t.Errorf("%d bytes were received", x.Request.Body.Size()) })
 			s := start(t, h, func(config *server.Config) {
 				config.Spool, config.Limits.BodyTimeout = t.TempDir(), patience
 				if c.change != nil {
@@ -140,11 +155,8 @@ func TestFormsThatAreRefused(t *testing.T) {
 			})
 			conn := dial(t, s)
 			go io.WriteString(conn, c.send) // the server may stop reading before the end
-			if r, text := response(t, bufio.NewReader(conn)); r.StatusCode != c.status || !strings.Contains(text, `"code":"`+c.code+`"`) || !r.Close {
+			if r, text := response(t, bufio.NewReader(conn)); r.StatusCode != c.status || !strings.Contains(text, c.says) || !r.Close {
 				t.Errorf("%d %s", r.StatusCode, text)
-			}
-			if n, _ := h.seen(); n != 0 {
-				t.Errorf("%d exchanges", n)
 			}
 			noUploads(t)
 		})
@@ -154,7 +166,7 @@ func TestFormsThatAreRefused(t *testing.T) {
 // TestAFormWhoseClientLeaves: its file goes with the client, and the room that it took.
 func TestAFormWhoseClientLeaves(t *testing.T) {
 	noLeak(t)
-	s := start(t, newHandler(nil), func(c *server.Config) {
+	s := start(t, receiving(func(*exchange.Exchange) {}), func(c *server.Config) {
 		c.Spool, c.Limits.BodyTimeout, c.Limits.Form = t.TempDir(), patience, 4<<20
 	})
 	long := formOf(3 << 20)
@@ -169,4 +181,52 @@ func TestAFormWhoseClientLeaves(t *testing.T) {
 		c.Close()
 		noUploads(t)
 	}
+}
+
+// TestAFormThatNobodyReceives: who may not send it is answered at once, and nothing of it is kept.
+func TestAFormThatNobodyReceives(t *testing.T) {
+	noLeak(t)
+	s := start(t, newHandler(func(context.Context, *exchange.Exchange) *exchange.Reply {
+		return &exchange.Reply{Status: 401, Body: []byte("who are you?")}
+	}), func(c *server.Config) { c.Spool, c.Limits.Linger = t.TempDir(), patience })
+	long := formOf(3 << 20)
+	const some = 8 << 10 // what fasthttp reads by itself
+	for _, request := range []string{fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", formHead, len(long), long[:some]), formHead + "Transfer-Encoding: chunked\r\n\r\n"} {
+		c := dial(t, s)
+		send(t, c, request)
+		br := bufio.NewReader(c)
+		if r, text := response(t, br); r.StatusCode != 401 || text != "who are you?" || !r.Close {
+			t.Errorf("%d %s", r.StatusCode, text)
+		}
+		send(t, c, long[some:]) // it is not cut off
+		if n := openUploads(t); n != 0 {
+			t.Errorf("%d files", n)
+		}
+		c.CloseWrite()
+		if _, err := br.ReadByte(); err != io.EOF {
+			t.Errorf("after the answer: %v", err)
+		}
+	}
+}
+
+// TestAFormWhileTheServerGoesDown: it is not waited for.
+func TestAFormWhileTheServerGoesDown(t *testing.T) {
+	noLeak(t)
+	cancel := make(chan context.CancelCauseFunc, 1)
+	s := start(t, newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		cancel <- x.Cancel
+		var e *llm.Error
+		if err := x.Receive(); !errors.As(err, &e) || e.Status != 503 {
+			t.Errorf("%v", err)
+		}
+		return &exchange.Reply{Status: 503, Body: []byte("later")}
+	}), func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = t.TempDir(), patience })
+	c := dial(t, s)
+	send(t, c, formHead+"Content-Length: 3000000\r\n\r\n"+formOf(2 << 20)[:2<<20])
+	(<-cancel)(exchange.ErrDraining)
+	send(t, c, "more")
+	if r, text := response(t, bufio.NewReader(c)); r.StatusCode != 503 || text != "later" || !r.Close {
+		t.Errorf("%d %s", r.StatusCode, text)
+	}
+	noUploads(t)
 }

@@ -1,14 +1,14 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server/guard"
 	"github.com/ginnel/ginnel/core/spool"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // firstPiece is the first size of the buffer of a body whose length nobody says.
@@ -16,17 +16,18 @@ const firstPiece = 4 << 10
 
 // The refusals of form data beyond what the guard refuses.
 var (
+	errUnawaited = &guard.Refusal{Status: 503, Code: "cancelled", Message: "the request was cancelled"}
+
 	errForm  = &guard.Refusal{Status: 400, Code: "bad_form", Message: "the form data cannot be read: its boundary stands inside a part"}
 	errSpool = &guard.Refusal{Status: 507, Code: "no_storage", Message: "the upload cannot be kept: the gateway's disk is full or out of order"}
 )
 
 // receive reads the body of the request at hand to its end, or says why it is not served. What can be read, the guard
 // has approved.
-func (c *conn) receive(rc *fasthttp.RequestCtx, h *guard.Head) (body exchange.Body, refusal *guard.Refusal) {
+func (c *conn) receive(from io.Reader, h *guard.Head) (body exchange.Body, refusal *guard.Refusal) {
 	if r := c.in.Refusal(); r != nil || h.Length == 0 {
 		return body, r
 	}
-	from := rc.RequestBodyStream()
 	if from == nil {
 		return body, guard.ErrDesync
 	}
@@ -50,6 +51,53 @@ func (c *conn) receive(rc *fasthttp.RequestCtx, h *guard.Head) (body exchange.Bo
 	}
 	c.srv.log.Error("the guard and the parser disagree about a body", "remote", c.remote, "error", err)
 	return body, guard.ErrDesync
+}
+
+// later reports whether the body at hand is read only when the exchange asks for it.
+func (c *conn) later(h *guard.Head) bool {
+	return c.in.Refusal() == nil && h.Boundary != "" && (h.Length == guard.Chunked || h.Length > spool.Whole)
+}
+
+// receiveLate reads the body of an exchange.
+func (c *conn) receiveLate(from io.Reader, x *exchange.Exchange, h *guard.Head) error {
+	body, refusal := c.receive(awaited{from, c.now.ctx}, h)
+	if refusal == nil && !c.in.Begin() {
+		refusal = guard.ErrDesync
+	}
+	if refusal == nil {
+		c.unread, x.Request.Body = false, body
+		c.ahead.start(c)
+		return nil
+	}
+	if refusal == guard.ErrIncomplete {
+		c.HungUp() // whoever noticed it first
+	}
+	e := &llm.Error{Code: llm.CodeInvalid, Status: refusal.Status, Message: refusal.Message}
+	switch refusal {
+	case guard.ErrBodyTooLarge:
+		e.Code = llm.CodeTooLarge
+	case guard.ErrBodyTimeout:
+		e.Code = llm.CodeTimeout
+	case guard.ErrNoRoom:
+		c.srv.shed.Add(1)
+		e.Code, e.RetryAfter = llm.CodeOverloaded, c.srv.set.Load().limits.RetryAfter
+	case errSpool:
+		e.Code = llm.CodeOverloaded
+	}
+	return e
+}
+
+// awaited is a body that is read as long as somebody waits for its exchange.
+type awaited struct {
+	io.Reader
+	ctx context.Context
+}
+
+func (a awaited) Read(b []byte) (int, error) {
+	if a.ctx.Err() != nil {
+		return 0, errUnawaited
+	}
+	return a.Reader.Read(b)
 }
 
 // whole reads a body into memory. Room for a length that is said was made before.

@@ -35,11 +35,15 @@ type current struct {
 func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	c := rc.Conn().(*conn)
 	h := c.in.Head()
-	body, refusal := c.receive(rc, h)
-	same := c.in.Begin()
-	if refusal != nil {
-		s.refuse(rc, refusal)
-		return
+	var body exchange.Body
+	same := true
+	if c.unread = c.later(h); !c.unread {
+		var refusal *guard.Refusal
+		body, refusal = c.receive(rc.RequestBodyStream(), h)
+		if same = c.in.Begin(); refusal != nil {
+			s.refuse(rc, refusal)
+			return
+		}
 	}
 	if !same || string(rc.Method()) != h.Method || string(rc.RequestURI()) != h.Target {
 		s.log.Error("the guard and the parser disagree about a request", "remote", c.remote)
@@ -58,6 +62,11 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	}
 	s.served.Add(1)
 	x := c.begin(h, body)
+	if c.unread {
+		x.Receive = func() error { return c.receiveLate(rc.RequestBodyStream(), x, h) }
+	} else {
+		c.ahead.start(c)
+	}
 	reply := s.call(set.handler, x)
 	c.answer(rc, reply, h)
 }
@@ -79,7 +88,6 @@ func (c *conn) begin(h *guard.Head, body exchange.Body) *exchange.Exchange {
 	}
 	c.now.live, c.now.ctx, c.now.cancel, c.now.id = true, ctx, cancel, x.ID
 	c.bind(cancel)
-	c.ahead.start(c)
 	return x
 }
 
@@ -117,7 +125,7 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, h *guard.H
 		}
 		resp.SetStatusCode(500)
 	}
-	if h.WebSocket || c.srv.draining.Load() {
+	if h.WebSocket || c.unread || c.srv.draining.Load() {
 		resp.SetConnectionClose()
 	}
 	if reply.Status == 426 { // RFC 9110, section 15.5.22

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"mime"
+	"strings"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -14,8 +15,15 @@ func Boundary(h llm.Header) string {
 		return ""
 	}
 	kind, params, err := mime.ParseMediaType(h.Get("content-type"))
-	if err != nil || kind != "multipart/form-data" || len(params["boundary"]) > 70 {
+	boundary := params["boundary"]
+	if err != nil || kind != "multipart/form-data" || len(boundary) > 70 || strings.HasSuffix(boundary, " ") || strings.ContainsFunc(boundary, notOfBoundary) {
 		return ""
 	}
-	return params["boundary"]
+	return boundary
+}
+
+// notOfBoundary reports whether a boundary cannot have a character (RFC 2046, section 5.1.1). One that is percent-encoded
+// could be a line end.
+func notOfBoundary(c rune) bool {
+	return (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && !strings.ContainsRune("'()+_,-./:=? ", c)
 }
