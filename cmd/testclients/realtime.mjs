@@ -104,4 +104,8 @@ await check("speech, transcriptions, translations", async () => {
   for await (const e of await client.audio.transcriptions.create({ file: await toFile(sound, "a.wav"), model, stream: true })) text += e.delta ?? "";
   equal(text, sum(sound));
 });
+await check("an upload with a wrong key", async () => {
+  const stranger = new OpenAI({ ...options, apiKey: "wrong" }), large = randomBytes(20 << 20);
+  for (const file of [sound, large]) await raises(OpenAI.AuthenticationError, async () => stranger.audio.transcriptions.create({ model, file: await toFile(file, "a.wav") }));
+});
 end();

@@ -116,4 +116,11 @@ def _():
     assert "".join(e.delta for e in events if e.type == "transcript.text.delta") == sum
 
 
+@check("an upload with a wrong key")
+def _():
+    stranger = openai.OpenAI(api_key="wrong", **options)
+    for file in (sound, os.urandom(20 << 20)):
+        raises(openai.AuthenticationError, lambda: stranger.audio.transcriptions.create(model=model, file=("a.wav", file)))
+
+
 end()
