@@ -195,16 +195,11 @@ func TestAReplacedProcessIsNotWaitedForForever(t *testing.T) {
 func grow(t *testing.T, p *pluginhost.Provider, what string, done func() bool) {
 	t.Helper()
 	time.Sleep(200 * time.Millisecond) // it is no longer young
-	failed := 0                        // in a row: a call may be the one that the old process was cut in
 	await(t, what, func() bool {
 		if done() {
 			return true
 		}
-		got, err := said(t, p, "do", "grow")
-		if failed++; err == nil {
-			failed = 0
-		}
-		if failed > 3 || err == nil && got != "done" {
+		if got, err := said(t, p, "do", "grow"); err != nil && !done() || err == nil && got != "done" {
 			t.Fatalf("%q, %v", got, err)
 		}
 		time.Sleep(50 * time.Millisecond)
