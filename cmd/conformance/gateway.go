@@ -34,18 +34,8 @@ var further = []string{"claude-opus-4-8", "x-ai/grok-4"}
 func configuration(addr, upstream string, all []*recorded.Exchange) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "gateway {\n  data_dir = \"./data\"\n  log = { level = \"warn\", format = \"json\" }\n}\nlistener \"public\" {\n  address = %q\n}\n", addr)
-	said := map[llm.Dialect]bool{}
-	for _, x := range all {
-		if d := x.Dialect(); !said[d] {
-			said[d] = true
-			s.WriteString(replay.ProviderOf(d).Block(upstream, `"none"`))
-		}
-	}
-	var models []string
-	for i, x := range all {
-		fmt.Fprintf(&s, "model %q {\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", replay.Name(i), replay.ProviderOf(x.Dialect()).Name, replay.Name(i))
-		models = append(models, "model."+replay.Name(i))
-	}
+	blocks, models := replay.Declare(all, upstream, `"none"`)
+	s.WriteString(blocks)
 	for i, named := range further {
 		fmt.Fprintf(&s, "model \"further%d\" {\n  aliases = [%q]\n  target \"up\" {\n    provider = provider.chat\n    model = %q\n  }\n}\n", i, named, named)
 		models = append(models, fmt.Sprintf("model.further%d", i))

@@ -48,13 +48,7 @@ func TestCountingAcross(t *testing.T) {
 	gw := start(t, strings.Replace(routed(up.URL, "none", "model.openai, model.anthropic, model.gemini, model.bedrock, model.cohere", models), `"/v1/*"`, `"/*"`, 1))
 	post := func(path, body string) (*http.Response, string) {
 		t.Helper()
-		req, err := http.NewRequest("POST", gw.url+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("anthropic-version", "2023-06-01")
-		return gw.do(req)
+		return gw.do(gw.requestTo(t.Context(), "POST", path, body, "anthropic-version", "2023-06-01"))
 	}
 	const geminiBody = `"contents":[{"role":"user","parts":[{"text":"hello"}]}],"systemInstruction":{"parts":[{"text":"be kind"}]},"tools":[{"functionDeclarations":[{"name":"f","description":"d","parametersJsonSchema":{"type":"object"}}]}]`
 	clients := map[string]struct{ path, body, answer string }{

@@ -66,19 +66,9 @@ func TestRecordedStreamsThatEndEarly(t *testing.T) {
 		answers.ServeHTTP(shortened{w, int(share.Load())}, r)
 	}))
 	defer up.Close()
-	var b, names strings.Builder
-	declared := map[llm.Dialect]bool{}
-	for i, x := range all {
-		p := replay.ProviderOf(x.Dialect())
-		if !declared[x.Dialect()] {
-			declared[x.Dialect()] = true
-			b.WriteString(p.Block(up.URL, `"none"`))
-		}
-		fmt.Fprintf(&b, "model %q {\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", replay.Name(i), p.Name, replay.Name(i))
-		fmt.Fprintf(&names, "model.%s, ", replay.Name(i))
-	}
+	blocks, models := replay.Declare(all, up.URL, `"none"`)
 	gw := start(t, fmt.Sprintf("gateway {\n  data_dir = \"%%DATA%%\"\n  limits   = { drain = \"5s\" }\n}\nlistener \"public\" { address = \"127.0.0.1:0\" }\n%s\n%s\nroute \"all\" {\n  listener = listener.public\n  match    = { path = \"/*\" }\n  auth     = \"none\"\n  pipeline = pipeline.p\n  models   = [%s]\n}\n",
-		emptyPipeline, b.String(), strings.TrimSuffix(names.String(), ", ")))
+		emptyPipeline, blocks, strings.Join(models, ", ")))
 	played := 0
 	for _, hundredths := range []int64{3, 20, 45, 70, 90} {
 		share.Store(hundredths)

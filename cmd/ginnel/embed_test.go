@@ -45,12 +45,7 @@ func TestEmbeddingsAcross(t *testing.T) {
 	gw := start(t, strings.Replace(routed(up.URL, "none", "model.openai, model.gemini, model.cohere, model.ollama", models), `"/v1/*"`, `"/*"`, 1))
 	post := func(path, body string) (*http.Response, string) {
 		t.Helper()
-		req, err := http.NewRequest("POST", gw.url+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		return gw.do(req)
+		return gw.do(gw.requestTo(t.Context(), "POST", path, body))
 	}
 	for _, model := range []string{"cohere", "gemini", "ollama", "openai"} {
 		resp, body := post("/v1/embeddings", fmt.Sprintf(`{"model":%q,"input":["a","b"],"user":"u"}`, model))

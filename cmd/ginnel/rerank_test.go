@@ -50,12 +50,7 @@ func TestReranking(t *testing.T) {
 	gw := start(t, strings.Replace(routed(up.URL, "none", "model.cohere, model.vllm, model.gemini, model.bedrock, model.plain", models), `"/v1/*"`, `"/*"`, 1))
 	post := func(path, body string) (*http.Response, string) {
 		t.Helper()
-		req, err := http.NewRequest("POST", gw.url+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		return gw.do(req)
+		return gw.do(gw.requestTo(t.Context(), "POST", path, body))
 	}
 	const rest = `, "query":"q","documents":["a",{"text":"b"}],"top_n":2,"return_documents":true,"x":1}`
 	for _, c := range []struct{ path, model, sent, answer, dropped string }{

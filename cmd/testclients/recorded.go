@@ -44,17 +44,8 @@ func startRecorded(all []*recorded.Exchange) func(context.Context, string) (*dae
 			return nil, err
 		}
 		d, err := startBefore(replay.Handler(all), relayConfiguration, func(upstream string) (providers, models string, names []string) {
-			declared := map[llm.Dialect]bool{}
-			for i, x := range all {
-				p := replay.ProviderOf(x.Dialect())
-				if !declared[x.Dialect()] {
-					declared[x.Dialect()] = true
-					providers += p.Block(upstream, "secret.up")
-				}
-				models += model("m-"+replay.Name(i), replay.Name(i), p.Name, replay.Name(i))
-				names = append(names, "model.m-"+replay.Name(i))
-			}
-			return providers, models, names
+			blocks, names := replay.Declare(all, upstream, "secret.up")
+			return blocks, "", names
 		})(ctx, binary)
 		if err != nil {
 			os.RemoveAll(dir)

@@ -16,6 +16,7 @@ import (
 	"github.com/ginnel/ginnel/core/gateway"
 	"github.com/ginnel/ginnel/core/server"
 	"github.com/ginnel/ginnel/core/server/cert"
+	"github.com/ginnel/ginnel/core/spool"
 	"github.com/ginnel/ginnel/core/telemetry"
 )
 
@@ -194,7 +195,7 @@ func (d *Daemon) listen(ctx context.Context, cfg *config.Config, b *built) (err 
 func (d *Daemon) listenPublic(ctx context.Context, cfg *config.Config, want *config.Listener, l *listening) error {
 	limits := cfg.Gateway.Limits
 	c := server.Config{
-		Name: want.Name, Address: want.Address, TLS: d.tls(want), Handler: d.gateway, Watcher: d.watcher, Logger: d.log, Spool: cfg.Gateway.DataDir,
+		Name: want.Name, Address: want.Address, TLS: d.tls(want), Handler: d.gateway, Watcher: d.watcher, Logger: d.log, Spool: spool.In(cfg.Gateway.DataDir),
 		Limits: server.Limits{
 			Header: int(limits.Header), Body: limits.Body, Form: limits.Form, Exchanges: int(limits.ConcurrentRequests),
 			HeaderTimeout: limits.HeaderTimeout, BodyTimeout: limits.BodyTimeout, IdleTimeout: limits.IdleTimeout, WriteTimeout: limits.WriteTimeout,

@@ -31,9 +31,9 @@ func (s *serving) translateCounted(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := provider.DecodeCounted(raw)
+	n, err := provider.Counted().Decode(raw)
 	if err != nil || n < 0 {
 		return nil, &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"}
 	}
-	return client.EncodeCounted(n), nil
+	return client.Counted().Encode(n), nil
 }

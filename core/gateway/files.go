@@ -80,10 +80,7 @@ func (s *serving) readUpload() *exchange.Reply {
 	if x.Method != "POST" || s.endpoint.Item != "" {
 		return nil
 	}
-	if reply := s.receive(); reply != nil {
-		return reply
-	}
-	if reply := s.load(x.Op == llm.OpBatches); reply != nil {
+	if reply := s.receive(x.Op == llm.OpBatches); reply != nil {
 		return reply
 	}
 	raw := x.Request.Body.Bytes()
@@ -101,8 +98,8 @@ func (s *serving) readUpload() *exchange.Reply {
 	if s.request.Purpose != openai.PurposeBatch {
 		return nil
 	}
-	if held := len(x.Request.Body.Held().Holes) > 0; held { // its lines are looked at
-		if reply := s.load(true); reply != nil {
+	if x.Request.Body.Held().Len() > 0 { // its lines are looked at
+		if reply := s.load(); reply != nil {
 			return reply
 		}
 		return s.readUpload()

@@ -177,10 +177,7 @@ func (s *serving) readBody() *exchange.Reply {
 	if encoding := x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
 	}
-	if reply := s.receive(); reply != nil {
-		return reply
-	}
-	if reply := s.load(s.endpoint.Boundary == ""); reply != nil {
+	if reply := s.receive(s.endpoint.Boundary == ""); reply != nil {
 		return reply
 	}
 	raw := x.Request.Body.Raw()
@@ -211,16 +208,22 @@ func (s *serving) readBody() *exchange.Reply {
 	return s.further()
 }
 
-// receive has the rest of a long upload come in: its sender may send it.
-func (s *serving) receive() *exchange.Reply {
+// receive has the rest of a long upload come in, since its sender may send it, and takes all of it into memory where
+// it is wanted whole, or a filter wants it so.
+func (s *serving) receive(whole bool) *exchange.Reply {
 	receive := s.x.Receive
-	if s.x.Receive = nil; receive == nil {
-		return nil
+	if s.x.Receive = nil; receive != nil {
+		if err := receive(); err != nil {
+			return s.notReceived(err)
+		}
 	}
-	err := receive()
-	if err == nil {
-		return nil
+	if whole || s.route.Pipeline.Phases()&exchange.PhaseRequestBody != 0 {
+		return s.load()
 	}
+	return nil
+}
+
+func (s *serving) notReceived(err error) *exchange.Reply {
 	if end, e := s.stopped(); e != nil {
 		return s.fail(end, e, err)
 	}
@@ -238,11 +241,8 @@ func (s *serving) receive() *exchange.Reply {
 	return s.fail(end, e, err)
 }
 
-// load takes a body of which some is in a file into memory, where somebody has to see all of it.
-func (s *serving) load(whole bool) *exchange.Reply {
-	if !whole && s.route.Pipeline.Phases()&exchange.PhaseRequestBody == 0 {
-		return nil
-	}
+// load takes a body of which some is in a file into memory.
+func (s *serving) load() *exchange.Reply {
 	switch err := s.x.Request.Body.Load(s.generation.MaxBody); {
 	case err == nil:
 		return nil

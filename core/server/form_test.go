@@ -6,40 +6,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server"
+	"github.com/ginnel/ginnel/core/spool"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// openUploads returns the number of files for form data that this process has open.
-func openUploads(t *testing.T) (n int) {
-	t.Helper()
-	all, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("no list of descriptors")
-	}
-	for _, f := range all {
-		if at, err := os.Readlink(filepath.Join("/proc/self/fd", f.Name())); err == nil && strings.Contains(at, "upload-") {
-			n++
-		}
-	}
-	return n
+// files makes files for form data in a directory of the test's, and counts those that are open.
+type files struct {
+	spool.Create
+	open, made atomic.Int64
 }
 
-// noUploads waits until no file for form data is open.
-func noUploads(t *testing.T) {
+func filesIn(dir string) *files { return &files{Create: spool.In(dir)} }
+
+func (f *files) create() (spool.File, error) {
+	file, err := f.Create()
+	if err == nil {
+		f.open.Add(1)
+		f.made.Add(1)
+		file = &counted{File: file, files: f}
+	}
+	return file, err
+}
+
+// none waits until no file is open.
+func (f *files) none(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(patience); openUploads(t) > 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); f.open.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d files stay open", openUploads(t))
+			t.Fatalf("%d files stay open", f.open.Load())
 		}
 	}
+}
+
+// counted is a file that is closed once.
+type counted struct {
+	spool.File
+	files *files
+}
+
+func (c *counted) Close() error {
+	c.files.open.Add(-1)
+	return c.File.Close()
 }
 
 const formHead = "POST /u HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=bnd\r\n"
@@ -89,7 +103,8 @@ func TestForms(t *testing.T) {
 		}
 		got <- string(b.Bytes())
 	})
-	s := start(t, h, func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = t.TempDir(), patience })
+	f := filesIn(t.TempDir())
+	s := start(t, h, func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = f.create, patience })
 	c := dial(t, s)
 	br := bufio.NewReader(c)
 	for name, body := range map[string]string{"small": small, "long": long} {
@@ -109,7 +124,7 @@ func TestForms(t *testing.T) {
 			}
 		}
 	}
-	noUploads(t)
+	f.none(t)
 	send(t, c, fmt.Sprintf("%sExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", formHead, len(long)))
 	if line, err := br.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
 		t.Fatalf("%q %v", line, err)
@@ -119,7 +134,9 @@ func TestForms(t *testing.T) {
 	if r, _ := response(t, br); r.StatusCode != 200 || <-got != long {
 		t.Errorf("expected: %d", r.StatusCode)
 	}
-	noUploads(t)
+	if f.none(t); f.made.Load() != 3 {
+		t.Errorf("%d files for three long forms", f.made.Load())
+	}
 }
 
 // TestFormsThatAreRefused: each is answered, and nothing of it stays.
@@ -136,7 +153,7 @@ func TestFormsThatAreRefused(t *testing.T) {
 	}{
 		"too large":              {length(long), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "too large"},
 		"too large, in chunks":   {formHead + "Transfer-Encoding: chunked\r\n\r\n" + chunks(long, 1<<20), func(c *server.Config) { c.Limits.Form = 2 << 20 }, 413, "too large"},
-		"no directory":           {length(long), func(c *server.Config) { c.Spool = filepath.Join(c.Spool, "none") }, 507, "cannot be kept"},
+		"no directory":           {length(long), func(c *server.Config) { c.Spool = spool.In("/nowhere/at/all") }, 507, "cannot be kept"},
 		"no memory":              {length(long), func(c *server.Config) { c.Limits.Bodies = 1 << 19 }, 503, "too much"},
 		"too much in memory":     {length(strings.Repeat("x", 3<<20)), func(c *server.Config) { c.Limits.Body = 1 << 20 }, 413, "too large"},
 		"a broken chunk":         {formHead + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + long[:0x200000] + "\r\nzz\r\n", nil, 400, "chunk"},
@@ -147,8 +164,9 @@ func TestFormsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			noLeak(t)
 			h := receiving(func(x *exchange.Exchange) { t.Errorf("%d bytes were received", x.Request.Body.Size()) })
+			f := filesIn(t.TempDir())
 			s := start(t, h, func(config *server.Config) {
-				config.Spool, config.Limits.BodyTimeout = t.TempDir(), patience
+				config.Spool, config.Limits.BodyTimeout = f.create, patience
 				if c.change != nil {
 					c.change(config)
 				}
@@ -158,7 +176,7 @@ func TestFormsThatAreRefused(t *testing.T) {
 			if r, text := response(t, bufio.NewReader(conn)); r.StatusCode != c.status || !strings.Contains(text, c.says) || !r.Close {
 				t.Errorf("%d %s", r.StatusCode, text)
 			}
-			noUploads(t)
+			f.none(t)
 		})
 	}
 }
@@ -166,29 +184,31 @@ func TestFormsThatAreRefused(t *testing.T) {
 // TestAFormWhoseClientLeaves: its file goes with the client, and the room that it took.
 func TestAFormWhoseClientLeaves(t *testing.T) {
 	noLeak(t)
+	f := filesIn(t.TempDir())
 	s := start(t, receiving(func(*exchange.Exchange) {}), func(c *server.Config) {
-		c.Spool, c.Limits.BodyTimeout, c.Limits.Form = t.TempDir(), patience, 4<<20
+		c.Spool, c.Limits.BodyTimeout, c.Limits.Form = f.create, patience, 4<<20
 	})
 	long := formOf(3 << 20)
 	for range 20 { // sixteen are as much as there is room for
 		c := dial(t, s)
 		send(t, c, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", formHead, len(long), long[:2<<20]))
-		for end := time.Now().Add(patience); openUploads(t) == 0; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(patience); f.open.Load() == 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("no file was made")
 			}
 		}
 		c.Close()
-		noUploads(t)
+		f.none(t)
 	}
 }
 
 // TestAFormThatNobodyReceives: who may not send it is answered at once, and nothing of it is kept.
 func TestAFormThatNobodyReceives(t *testing.T) {
 	noLeak(t)
+	f := filesIn(t.TempDir())
 	s := start(t, newHandler(func(context.Context, *exchange.Exchange) *exchange.Reply {
 		return &exchange.Reply{Status: 401, Body: []byte("who are you?")}
-	}), func(c *server.Config) { c.Spool, c.Limits.Linger = t.TempDir(), patience })
+	}), func(c *server.Config) { c.Spool, c.Limits.Linger = f.create, patience })
 	long := formOf(3 << 20)
 	const some = 8 << 10 // what fasthttp reads by itself
 	for _, request := range []string{fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", formHead, len(long), long[:some]), formHead + "Transfer-Encoding: chunked\r\n\r\n"} {
@@ -199,7 +219,7 @@ func TestAFormThatNobodyReceives(t *testing.T) {
 			t.Errorf("%d %s", r.StatusCode, text)
 		}
 		send(t, c, long[some:]) // it is not cut off
-		if n := openUploads(t); n != 0 {
+		if n := f.made.Load(); n != 0 {
 			t.Errorf("%d files", n)
 		}
 		c.CloseWrite()
@@ -213,6 +233,7 @@ func TestAFormThatNobodyReceives(t *testing.T) {
 func TestAFormWhileTheServerGoesDown(t *testing.T) {
 	noLeak(t)
 	cancel := make(chan context.CancelCauseFunc, 1)
+	f := filesIn(t.TempDir())
 	s := start(t, newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
 		cancel <- x.Cancel
 		var e *llm.Error
@@ -220,7 +241,7 @@ func TestAFormWhileTheServerGoesDown(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		return &exchange.Reply{Status: 503, Body: []byte("later")}
-	}), func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = t.TempDir(), patience })
+	}), func(c *server.Config) { c.Spool, c.Limits.BodyTimeout = f.create, patience })
 	c := dial(t, s)
 	send(t, c, formHead+"Content-Length: 3000000\r\n\r\n"+formOf(2 << 20)[:2<<20])
 	(<-cancel)(exchange.ErrDraining)
@@ -228,5 +249,5 @@ func TestAFormWhileTheServerGoesDown(t *testing.T) {
 	if r, text := response(t, bufio.NewReader(c)); r.StatusCode != 503 || text != "later" || !r.Close {
 		t.Errorf("%d %s", r.StatusCode, text)
 	}
-	noUploads(t)
+	f.none(t)
 }

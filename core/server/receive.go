@@ -127,7 +127,7 @@ func whole(from io.Reader, length int64) (raw []byte, err error) {
 func (c *conn) receiveForm(from io.Reader, boundary string) (body exchange.Body, err error) {
 	set := c.srv.set.Load()
 	long := false // what is in memory alone
-	c.form = spool.New(boundary, spool.In(set.spool), func(n int64) bool {
+	c.form = spool.New(boundary, set.spool, func(n int64) bool {
 		if long = c.reserved+n > 2*set.limits.Body; long { // twice, because it grows by doubling
 			return false
 		}
@@ -144,7 +144,7 @@ func (c *conn) receiveForm(from io.Reader, boundary string) (body exchange.Body,
 	case errors.Is(err, spool.ErrForm):
 		return body, errForm
 	case errors.Is(err, spool.ErrFile):
-		c.srv.log.Error("an upload cannot be kept", "directory", set.spool, "error", err)
+		c.srv.log.Error("an upload cannot be kept", "error", err)
 		return body, errSpool
 	}
 	return body, err

@@ -22,6 +22,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server/cert"
 	"github.com/ginnel/ginnel/core/server/guard"
+	"github.com/ginnel/ginnel/core/spool"
 	"github.com/ginnel/ginnel/sdk/hangup"
 )
 
@@ -75,7 +76,7 @@ type Config struct {
 	Listener net.Listener // an inherited one, used in place of Address; the server closes it
 	TLS      cert.Config  // its Logger may be nil
 	Limits   Limits
-	Spool    string // the directory in which the files of long form data are made; "" = it is held in memory
+	Spool    spool.Create // makes the files for long form data; nil = it is held in memory, and no longer than another body
 	Handler  exchange.Handler
 	Watcher  *hangup.Watcher // shared by all listeners of a process; the caller closes it after them
 	Logger   *slog.Logger
@@ -121,7 +122,7 @@ type Server struct {
 type settings struct {
 	handler exchange.Handler
 	limits  Limits
-	spool   string
+	spool   spool.Create
 	tls     cert.Config
 	certs   *cert.Source
 	config  *tls.Config // nil without TLS
@@ -322,7 +323,7 @@ func (s *Server) forget(c *conn) {
 func (s *Server) guardLimits(head int) guard.Limits {
 	set := s.set.Load()
 	l := guard.Limits{Head: min(set.limits.Header, head), Body: set.limits.Body}
-	if set.spool != "" {
+	if set.spool != nil {
 		l.Form = set.limits.Form
 	}
 	return l

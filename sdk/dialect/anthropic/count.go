@@ -1,10 +1,6 @@
 package anthropic
 
-import (
-	"strconv"
-
-	"github.com/ginnel/ginnel/sdk/dialect/conversation"
-)
+import "github.com/ginnel/ginnel/sdk/dialect/conversation"
 
 var _ conversation.Counter = Codec{}
 
@@ -13,23 +9,8 @@ func (c Codec) DecodeCount(body []byte) (*conversation.Request, error) { return 
 
 // EncodeCount writes it. The API takes no wishes for the answer here.
 func (Codec) EncodeCount(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
-	e := &encoder{q: q}
-	e.Object()
-	e.Key("model")
-	e.String(q.Model)
-	e.system()
-	e.Key("messages")
-	e.messages()
-	e.tools()
-	return e.finished()
+	return spoken(q).finished()
 }
 
-// DecodeCounted reads the count.
-func (Codec) DecodeCounted(body []byte) (int64, error) {
-	return conversation.CountedAt(body, "input_tokens")
-}
-
-// EncodeCounted writes it.
-func (Codec) EncodeCounted(tokens int64) []byte {
-	return append(strconv.AppendInt([]byte(`{"input_tokens":`), tokens, 10), '}')
-}
+// Counted returns the form of the answer.
+func (Codec) Counted() conversation.Counted { return conversation.Counted{Member: "input_tokens"} }

@@ -35,19 +35,25 @@ func (Codec) Head(bool) (query string, h llm.Header) {
 
 // EncodeRequest writes a request for a message.
 func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := spoken(q)
+	budget, limit := e.budget()
+	e.Key("max_tokens")
+	e.Int(limit)
+	e.wishes(budget)
+	return e.finished()
+}
+
+// spoken begins a body with all that takes tokens: what is said, and the tools.
+func spoken(q *conversation.Request) *encoder {
 	e := &encoder{q: q}
 	e.Object()
 	e.Key("model")
 	e.String(q.Model)
-	budget, limit := e.budget()
-	e.Key("max_tokens")
-	e.Int(limit)
 	e.system()
 	e.Key("messages")
 	e.messages()
 	e.tools()
-	e.wishes(budget)
-	return e.finished()
+	return e
 }
 
 // finished ends the body and returns it, unless the request cannot be said.

@@ -12,16 +12,12 @@ func (Codec) EncodeCount(q *conversation.Request, _ conversation.Limits) ([]byte
 	e.Object()
 	e.Key("converse")
 	e.Object()
-	e.system()
-	e.Key("messages")
-	e.messages()
+	e.spoken()
 	e.tools()
 	e.EndObject()
 	e.EndObject()
 	return e.finished()
 }
 
-// DecodeCounted reads the count.
-func (Codec) DecodeCounted(body []byte) (int64, error) {
-	return conversation.CountedAt(body, "inputTokens")
-}
+// Counted returns the form of the answer.
+func (Codec) Counted() conversation.Counted { return conversation.Counted{Member: "inputTokens"} }

@@ -29,9 +29,7 @@ func (Codec) Head(bool) (query string, h llm.Header) { return "", nil }
 func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := &encoder{q: q, maker: maker(q.Model)}
 	e.Object()
-	e.system()
-	e.Key("messages")
-	e.messages()
+	e.spoken()
 	thinking := e.thinking()
 	e.inference(thinking)
 	e.tools()
@@ -39,6 +37,13 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	e.output()
 	e.unsayable()
 	return e.finished()
+}
+
+// spoken writes what is said.
+func (e *encoder) spoken() {
+	e.system()
+	e.Key("messages")
+	e.messages()
 }
 
 // finished ends the body and returns it, unless the request cannot be said.

@@ -20,7 +20,7 @@ func TestRecordedCounts(t *testing.T) {
 			t.Errorf("%s: an endpoint that is not known: %s", x.Name, x.Endpoint)
 			continue
 		}
-		n, err := OfUpstream(from).(conversation.UpstreamCounter).DecodeCounted(x.Answer())
+		n, err := OfUpstream(from).(conversation.UpstreamCounter).Counted().Decode(x.Answer())
 		if err != nil || n <= 0 {
 			t.Errorf("%s: %d, %v", x.Name, n, err)
 			continue
@@ -37,7 +37,7 @@ func TestRecordedCounts(t *testing.T) {
 		}
 		for _, to := range counters {
 			c := Of(to).(conversation.Counter)
-			if again, err := c.DecodeCounted(c.EncodeCounted(n)); err != nil || again != n {
+			if again, err := c.Counted().Decode(c.Counted().Encode(n)); err != nil || again != n {
 				t.Errorf("%s to %s: %d, %v", x.Name, to, again, err)
 			}
 			body, lost, err := c.EncodeCount(q, conversation.Limits{})
@@ -65,7 +65,7 @@ func TestRecordedCounts(t *testing.T) {
 
 func TestCountsThatSayNothing(t *testing.T) {
 	for _, body := range []string{`{}`, `{"input_tokens":null}`, `{"input_tokens":"19"}`, `[]`, `{"input_tokens":-1}`} {
-		if n, err := Of(llm.Anthropic).(conversation.Counter).DecodeCounted([]byte(body)); err == nil && n >= 0 {
+		if n, err := Of(llm.Anthropic).(conversation.Counter).Counted().Decode([]byte(body)); err == nil && n >= 0 {
 			t.Errorf("%s: %d", body, n)
 		}
 	}

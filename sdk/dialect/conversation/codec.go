@@ -1,6 +1,8 @@
 package conversation
 
 import (
+	"strconv"
+
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -65,8 +67,8 @@ type Codec interface {
 type UpstreamCounter interface {
 	// EncodeCount writes a request for the number of tokens that r would take. What changes nothing about it is left out.
 	EncodeCount(r *Request, l Limits) (body []byte, lost []Loss, err error)
-	// DecodeCounted reads how many they are; -1 where the answer does not say.
-	DecodeCounted(body []byte) (tokens int64, err error)
+	// Counted returns the form of the answer.
+	Counted() Counted
 }
 
 // Counter is the translation of a count of tokens in a dialect that clients speak, too.
@@ -74,25 +76,31 @@ type Counter interface {
 	UpstreamCounter
 	// DecodeCount reads a request whose tokens are to be counted, which the dialect's codec has read before.
 	DecodeCount(body []byte) (*Request, error)
-	// EncodeCounted writes how many they are.
-	EncodeCounted(tokens int64) []byte
 }
 
-// CountedAt reads a count that is a member of an object; -1 where there is none.
-func CountedAt(body []byte, member string) (tokens int64, err error) {
-	r, n := NewReader(body), (*int64)(nil)
+// Counted is how a dialect says how many tokens there are: as a member of an object.
+type Counted struct {
+	Member string
+	Beside string // what an answer to a client has before it, as JSON with a comma
+}
+
+// Encode writes a count.
+func (c Counted) Encode(tokens int64) []byte {
+	return append(strconv.AppendInt([]byte("{"+c.Beside+`"`+c.Member+`":`), tokens, 10), '}')
+}
+
+// Decode reads one; it is -1 where the answer does not say.
+func (c Counted) Decode(body []byte) (tokens int64, err error) {
+	r := NewReader(body)
+	tokens = -1
 	r.Each("the answer", func(key string) {
-		if key == member && r.Type() == dialect.TypeNumber {
-			v := r.Count(key)
-			n = &v
+		if key == c.Member && r.Type() == dialect.TypeNumber {
+			tokens = r.Count(key)
 			return
 		}
 		r.Skip()
 	})
-	if err := r.End(); err != nil || n == nil {
-		return -1, err
-	}
-	return *n, nil
+	return tokens, r.End()
 }
 
 // StreamOptions is what a client asked for that its stream depends on.

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
 // Some dialects have a place for a vendor's sealed state and some have none, and it must survive the
@@ -37,16 +39,13 @@ func Unseal(value, vendor string) Opaque {
 		return Opaque{}
 	}
 	if strings.HasPrefix(value, sealed) {
-		text, err := base64.RawStdEncoding.DecodeString(standard.Replace(strings.TrimRight(value, "=")))
+		text, err := base64.StdEncoding.DecodeString(dialect.Base64(value))
 		if parts := strings.SplitN(string(text[min(len(sealMark), len(text)):]), "\x00", 3); err == nil && len(parts) == 3 && parts[2] != "" {
 			return Opaque{Vendor: parts[0], ID: parts[1], Value: parts[2]}
 		}
 	}
 	return Opaque{Vendor: vendor, Value: value}
 }
-
-// standard turns base64url into base64.
-var standard = strings.NewReplacer("-", "+", "_", "/")
 
 // PackID returns a call's id with the sealed state of the call in it.
 func PackID(id string, o Opaque) string {

@@ -1,10 +1,6 @@
 package gemini
 
-import (
-	"strconv"
-
-	"github.com/ginnel/ginnel/sdk/dialect/conversation"
-)
+import "github.com/ginnel/ginnel/sdk/dialect/conversation"
 
 var _ conversation.Counter = Codec{}
 
@@ -36,27 +32,12 @@ func (Codec) EncodeCount(q *conversation.Request, l conversation.Limits) ([]byte
 		e.Object()
 		e.Text("model", modelPrefix+q.Model)
 	}
-	if len(q.System) > 0 {
-		e.Key("systemInstruction")
-		e.Object()
-		e.parts("system", q.System)
-		e.EndObject()
-	}
-	e.Key("contents")
-	e.contents()
-	e.tools()
+	e.spoken()
 	if l.Within != "" {
 		e.EndObject()
 	}
 	return e.finished()
 }
 
-// DecodeCounted reads the count.
-func (Codec) DecodeCounted(body []byte) (int64, error) {
-	return conversation.CountedAt(body, "totalTokens")
-}
-
-// EncodeCounted writes it.
-func (Codec) EncodeCounted(tokens int64) []byte {
-	return append(strconv.AppendInt([]byte(`{"totalTokens":`), tokens, 10), '}')
-}
+// Counted returns the form of the answer.
+func (Codec) Counted() conversation.Counted { return conversation.Counted{Member: "totalTokens"} }

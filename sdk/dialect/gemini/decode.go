@@ -366,7 +366,7 @@ func (d decoder) data(at, key string) *conversation.Medium {
 		case "mimeType":
 			m.Type = d.Str(k)
 		case "data":
-			m.Data = standard(d.Str(k))
+			m.Data = dialect.Base64(d.Str(k)) // Google's SDK for Python writes base64url
 		case "fileUri":
 			m.URL = d.Str(k)
 		case "displayName":
@@ -380,20 +380,6 @@ func (d decoder) data(at, key string) *conversation.Medium {
 	}
 	return m
 }
-
-// standard returns data in the alphabet of other dialects, and filled up: this one takes base64url too, as Google's SDK
-// for Python writes it.
-func standard(data string) string {
-	if strings.ContainsAny(data, "-_") {
-		data = alphabet.Replace(data)
-	}
-	if n := len(data) % 4; n > 1 {
-		data += "=="[n-2:]
-	}
-	return data
-}
-
-var alphabet = strings.NewReplacer("-", "+", "_", "/")
 
 func (d decoder) call(at string) *conversation.Call {
 	c := &conversation.Call{}

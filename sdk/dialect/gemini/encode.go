@@ -37,19 +37,24 @@ func (Codec) Head(stream bool) (query string, h llm.Header) {
 func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := &encoder{q: q}
 	e.Object()
-	if len(q.System) > 0 {
+	e.spoken()
+	e.toolConfig()
+	e.config()
+	e.unsayable()
+	return e.finished()
+}
+
+// spoken writes all that takes tokens: what is said, and the tools.
+func (e *encoder) spoken() {
+	if len(e.q.System) > 0 {
 		e.Key("systemInstruction")
 		e.Object()
-		e.parts("system", q.System)
+		e.parts("system", e.q.System)
 		e.EndObject()
 	}
 	e.Key("contents")
 	e.contents()
 	e.tools()
-	e.toolConfig()
-	e.config()
-	e.unsayable()
-	return e.finished()
 }
 
 // finished ends the body and returns it, unless the request cannot be said.

@@ -1,10 +1,6 @@
 package responses
 
-import (
-	"strconv"
-
-	"github.com/ginnel/ginnel/sdk/dialect/conversation"
-)
+import "github.com/ginnel/ginnel/sdk/dialect/conversation"
 
 var _ conversation.Counter = Codec{}
 
@@ -13,27 +9,10 @@ func (c Codec) DecodeCount(body []byte) (*conversation.Request, error) { return 
 
 // EncodeCount writes it.
 func (Codec) EncodeCount(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
-	e := &encoder{q: q}
-	e.Object()
-	e.Key("model")
-	e.String(q.Model)
-	e.instructions()
-	e.Key("input")
-	e.Array()
-	for i := range q.Turns {
-		e.turn(i, &q.Turns[i])
-	}
-	e.EndArray()
-	e.tools()
-	return e.finished()
+	return spoken(q).finished()
 }
 
-// DecodeCounted reads the count.
-func (Codec) DecodeCounted(body []byte) (int64, error) {
-	return conversation.CountedAt(body, "input_tokens")
-}
-
-// EncodeCounted writes it.
-func (Codec) EncodeCounted(tokens int64) []byte {
-	return append(strconv.AppendInt([]byte(`{"object":"response.input_tokens","input_tokens":`), tokens, 10), '}')
+// Counted returns the form of the answer.
+func (Codec) Counted() conversation.Counted {
+	return conversation.Counted{Member: "input_tokens", Beside: `"object":"response.input_tokens",`}
 }

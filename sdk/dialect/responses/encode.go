@@ -18,6 +18,14 @@ type encoder struct {
 
 // EncodeRequest writes a request for a response that the vendor does not keep.
 func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
+	e := spoken(q)
+	e.wishes()
+	e.unsayable()
+	return e.finished()
+}
+
+// spoken begins a body with all that takes tokens: what is said, and the tools.
+func spoken(q *conversation.Request) *encoder {
 	e := &encoder{q: q}
 	e.Object()
 	e.Key("model")
@@ -30,9 +38,7 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	}
 	e.EndArray()
 	e.tools()
-	e.wishes()
-	e.unsayable()
-	return e.finished()
+	return e
 }
 
 // finished ends the body and returns it, unless the request cannot be said.

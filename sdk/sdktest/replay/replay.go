@@ -21,14 +21,11 @@ import (
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
-// Provider is a provider block: one for each dialect.
-type Provider struct {
-	Name, Plugin string
-	Config       string // lines of its config block
-}
+// provider is a provider block; config are lines of its config block.
+type provider struct{ name, plugin, config string }
 
 // providers are they, by the dialect that their recordings are in.
-var providers = map[llm.Dialect]Provider{
+var providers = map[llm.Dialect]provider{
 	llm.OpenAI:    {"chat", "openai", `dialects = ["openai"]`},
 	llm.Responses: {"responses", "openai", `dialects = ["responses"]`},
 	llm.Anthropic: {"anthropic", "anthropic", ""},
@@ -38,9 +35,6 @@ var providers = map[llm.Dialect]Provider{
 	llm.Mistral:   {"mistral", "mistral", ""},
 	llm.Ollama:    {"ollama", "ollama", ""},
 }
-
-// ProviderOf returns the block that the recordings of a dialect are asked for through.
-func ProviderOf(d llm.Dialect) Provider { return providers[d] }
 
 // Conversations returns the recordings that are calls of a model.
 func Conversations(all []*recorded.Exchange) (out []*recorded.Exchange) {
@@ -183,7 +177,19 @@ func Events(stream []byte, yield func([]byte) error) error {
 	}
 }
 
-// Block returns the provider block for an upstream at base. APIKey is an expression of the configuration's language.
-func (p Provider) Block(base, apiKey string) string {
-	return fmt.Sprintf("provider %q {\n  plugin = %q\n  base_url = %q\n  config {\n    api_key = %s\n    %s\n  }\n}\n", p.Name, p.Plugin, base, apiKey, p.Config)
+// Declare returns the provider and model blocks that lead to a Handler of the recordings at base, and the references
+// to the models. A model is called as Name says; apiKey is an expression of the configuration's language.
+func Declare(all []*recorded.Exchange, base, apiKey string) (blocks string, models []string) {
+	var b strings.Builder
+	declared := map[llm.Dialect]bool{}
+	for i, x := range all {
+		p := providers[x.Dialect()]
+		if !declared[x.Dialect()] {
+			declared[x.Dialect()] = true
+			fmt.Fprintf(&b, "provider %q {\n  plugin = %q\n  base_url = %q\n  config {\n    api_key = %s\n    %s\n  }\n}\n", p.name, p.plugin, base, apiKey, p.config)
+		}
+		fmt.Fprintf(&b, "model %q {\n  retry = { attempts = 1 }\n  target \"up\" {\n    provider = provider.%s\n    model = %q\n  }\n}\n", Name(i), p.name, Name(i))
+		models = append(models, "model."+Name(i))
+	}
+	return b.String(), models
 }
