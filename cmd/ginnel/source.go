@@ -15,10 +15,10 @@ import (
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/daemon"
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/filters"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
 	"github.com/ginnel/ginnel/sdk/telemetry"

@@ -31,7 +31,7 @@ var layers = map[string][]string{
 // floors orders the packages of core: one imports those on lower floors only, never its siblings.
 var floors = [][]string{
 	{"exchange", "config", "store", "seal"},
-	{"egress", "socket", "spool", "limit", "scan", "price", "audit"},
+	{"socket", "spool", "limit", "scan", "price", "audit"},
 	{"upstream", "access", "uploads", "cache", "media", "wasmhost", "pluginhost", "telemetry", "identity"},
 	{"gateway"},
 	{"server", "admin", "filtertest"}, // filtertest plays client and provider to a whole gateway

@@ -15,13 +15,13 @@ import (
 	"time"
 
 	"github.com/ginnel/ginnel/core/config"
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/gateway"
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/core/wasmhost"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // built is a generation that is ready to become current.

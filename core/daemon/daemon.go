@@ -20,7 +20,6 @@ import (
 
 	"github.com/ginnel/ginnel/core/access"
 	"github.com/ginnel/ginnel/core/config"
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/gateway"
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/pluginhost"
@@ -33,6 +32,7 @@ import (
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/hangup"
 )
 

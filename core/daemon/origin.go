@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/ginnel/ginnel/core/config"
-	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // originOf declares the place a provider's calls go to, with the path of its base URL: the operator's, or

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/ginnel/ginnel/core/config"
-	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // TestWhatAPluginNamesByItselfIsPublic, where it is a third party's and the operator said nothing.

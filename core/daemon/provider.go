@@ -10,10 +10,10 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/ginnel/ginnel/core/config"
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"

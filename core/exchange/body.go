@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // Span is a range of bytes of a body.
@@ -20,10 +21,11 @@ var ErrSpan = errors.New("span out of range")
 type Body struct {
 	raw     []byte
 	texts   []Text
-	splices []splice // sorted by span, disjoint from each other and from the texts
-	swapped bool     // raw is not what arrived
-	unread  bool     // raw replaced what the dialect had read
-	held    Held     // what is not in raw
+	splices []splice                // sorted by span, disjoint from each other and from the texts
+	swapped bool                    // raw is not what arrived
+	unread  bool                    // raw replaced what the dialect had read
+	held    egress.Held             // what is not in raw
+	room    func(n int64) (ok bool) // nil = there is for what is held
 }
 
 type splice struct {

@@ -2,9 +2,9 @@ package exchange
 
 import (
 	"errors"
-	"io"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // The errors of a body that is not taken into memory.
@@ -13,34 +13,16 @@ var (
 	ErrNoRoom  = errors.New("there is no room for the body in memory")
 )
 
-// Held is what of a body is kept in a file: large parts of form data, which nobody reads on the way.
-type Held struct {
-	File  io.ReaderAt        // open as long as the exchange
-	Holes []Hole             // in the order of At
-	Room  func(n int64) bool // makes room for so much in memory; nil = there is
+// NewHeldBody is NewBody for a body of which large parts are in a file: of form data, which nobody reads on the
+// way. The file is open as long as the exchange; room makes room for so many bytes in memory, nil = there is.
+func NewHeldBody(raw []byte, h egress.Held, room func(n int64) bool) Body {
+	return Body{raw: raw, held: h, room: room}
 }
-
-// Hole is a piece that is not in memory. It stands before byte At of what is.
-type Hole struct {
-	At       int
-	Off, Len int64 // in the file
-}
-
-// Len returns the number of bytes that are held.
-func (h Held) Len() (n int64) {
-	for _, hole := range h.Holes {
-		n += hole.Len
-	}
-	return n
-}
-
-// NewHeldBody is NewBody for a body of which some is held.
-func NewHeldBody(raw []byte, h Held) Body { return Body{raw: raw, held: h} }
 
 // Read returns the body with the texts that were found in what is in memory.
 func (b *Body) Read(found []dialect.Text) Body {
 	read := NewBody(b.raw, found)
-	read.held = b.held
+	read.held, read.room = b.held, b.room
 	return read
 }
 
@@ -48,11 +30,11 @@ func (b *Body) Read(found []dialect.Text) Body {
 func (b *Body) Size() int64 { return int64(len(b.raw)) + b.held.Len() }
 
 // Held returns what Bytes leaves out, with its places in that.
-func (b *Body) Held() Held {
+func (b *Body) Held() egress.Held {
 	if len(b.held.Holes) == 0 || !b.Edited() {
 		return b.held
 	}
-	h := Held{File: b.held.File, Room: b.held.Room, Holes: append([]Hole(nil), b.held.Holes...)}
+	h := egress.Held{File: b.held.File, Holes: append([]egress.Hole(nil), b.held.Holes...)}
 	for i := range h.Holes {
 		at := h.Holes[i].At
 		for _, s := range b.splices {
@@ -79,7 +61,7 @@ func (b *Body) Load(limit int64) error {
 	if size > limit {
 		return ErrTooLong
 	}
-	if b.held.Room != nil && !b.held.Room(size) {
+	if b.room != nil && !b.room(size) {
 		return ErrNoRoom
 	}
 	out, last := make([]byte, 0, size), 0

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/gateway"
 	"github.com/ginnel/ginnel/core/limit"
@@ -19,6 +18,7 @@ import (
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

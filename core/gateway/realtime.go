@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/socket"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

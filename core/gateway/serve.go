@@ -15,6 +15,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/dialect/embedding"
 	"github.com/ginnel/ginnel/sdk/dialect/rerank"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -404,13 +405,13 @@ func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.
 
 // bodyFor returns the body for a target: the client's own bytes but for the model's name and what
 // the filters changed, and what of it is in a file.
-func (s *serving) bodyFor(t *upstream.Target, p *upstream.Plan) ([]byte, exchange.Held, error) {
+func (s *serving) bodyFor(t *upstream.Target, p *upstream.Plan) ([]byte, egress.Held, error) {
 	body := &s.x.Request.Body
 	if t.Model != s.x.Model || p.InsteadOfModel != "" {
 		own := body.Clone()
 		body = &own
 		if err := s.rename(body, t, p); err != nil {
-			return nil, exchange.Held{}, err
+			return nil, egress.Held{}, err
 		}
 	}
 	return body.Bytes(), body.Held(), nil

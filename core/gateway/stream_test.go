@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect/codecs"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 const (
@@ -95,7 +96,7 @@ type Form struct {
 	whole, beginning int // Whole and Beginning
 
 	text  []byte // what stays in memory
-	held  exchange.Held
+	held  egress.Held
 	file  File
 	since int    // bytes of the part at hand
 	rest  []byte // what may be the beginning of a delimiter, with the two bytes before it
@@ -104,7 +105,7 @@ type Form struct {
 
 // New returns a form to receive.
 func New(boundary string, create Create, room Room) *Form {
-	return &Form{delimiter: []byte("--" + boundary), create: create, room: room, whole: Whole, beginning: Beginning, held: exchange.Held{Room: room}}
+	return &Form{delimiter: []byte("--" + boundary), create: create, room: room, whole: Whole, beginning: Beginning}
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, step); return &b }}
@@ -128,7 +129,7 @@ func (f *Form) Receive(r io.Reader) error {
 }
 
 // Body returns what was received.
-func (f *Form) Body() exchange.Body { return exchange.NewHeldBody(f.text, f.held) }
+func (f *Form) Body() exchange.Body { return exchange.NewHeldBody(f.text, f.held, f.room) }
 
 // Close gives the file back.
 func (f *Form) Close() error {
@@ -237,7 +238,7 @@ func (f *Form) hold(b []byte) error {
 	if f.left() {
 		f.held.Holes[len(f.held.Holes)-1].Len += int64(len(b))
 	} else {
-		f.held.Holes = append(f.held.Holes, exchange.Hole{At: len(f.text), Off: off, Len: int64(len(b))})
+		f.held.Holes = append(f.held.Holes, egress.Hole{At: len(f.text), Off: off, Len: int64(len(b))})
 	}
 	f.since += len(b)
 	return nil

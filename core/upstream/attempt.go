@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

@@ -23,8 +23,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
-	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -155,9 +154,9 @@ type Request struct {
 	Header llm.Header // already cleaned
 	Query  string     // without a question mark; already cleaned
 	Body   []byte
-	Held   exchange.Held // what of the body is in a file
-	Method string        // "" = the plan's
-	Rest   string        // of the path, behind the plan's; already cleaned
+	Held   egress.Held // what of the body is in a file
+	Method string      // "" = the plan's
+	Rest   string      // of the path, behind the plan's; already cleaned
 }
 
 // Answer is an upstream's answer. Its head has arrived and, where it succeeded, its first bytes too,

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // guestCode is a module written by hand: what the Go toolchain would not emit.

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/wasmhost/outcall"
 	"github.com/ginnel/ginnel/core/wasmhost/rediscall"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/filter/abi"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 func TestHostileGuestsFailAlone(t *testing.T) {

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 func TestAttachAndReadManifest(t *testing.T) {

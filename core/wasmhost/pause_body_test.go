@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // everyEvent returns the guest as a filter that sees bodies of answers and raw events too.

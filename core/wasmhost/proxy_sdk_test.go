@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // rustGuest builds testdata/proxyrust with the public SDK of proxy-wasm.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // proxyBench is the guest of testdata/proxyguest, built once.

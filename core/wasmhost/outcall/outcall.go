@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // The bounds of calls.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ginnel/ginnel/core/egress"
 	"github.com/ginnel/ginnel/core/wasmhost/redistest"
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 const wait = 30 * time.Second

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -178,11 +177,11 @@ func TestCancellationReachesTheUpstream(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			go func() {
 				<-got
-				cancel(exchange.ErrClientGone)
+				cancel(errLeft)
 			}()
 			_, _, err := call(ctx, o, post("{}"))
 			wantKind(t, err, Cancelled)
-			if !errors.Is(err, exchange.ErrClientGone) {
+			if !errors.Is(err, errLeft) {
 				t.Errorf("error is %v", err)
 			}
 			if err := <-left; err == nil {

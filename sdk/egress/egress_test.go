@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -286,6 +285,14 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// ended is a cause that says what it means.
+type ended llm.Code
+
+func (ended) Error() string    { return "it ends" }
+func (e ended) Code() llm.Code { return llm.Code(e) }
+
+var errLeft = errors.New("somebody left")
+
 func TestCodes(t *testing.T) {
 	for _, c := range []struct {
 		e    Error
@@ -294,8 +301,8 @@ func TestCodes(t *testing.T) {
 		{Error{Kind: Connect}, llm.CodeUnavailable}, {Error{Kind: Write}, llm.CodeTimeout}, {Error{Kind: FirstByte}, llm.CodeTimeout},
 		{Error{Kind: Idle, Began: true}, llm.CodeTimeout}, {Error{Kind: Total}, llm.CodeTimeout}, {Error{Kind: Reset}, llm.CodeUnavailable},
 		{Error{Kind: Reset, Began: true}, llm.CodeCut}, {Error{Kind: Cut, Began: true}, llm.CodeCut}, {Error{Kind: Protocol}, llm.CodeUpstream},
-		{Error{Kind: Cancelled, Err: context.DeadlineExceeded}, llm.CodeTimeout}, {Error{Kind: Cancelled, Err: exchange.ErrDraining}, llm.CodeDraining},
-		{Error{Kind: Cancelled, Err: exchange.ErrClientGone}, llm.CodeInternal},
+		{Error{Kind: Cancelled, Err: context.DeadlineExceeded}, llm.CodeTimeout}, {Error{Kind: Cancelled, Err: ended(llm.CodeDraining)}, llm.CodeDraining},
+		{Error{Kind: Cancelled, Err: errLeft}, llm.CodeInternal},
 	} {
 		if got := c.e.Code(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.e.Kind, got, c.want)

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/ginnel/ginnel/core/exchange"
 )
 
 const (
@@ -293,7 +291,7 @@ func (c *conn) sendAll(b []byte, limit time.Duration) error {
 }
 
 // sendHeld sends what is in a file.
-func (c *conn) sendHeld(file io.ReaderAt, hole exchange.Hole, limit time.Duration) error {
+func (c *conn) sendHeld(file io.ReaderAt, hole Hole, limit time.Duration) error {
 	buf := make([]byte, min(hole.Len, writeStep))
 	for at, left := hole.Off, hole.Len; left > 0; {
 		n, err := file.ReadAt(buf[:min(left, int64(len(buf)))], at)

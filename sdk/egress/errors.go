@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -49,7 +48,8 @@ func (e *Error) Error() string { return e.Kind.String() + ": " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Code returns what the failure means to whoever may try again.
+// Code returns what the failure means to whoever may try again. A call whose context ended has the code of its
+// cause, where that has one.
 func (e *Error) Code() llm.Code {
 	switch e.Kind {
 	case Connect:
@@ -67,8 +67,9 @@ func (e *Error) Code() llm.Code {
 		if errors.Is(e.Err, context.DeadlineExceeded) {
 			return llm.CodeTimeout
 		}
-		if errors.Is(e.Err, exchange.ErrDraining) {
-			return llm.CodeDraining
+		var coded interface{ Code() llm.Code }
+		if errors.As(e.Err, &coded) {
+			return coded.Code()
 		}
 	}
 	return llm.CodeInternal

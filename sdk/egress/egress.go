@@ -4,7 +4,9 @@
 // It connects to the origins it was given and to nothing else: no proxy from the environment, no
 // redirect, no address out of an answer. It resolves names itself, and before each connection judges
 // where they lead to (Reach). It knows no provider, retries nothing that may have been
-// answered (package upstream decides about that) and does not speak HTTP/2.
+// answered (the gateway decides about that) and does not speak HTTP/2.
+//
+// The gateway makes all its calls with it, and so does a provider that makes its calls itself.
 package egress
 
 import (
@@ -12,6 +14,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -21,7 +24,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -346,8 +348,28 @@ type Request struct {
 	Path   string // with the query; begins with a slash
 	Host   string // "" = the origin's
 	Header llm.Header
-	Body   []byte        // not changed, and not kept after Do returned
-	Held   exchange.Held // what of the body is in a file, and where in Body it stands
+	Body   []byte // not changed, and not kept after Do returned
+	Held   Held   // what of the body is in a file, and where in Body it stands
+}
+
+// Held is what of a body is in a file.
+type Held struct {
+	File  io.ReaderAt // open as long as the body
+	Holes []Hole      // in the order of At
+}
+
+// Hole is a piece that is not in memory. It stands before byte At of what is.
+type Hole struct {
+	At       int
+	Off, Len int64 // in the file
+}
+
+// Len returns the number of bytes that are held.
+func (h Held) Len() (n int64) {
+	for _, hole := range h.Holes {
+		n += hole.Len
+	}
+	return n
 }
 
 // Response is the head of an answer, of any status but 1xx. Header is as it was sent, but for what
