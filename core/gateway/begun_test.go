@@ -30,7 +30,7 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		"an error behind another": {llm.OpenAI, "text/event-stream", chunk + failed, false, false},
 		"a comment":               {llm.OpenAI, "text/event-stream", ": wait\n\n" + failed, false, false},
 		"no event":                {llm.OpenAI, "text/event-stream", "data: {\n\n", false, true},
-		"not a stream":            {llm.OpenAI, "application/json", `{"error":`, false, false},
+		"not a stream":            {llm.OpenAI, "application/json", `{"error":`, true, false},
 		"Anthropic's error":       {llm.Anthropic, "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n", false, true},
 		"an array":                {llm.Gemini, "application/json", `[{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}`, false, false},
 		"half an array":           {llm.Gemini, "application/json", `[{"candidates":`, true, false},

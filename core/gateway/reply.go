@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -159,7 +160,7 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 			return s.checked(s.reply(a.Status, s.x.Response.Header, a.First))
 		}
 	}
-	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: upstream.RetryAfter(a.Header)}
+	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.wait(a))}
 	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -317,7 +319,7 @@ func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
 	answer, err := s.model.Do(s.ctx, &upstream.Call{
 		Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor, Begun: s.begun,
-		Tokens: s.tokens, Features: s.features, Overlong: overlong,
+		Tokens: s.tokens, Features: s.features, Overlong: overlong, Wait: s.wait,
 	})
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer
@@ -343,7 +345,19 @@ func (s *serving) call() *exchange.Reply {
 	if framing, ok := s.streams(answer); ok {
 		return s.stream(framing)
 	}
+	if answer.Failure != nil {
+		return s.checked(s.upstreamFailed(answer.Failure))
+	}
 	return s.unary()
+}
+
+// wait returns for how long a failed answer asks in its body to be left alone.
+func (s *serving) wait(a *upstream.Answer) time.Duration {
+	var found dialect.Answer
+	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
+		return found.Error.RetryAfter
+	}
+	return 0
 }
 
 // streams reports whether an answer is a stream, and how it is cut into events. Lines are one where they are
@@ -365,7 +379,7 @@ func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
 func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 	framing, ok := s.streams(a)
 	if !ok {
-		return false, nil
+		return s.begunWhole(a)
 	}
 	f := dialect.NewCutter(framing)
 	f.Feed(a.First)
@@ -383,6 +397,22 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 	}
 	if e.Error != nil {
 		return false, e.Error
+	}
+	return false, nil
+}
+
+// begunWhole looks at a whole answer that begins with an error: some vendors say it in a 200.
+func (s *serving) begunWhole(a *upstream.Answer) (more bool, failure error) {
+	rest, _ := bytes.CutPrefix(bytes.TrimSpace(a.First), []byte("{"))
+	if !bytes.HasPrefix(bytes.TrimSpace(rest), []byte(`"error"`)) {
+		return false, nil
+	}
+	if !a.Ended && !json.Valid(a.First) {
+		return true, nil
+	}
+	var found dialect.Answer
+	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
+		return false, found.Error
 	}
 	return false, nil
 }

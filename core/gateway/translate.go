@@ -235,8 +235,9 @@ type translation struct {
 	deltas  []conversation.Delta
 	buf     []byte
 	finish  string
-	ended   bool // the upstream's terminator came
-	closed  bool // and why the answer ended was said
+	ended   bool         // the upstream's terminator came
+	open    map[int]bool // choices of which it was not said why they ended
+	closed  bool         // and why the answer ended was said
 	over    bool
 	err     error // what ends it behind the events that came before
 }
@@ -342,7 +343,16 @@ func (t *translation) write(dst []byte) []byte {
 		case d.Kind == conversation.Finished && d.Finish.Usable() != nil:
 			*d = conversation.Delta{Kind: conversation.Failed, Err: d.Finish.Usable()}
 		}
-		t.closed = t.closed || d.Kind == conversation.Finished
+		switch d.Kind {
+		case conversation.Open:
+			if t.open == nil {
+				t.open = map[int]bool{}
+			}
+			t.open[d.Choice] = true
+		case conversation.Finished:
+			t.closed = true
+			delete(t.open, d.Choice)
+		}
 		dst = t.encoder.Append(dst, d)
 		if d.Kind == conversation.Failed {
 			t.over = true
@@ -367,7 +377,7 @@ func (t *translation) end(dst []byte) ([]byte, error) {
 	if dst = t.write(dst); t.over {
 		return dst, nil
 	}
-	if !t.closed {
+	if !t.closed || len(t.open) > 0 {
 		return dst, errBroken
 	}
 	dst = t.encoder.End(dst)

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -48,11 +49,13 @@ func RetryAfter(h llm.Header) time.Duration {
 		return time.Duration(ms * float64(time.Millisecond))
 	}
 	text := h.Get("retry-after")
-	if s, err := strconv.ParseFloat(text, 64); err == nil && s > 0 && s < 1e6 {
-		return time.Duration(s * float64(time.Second))
+	if s, err := strconv.ParseFloat(text, 64); s > 0 && (err == nil || math.IsInf(s, 1)) {
+		return time.Duration(min(s, 1e6) * float64(time.Second))
 	}
-	if at, err := time.Parse(time.RFC1123, text); err == nil {
-		return max(time.Until(at), 0)
+	for _, layout := range []string{time.RFC1123, "Monday, 02-Jan-06 15:04:05 MST", time.ANSIC} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return max(time.Until(at), 0)
+		}
 	}
 	return 0
 }

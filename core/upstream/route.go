@@ -155,7 +155,13 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	defer func() { t.State.end(time.Now(), m.Breaker, result) }()
 	a, err := do(ctx, t, r.call)
 	cause, after := diagnose(a, err)
+	if after == 0 && err == nil && cause != "" && a.Status >= 400 && r.call.Wait != nil {
+		after = r.call.Wait(a)
+	}
 	result.took, result.cause, result.cool, result.void = time.Since(begin), cause, after, false
+	if result.quick = err == nil && a.Status >= 400; result.quick && (a.Status == 402 || a.Status == 404) { // of its own making: others are better
+		result.quick, result.took = false, max(result.took, penalty)
+	}
 	if err != nil && (ctx.Err() != nil || cause == "") {
 		result.void, cause = true, "" // it says nothing about the target
 	}

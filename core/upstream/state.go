@@ -56,6 +56,7 @@ type result struct {
 	cool  time.Duration // Retry-After
 	probe bool
 	void  bool // it says nothing about the target
+	quick bool // nor does took: the call was refused, not made
 }
 
 // ready reports whether the breaker lets a call pass, and if not, from when it may.
@@ -152,7 +153,9 @@ func (s *State) end(now time.Time, b Breaker, r result) {
 			s.close()
 		}
 	case "":
-		s.learn(now, r.took)
+		if !r.quick {
+			s.learn(now, r.took)
+		}
 		if r.probe {
 			s.close()
 		} else if b.Failures > 0 {

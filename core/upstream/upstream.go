@@ -144,6 +144,8 @@ type Call struct {
 	// Features, which may be nil, returns what the call asks of a model besides words. It is called once,
 	// and only where a target lacks something.
 	Features func() []llm.Feature
+	// Wait, which may be nil, returns for how long a failed answer asks in its body to be left alone.
+	Wait func(a *Answer) time.Duration
 	// Overlong, which may be nil, reports whether a failed answer says that the request is longer than the
 	// target's context window.
 	Overlong func(a *Answer) bool

@@ -115,7 +115,9 @@ func (d decoder) output(key string) {
 	case "format":
 		d.format(key)
 	default:
-		d.Skip()
+		if raw := d.Raw(); raw != nil {
+			d.into.Other = append(d.into.Other, conversation.Field{Name: "output_config." + key, Value: raw})
+		}
 	}
 }
 
@@ -124,8 +126,12 @@ func (d decoder) format(key string) {
 	d.Each(key, func(k string) {
 		switch k {
 		case "type":
-			if d.Str(k) == "json_schema" {
+			switch s := d.Str(k); s {
+			case "":
+			case "json_schema":
 				f.Kind = conversation.FormatSchema
+			default:
+				d.Refuse("the provider of this model cannot be told `output_config.format` " + strconv.Quote(s))
 			}
 		case "schema":
 			f.Schema = d.Raw()

@@ -87,6 +87,9 @@ func (e *encoder) budget() (budget, limit int64) {
 	if budget = r.Budget; budget == 0 && r.Effort != "" {
 		budget = budgets[r.Effort]
 	}
+	if budget == 0 && !r.Off && r.Effort != "" {
+		e.lost.Drop("reasoning_effort", "Anthropic's dialect has no such word")
+	}
 	if r.Off || budget == 0 {
 		return 0, limit
 	}
@@ -156,6 +159,10 @@ func (e *encoder) messages() {
 		if t.Name != "" {
 			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Anthropic's dialect has no names of participants")
 			t.Name = ""
+		}
+		if own := t.Sealed(conversation.VendorAnthropic); len(own) < len(t.Parts) {
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].content", "thoughts of another vendor's model cannot be given back to this one")
+			t.Parts = own
 		}
 		turns = append(turns, t)
 	}
@@ -425,7 +432,14 @@ func (e *encoder) wishes(budget int64) {
 	}
 	e.thinking(budget)
 	if budget != 0 && (q.Temperature != "" || q.TopK != "") {
-		e.lost.Drop("temperature", "a model that thinks has none in Anthropic's dialect")
+		for _, f := range [...]struct {
+			name  string
+			value conversation.Number
+		}{{"temperature", q.Temperature}, {"top_k", q.TopK}} {
+			if f.value != "" {
+				e.lost.Drop(f.name, "a model that thinks has none in Anthropic's dialect")
+			}
+		}
 	} else {
 		e.Member("temperature", []byte(e.temperature()))
 		e.Member("top_k", []byte(q.TopK))

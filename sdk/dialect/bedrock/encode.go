@@ -248,8 +248,9 @@ func (e *encoder) result(at string, r *conversation.Result) {
 		e.Object()
 		e.Member("json", r.Object)
 		e.EndObject()
-	} else {
-		for i := range r.Parts {
+	}
+	for i := range r.Parts {
+		if r.Object == nil || r.Parts[i].Kind != conversation.Text { // the object is what the text says
 			e.part(at+".content["+strconv.Itoa(i)+"]", &r.Parts[i])
 		}
 	}

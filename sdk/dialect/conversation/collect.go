@@ -10,6 +10,9 @@ import (
 // ErrOrder is the error of deltas that do not come in the order that Delta tells.
 var ErrOrder = errors.New("deltas out of order")
 
+// MaxChoices bounds the number of a choice, which is the upstream's word: more than any vendor gives at once.
+const MaxChoices = 256
+
 // Collector puts the deltas of a stream together to the answer that they say, and holds them to their
 // order. The zero value is ready; it is used by one goroutine at a time.
 type Collector struct {
@@ -56,6 +59,9 @@ func (c *Collector) add(d *Delta) error {
 	case Failed:
 		c.Failed = d.Err
 		return nil
+	}
+	if d.Choice < 0 || d.Choice >= MaxChoices {
+		return ErrOrder
 	}
 	for len(c.Answer.Choices) <= d.Choice {
 		c.Answer.Choices = append(c.Answer.Choices, Choice{})

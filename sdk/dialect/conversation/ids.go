@@ -1,7 +1,9 @@
 package conversation
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -71,8 +73,9 @@ func UnpackID(packed string) (id string, o Opaque) {
 
 // CallID returns an id for a call that has none: the same for the same place in the conversation, so
 // that a conversation that is sent again has the ids it had.
-func CallID(turn, part int, name string) string {
-	return "call_" + strconv.Itoa(turn) + "_" + strconv.Itoa(part) + "_" + name
+func CallID(of string, turn, part int, name string) string {
+	sum := sha256.Sum256([]byte(of + "\x00" + strconv.Itoa(turn) + "\x00" + strconv.Itoa(part) + "\x00" + name))
+	return "call_" + hex.EncodeToString(sum[:12]) // OpenAI takes 40 characters, Anthropic letters, digits, _ and -
 }
 
 // Complete gives every call an id and every result the name of its tool: what one dialect leaves out,
@@ -86,7 +89,7 @@ func (r *Request) Complete() {
 			switch part.Kind {
 			case ToolCall:
 				if part.Call.ID == "" {
-					part.Call.ID = CallID(t, p, part.Call.Name)
+					part.Call.ID = CallID("", t, p, part.Call.Name)
 					open = append(open, part.Call)
 				}
 				names[part.Call.ID] = part.Call.Name
@@ -112,6 +115,17 @@ func answered(open *[]*Call, name string) string {
 		}
 	}
 	return ""
+}
+
+// Sealed returns the parts without the thoughts that another vendor's model had.
+func (t *Turn) Sealed(vendor string) []Part {
+	var out []Part
+	for _, p := range t.Parts {
+		if p.Kind != Thinking || p.Opaque.Vendor == vendor {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // Join merges turns of the same role that follow each other, and leaves out those without parts.

@@ -78,6 +78,16 @@ func (r *Reader) Count(name string) int64 {
 	return n
 }
 
+// Choice reads the number of a choice.
+func (r *Reader) Choice(name string) int {
+	n := r.Count(name)
+	if n < 0 || n >= MaxChoices {
+		r.Refuse("`" + name + "` is no number of a choice")
+		return 0
+	}
+	return int(n)
+}
+
 // Flag reads a truth value; null is nil.
 func (r *Reader) Flag(name string) *bool {
 	if r.Null() {

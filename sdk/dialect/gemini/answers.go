@@ -29,7 +29,7 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 		choice.Finish = finishFrom(c.finish, hasCalls(choice.Parts))
 		for i := range choice.Parts {
 			if call := choice.Parts[i].Call; call != nil && call.ID == "" {
-				call.ID = conversation.CallID(c.index, i, call.Name)
+				call.ID = conversation.CallID(s.id, c.index, i, call.Name)
 			}
 		}
 		cite(choice.Parts, c.citations)
@@ -83,7 +83,7 @@ func (d decoder) candidate(place int) candidate {
 	d.each("candidates", func(k string) {
 		switch k {
 		case "index":
-			c.index = int(d.Count(k))
+			c.index = d.Choice(k)
 		case "content":
 			c.parts = d.contentParts(k)
 		case "finishReason":

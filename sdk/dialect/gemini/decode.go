@@ -321,7 +321,7 @@ func (d decoder) parts(at string) (parts []conversation.Part) {
 func (d decoder) part(at string) (p conversation.Part) {
 	raw := d.Raw()
 	inner := decoder{conversation.NewReader(raw), d.into}
-	thought, native := false, ""
+	thought, native, unknown := false, "", ""
 	inner.each(at, func(k string) {
 		switch k {
 		case "text":
@@ -340,11 +340,17 @@ func (d decoder) part(at string) (p conversation.Part) {
 		case "executableCode", "codeExecutionResult", "toolCall", "toolResponse":
 			native = k
 			inner.Skip()
+		case "videoMetadata", "mediaResolution", "partMetadata":
+			inner.Skip()
 		default:
+			unknown = k
 			inner.Skip()
 		}
 	})
 	d.Adopt(inner.Reader)
+	if p.Kind == conversation.Text && p.Text == "" && p.Opaque.Value == "" && unknown != "" { // an encoder refuses or drops it by its name
+		native = unknown
+	}
 	switch {
 	case native != "":
 		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
@@ -403,6 +409,7 @@ func (d decoder) call(at string) *conversation.Call {
 
 func (d decoder) response(at string) *conversation.Result {
 	r := &conversation.Result{}
+	var media []conversation.Part
 	d.each(at+".functionResponse", func(k string) {
 		switch k {
 		case "id":
@@ -411,6 +418,8 @@ func (d decoder) response(at string) *conversation.Result {
 			r.Name = d.Str(k)
 		case "response":
 			r.Object = d.Raw()
+		case "parts":
+			media = d.parts(at + ".functionResponse.parts")
 		default:
 			d.Skip()
 		}
@@ -425,6 +434,6 @@ func (d decoder) response(at string) *conversation.Result {
 			}
 		}
 	}
-	r.Parts = []conversation.Part{{Kind: conversation.Text, Text: text}}
+	r.Parts = append([]conversation.Part{{Kind: conversation.Text, Text: text}}, media...)
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"mime"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,6 +88,10 @@ func (e *encoder) contents() {
 			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Gemini's dialect has no names of participants")
 			t.Name = ""
 		}
+		if own := t.Sealed(conversation.VendorGoogle); len(own) < len(t.Parts) {
+			e.lost.Drop("messages["+strconv.Itoa(i)+"].content", "thoughts of another vendor's model cannot be given back to this one")
+			t.Parts = own
+		}
 		turns = append(turns, t)
 	}
 	joined := conversation.Request{Turns: turns}
@@ -94,6 +99,9 @@ func (e *encoder) contents() {
 	e.Array()
 	for i := range joined.Turns {
 		t := &joined.Turns[i]
+		if i > 0 {
+			t.Parts = inOrder(joined.Turns[i-1].Parts, t.Parts)
+		}
 		role := "user"
 		if t.Role == conversation.Assistant {
 			role = "model"
@@ -104,6 +112,31 @@ func (e *encoder) contents() {
 		e.EndObject()
 	}
 	e.EndArray()
+}
+
+// inOrder returns parts with the results of tools in the order of their calls: that is how the vendor finds
+// the call where two have one name.
+func inOrder(calls, parts []conversation.Part) []conversation.Part {
+	place := map[string]int{}
+	for i := range calls {
+		if c := calls[i].Call; c != nil {
+			place[c.ID] = i
+		}
+	}
+	var results []conversation.Part
+	for i := range parts {
+		if parts[i].Kind == conversation.ToolResult {
+			results = append(results, parts[i])
+		}
+	}
+	slices.SortStableFunc(results, func(a, b conversation.Part) int { return place[a.Result.ID] - place[b.Result.ID] })
+	out := slices.Clone(parts)
+	for i := range out {
+		if out[i].Kind == conversation.ToolResult {
+			out[i], results = results[0], results[1:]
+		}
+	}
+	return out
 }
 
 func (e *encoder) parts(at string, parts []conversation.Part) {
@@ -293,6 +326,12 @@ func (e *encoder) tools() {
 		e.Array()
 		for i := range q.Tools {
 			if t := &q.Tools[i]; t.Native == nil {
+				if t.Cache != nil {
+					e.lost.Drop("tools["+strconv.Itoa(i)+"].cache_control", "Gemini caches by itself")
+				}
+				if t.Strict != nil && *t.Strict {
+					e.lost.Drop("tools["+strconv.Itoa(i)+"].strict", "Gemini's dialect has no such promise")
+				}
 				e.Object()
 				e.Text("name", t.Name)
 				e.Text("description", t.Description)
@@ -369,13 +408,16 @@ func (e *encoder) thinking() {
 	if r.Effort == "" && r.Budget == 0 && !r.Off && !r.Include {
 		return
 	}
+	if r.Effort != "" && !r.Off && levels[r.Effort] == "" {
+		e.lost.Drop("reasoning_effort", "Gemini's dialect has no such word")
+	}
 	e.Key("thinkingConfig")
 	e.Object()
 	switch {
 	case r.Off:
 		e.Key("thinkingBudget")
 		e.Int(0)
-	case r.Budget != 0:
+	case r.Budget > 0 || r.Budget < 0 && levels[r.Effort] == "":
 		e.Count("thinkingBudget", r.Budget)
 	case r.Effort != "" && strings.Contains(e.q.Model, "gemini-3"):
 		e.Text("thinkingLevel", levels[r.Effort])

@@ -54,7 +54,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		dst = append(dst, conversation.Delta{Kind: conversation.Begin, ID: s.id, Model: s.model})
 	}
 	for i := range s.candidates {
-		dst = d.choice(s.candidates[i].index).read(&s.candidates[i], dst)
+		dst = d.choice(s.candidates[i].index).read(s.id, &s.candidates[i], dst)
 	}
 	if s.blocked != "" && len(d.choices) == 0 {
 		d.choice(0).finish = "SAFETY"
@@ -65,14 +65,18 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	return dst, nil
 }
 
-func (c *choiceState) read(from *candidate, dst []conversation.Delta) []conversation.Delta {
+func (c *choiceState) read(of string, from *candidate, dst []conversation.Delta) []conversation.Delta {
+	if len(from.citations) > 0 && c.open >= 0 && c.kind == conversation.Text { // before a signature closes the words
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Citations: from.citations})
+		from.citations = nil
+	}
 	for i := range from.parts {
 		p := &from.parts[i]
 		switch p.Kind {
 		case conversation.Text, conversation.Thinking:
 			dst = c.say(dst, p)
 		default:
-			dst = c.whole(c.close(dst), *p)
+			dst = c.whole(of, c.close(dst), *p)
 		}
 	}
 	if len(from.citations) > 0 && c.open >= 0 && c.kind == conversation.Text {
@@ -108,14 +112,14 @@ func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part) []conv
 }
 
 // whole passes on a part that comes at once.
-func (c *choiceState) whole(dst []conversation.Delta, p conversation.Part) []conversation.Delta {
+func (c *choiceState) whole(of string, dst []conversation.Delta, p conversation.Part) []conversation.Delta {
 	arguments := ""
 	if p.Kind == conversation.ToolCall {
 		c.calls = true
 		call := *p.Call
 		arguments, call.Arguments = call.Arguments, ""
 		if call.ID == "" {
-			call.ID = conversation.CallID(c.index, c.blocks, call.Name)
+			call.ID = conversation.CallID(of, c.index, c.blocks, call.Name)
 		}
 		p.Call = &call
 	}

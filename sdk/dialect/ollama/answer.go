@@ -12,7 +12,8 @@ import (
 // piece is an answer, or what one line of a stream says of it.
 type piece struct {
 	model    string
-	created  int64 // seconds since the epoch
+	of       string // when it was made, as it says it: what tells it from others
+	created  int64  // seconds since the epoch
 	message  message
 	logprobs json.RawMessage // in OpenAI's form
 }
@@ -24,7 +25,8 @@ func (d decoder) piece() (p piece) {
 		case "model":
 			p.model = d.Str(k)
 		case "created_at":
-			if t, err := time.Parse(time.RFC3339Nano, d.Str(k)); err == nil {
+			p.of = d.Str(k)
+			if t, err := time.Parse(time.RFC3339Nano, p.of); err == nil {
 				p.created = t.Unix()
 			}
 		case "message":
@@ -57,7 +59,7 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	parts := p.message.all()
 	for i := range parts {
 		if call := parts[i].Call; call != nil && call.ID == "" {
-			call.ID = conversation.CallID(0, i, call.Name)
+			call.ID = conversation.CallID(p.of, 0, i, call.Name)
 		}
 	}
 	return &conversation.Answer{

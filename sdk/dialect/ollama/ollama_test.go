@@ -192,7 +192,7 @@ func TestStream(t *testing.T) {
 		t.Fatal(complete, err)
 	}
 	a := c.Answer
-	want := []conversation.Part{{Kind: conversation.Thinking, Text: "hm"}, text("é\nb"), call("call_0_2_f", "f", `{"a": 1}`), call("x", "g", "{}"), text("c")}
+	want := []conversation.Part{{Kind: conversation.Thinking, Text: "hm"}, text("é\nb"), call(conversation.CallID("", 0, 2, "f"), "f", `{"a": 1}`), call("x", "g", "{}"), text("c")}
 	if a.Model != "m" || a.Created != 1747646819 || !reflect.DeepEqual(a.Choices[0].Parts, want) || a.Choices[0].Finish != conversation.FinishTools || a.Usage.InputTotal != 26 || a.Usage.OutputTotal != 12 {
 		t.Errorf("%+v", a)
 	}
@@ -239,7 +239,7 @@ func TestResultsFindTheirCalls(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]string{"1": "call_1_0_f f", "2": "call_1_1_g g", "3": "i g", "4": "call_3_0_f f"}
+	want := map[string]string{"1": conversation.CallID("", 1, 0, "f") + " f", "2": conversation.CallID("", 1, 1, "g") + " g", "3": "i g", "4": conversation.CallID("", 3, 0, "f") + " f"}
 	if !reflect.DeepEqual(ids, want) || q.Turns[0].Parts[1].Media.Type != "image/png" || q.Reasoning.Budget != -1 || q.MaxTokens != 0 || !reflect.DeepEqual(q.Stop, []string{"x"}) || q.Format.Kind != conversation.FormatDefault || !q.Stream {
 		t.Errorf("%v %+v", ids, q)
 	}

@@ -39,7 +39,7 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	at := len(dst)
 	for _, part := range p.message.all() {
 		if part.Kind == conversation.ToolCall {
-			dst = s.call(&part, s.close(dst))
+			dst = s.call(p.of, &part, s.close(dst))
 		} else {
 			dst = s.say(&part, p.logprobs, dst)
 			p.logprobs = nil
@@ -69,11 +69,11 @@ func (s *streamDecoder) say(p *conversation.Part, logprobs []byte, dst []convers
 }
 
 // call adds a call.
-func (s *streamDecoder) call(p *conversation.Part, dst []conversation.Delta) []conversation.Delta {
+func (s *streamDecoder) call(of string, p *conversation.Part, dst []conversation.Delta) []conversation.Delta {
 	call := *p.Call
 	arguments := call.Arguments
 	if call.Arguments = ""; call.ID == "" {
-		call.ID = conversation.CallID(0, len(s.parts), call.Name)
+		call.ID = conversation.CallID(of, 0, len(s.parts), call.Name)
 	}
 	block, dst := s.begin(conversation.Part{Kind: conversation.ToolCall, Call: &call}, dst)
 	return append(dst,

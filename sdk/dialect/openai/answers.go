@@ -38,7 +38,7 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	for i := range a.Choices {
 		for p := range a.Choices[i].Parts {
 			if call := a.Choices[i].Parts[p].Call; call != nil && call.ID == "" {
-				call.ID = conversation.CallID(i, p, call.Name)
+				call.ID = conversation.CallID(a.ID, i, p, call.Name)
 			}
 		}
 	}

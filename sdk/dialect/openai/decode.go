@@ -48,7 +48,11 @@ func (d decoder) member(key string) {
 			}
 		})
 	case "max_tokens", "max_completion_tokens":
-		q.MaxTokens = max(q.MaxTokens, d.Count(key))
+		n := d.Count(key)
+		if n < 0 {
+			d.Refuse("`" + key + "` must not be negative")
+		}
+		q.MaxTokens = max(q.MaxTokens, n)
 	case "stop":
 		q.Stop = d.stop(key)
 	case "n":

@@ -16,10 +16,13 @@ func (Codec) Decoder() conversation.StreamDecoder { return &streamDecoder{} }
 type streamDecoder struct {
 	began   bool
 	ended   bool
+	of      string
+	done    bool // [DONE] came
 	choices []*choiceState
 }
 
 type choiceState struct {
+	of     string // the answer's id, as far as it is known
 	index  int
 	blocks int    // that were opened
 	text   int    // the open block of words, or -1
@@ -42,7 +45,7 @@ func (d *streamDecoder) choice(index int) *choiceState {
 			return c
 		}
 	}
-	c := &choiceState{index: index, text: -1}
+	c := &choiceState{of: d.of, index: index, text: -1}
 	d.choices = append(d.choices, c)
 	return c
 }
@@ -50,6 +53,7 @@ func (d *streamDecoder) choice(index int) *choiceState {
 // Event reads a chunk.
 func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conversation.Delta, error) {
 	if string(payload) == "[DONE]" {
+		d.done = true
 		return dst, nil
 	}
 	var seen dialect.Event
@@ -67,6 +71,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		switch k {
 		case "id":
 			begin.ID = r.Str(k)
+			d.of = begin.ID
 		case "model":
 			begin.Model = r.Str(k)
 		case "created":
@@ -99,7 +104,7 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 	r.Each("choices", func(k string) {
 		switch k {
 		case "index":
-			index = int(r.Count(k))
+			index = r.Choice(k)
 		case "delta":
 			r.Each(k, func(k string) {
 				if k == "tool_calls" {
@@ -218,7 +223,7 @@ func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conve
 		call := *p.Call
 		call.Arguments = ""
 		if call.ID == "" {
-			call.ID = conversation.CallID(c.index, c.blocks, call.Name)
+			call.ID = conversation.CallID(c.of, c.index, c.blocks, call.Name)
 		}
 		p.Call = &call
 		found = len(c.calls)
@@ -250,7 +255,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 	}
 	at := len(dst)
 	for _, c := range d.choices {
-		if !c.over { // by a server that says [DONE] and not why
+		if !c.over && d.done { // by a server that says [DONE] and not why
 			c.over = true
 			dst = c.close(dst)
 			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: conversation.FinishStop.Ended(c.kinds)})

@@ -141,11 +141,14 @@ func (d decoder) format(key string) {
 	d.Each(key, func(k string) {
 		switch k {
 		case "type":
-			switch d.Str(k) {
+			switch s := d.Str(k); s {
+			case "", "text":
 			case "json_object":
 				f.Kind = conversation.FormatJSON
 			case "json_schema":
 				f.Kind = conversation.FormatSchema
+			default:
+				d.Refuse("the provider of this model cannot be told `text.format` " + strconv.Quote(s))
 			}
 		case "name":
 			f.Name = d.Str(k)
@@ -316,10 +319,6 @@ func (d decoder) field(at, key string, f *fields) {
 	case "name":
 		f.name = d.Str(at + ".name")
 	case "arguments", "input":
-		if d.Type() != dialect.TypeString {
-			d.Skip()
-			return
-		}
 		f.arguments = d.Str(at + "." + key)
 	case "encrypted_content":
 		f.encrypted = d.Str(at + "." + key)

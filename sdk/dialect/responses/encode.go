@@ -65,6 +65,10 @@ func (e *encoder) instructions() {
 		if p.Cache != nil {
 			e.lost.Drop("system.cache_control", "OpenAI caches by itself")
 		}
+		if p.Kind != conversation.Text {
+			e.refuse("system")
+			continue
+		}
 		texts = append(texts, p.Text)
 	}
 	e.Text("instructions", strings.Join(texts, "\n\n"))
