@@ -137,7 +137,7 @@ func TestRealtime(t *testing.T) {
 	gw := start(t, strings.Replace(relay(v.URL, emptyPipeline, "voice"), `    model = "voice"`, `    model = "gpt-realtime/1"`, 1))
 	account, browser := "org-"+rand.Text(), rand.Text()
 	c, resp, err := gw.speak("voice", []string{"realtime", "openai-insecure-api-key." + browser, "openai-organization." + account, "openai-beta.realtime-v1"},
-		"Origin", "https://elsewhere.example", "OpenAI-Beta", "realtime=v1", "Cookie", "a=b", "OpenAI-Organization", account, "X-Mine", "yes")
+		"Origin", gw.url, "OpenAI-Beta", "realtime=v1", "Cookie", "a=b", "OpenAI-Organization", account, "X-Mine", "yes")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type Limits struct {
 	BodyTimeout        time.Duration
 	IdleTimeout        time.Duration
 	WriteTimeout       time.Duration
+	Session            time.Duration
 }
 
 func gatewayShape() *schema.Block {
@@ -43,6 +44,7 @@ func gatewayShape() *schema.Block {
 				{Name: "header_timeout", Kind: schema.Duration, Default: "10s", Doc: "For a request's head and the TLS handshake; later is answered 408."},
 				{Name: "body_timeout", Kind: schema.Duration, Default: "60s", Doc: "For a request's body, and for as many bytes of longer form data as a body may have; later is answered 408."},
 				{Name: "idle_timeout", Kind: schema.Duration, Default: "120s", Doc: "Between two requests of a connection."},
+				{Name: "session", Kind: schema.Duration, Default: "1h", Doc: "How long a realtime session may last; then both sides are told that it is over (1001)."},
 				{Name: "write_timeout", Kind: schema.Duration, Default: "30s", Doc: "How long a client may take nothing of an answer."},
 			}},
 			{Name: "log", Kind: schema.Object, Optional: true, Doc: "The daemon's own log, on standard error.", Fields: []schema.Attr{
@@ -72,8 +74,9 @@ func (b *builder) gateway() {
 		BodyTimeout:        get[time.Duration](n, "limits.body_timeout"),
 		IdleTimeout:        get[time.Duration](n, "limits.idle_timeout"),
 		WriteTimeout:       get[time.Duration](n, "limits.write_timeout"),
+		Session:            get[time.Duration](n, "limits.session"),
 	}
-	for _, name := range []string{"concurrent_requests", "body", "form", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout"} {
+	for _, name := range []string{"concurrent_requests", "body", "form", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout", "session"} {
 		if at := n.at("limits." + name); at != nil && at.v != nil {
 			switch at.v {
 			case int64(0), time.Duration(0):

@@ -79,6 +79,7 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 	}
 	generation := gateway.NewGeneration(routes, teams)
 	generation.MaxBody = cfg.Gateway.Limits.Body
+	generation.MaxSession = cfg.Gateway.Limits.Session
 	return &built{generation: generation, sinks: b.sinks, compiled: b.compiled, models: called(cfg, models)}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/limit"
@@ -14,7 +15,8 @@ import (
 // immutable; a reload makes another. It counts who uses it: its owner until Retire, each exchange
 // from its beginning to its end.
 type Generation struct {
-	MaxBody int64 // bytes of a body that is taken into memory, where form data is longer
+	MaxSession time.Duration // how long a session may last; 0 = no limit
+	MaxBody    int64         // bytes of a body that is taken into memory, where form data is longer
 
 	routes []*Route
 	teams  map[string]*Team

@@ -78,7 +78,6 @@ func through(t *testing.T, path, body string, ups ...canned) (*exchange.Reply, s
 	return reply, out, states
 }
 
-var eventStream = map[string]string{"Content-Type": "text/event-stream"}
 var plainJSON = map[string]string{"Content-Type": "application/json"}
 
 const twoChoicesCut = `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"first"}},{"index":1,"delta":{"role":"assistant","content":"sec"}}]}` + "\n\n" +

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -83,6 +84,9 @@ func (s *serving) realtime() *exchange.Reply {
 	if s.route.Pipeline.Phases()&spoken != 0 {
 		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "a filter of this route looks at what is said, and no filter sees the messages of a realtime session"}, nil)
 	}
+	if s.route.Open && s.elsewhere() {
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "a page of another origin has no session where no key is asked for"}, nil)
+	}
 	if reply := s.filterRequest(); reply != nil {
 		return reply
 	}
@@ -105,6 +109,17 @@ func (s *serving) realtime() *exchange.Reply {
 	reply := s.reply(answer.Status, x.Response.Header, nil)
 	reply.Session = s.relay
 	return reply
+}
+
+// elsewhere reports whether a browser asks for a page that is not the gateway's own: it lets any page open a WebSocket
+// and read from it, also where it would show it no answer to a request.
+func (s *serving) elsewhere() bool {
+	h := s.x.Request.Header
+	if h.Count("origin") == 0 {
+		return false
+	}
+	u, err := url.Parse(h.Get("origin"))
+	return err != nil || h.Count("origin") > 1 || !llm.EqualFold(strings.TrimSuffix(u.Hostname(), "."), s.x.Host)
 }
 
 // upgradeFor returns what a target is asked with: the plan's path names its model, and has the plan's credentials.
@@ -173,7 +188,13 @@ func unopened(ctx context.Context, err error) error {
 func (s *serving) relay(client exchange.Socket) {
 	x, r := s.x, s.session
 	x.Timings.First = time.Since(x.Start)
-	r.out = socket.Relay(s.ctx, &socket.Session{Client: client, Upstream: r.upstream, Asked: s.asked, Answered: s.answered})
+	ctx := s.ctx
+	if longest := s.generation.MaxSession; longest > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, longest, socket.ErrOver)
+		defer cancel()
+	}
+	r.out = socket.Relay(ctx, &socket.Session{Client: client, Upstream: r.upstream, Asked: s.asked, Answered: s.answered})
 	r.release(x.Room)()
 	x.Usage, x.Finish, s.out = r.usage, r.finish, r.out.Out
 	if s.end, s.err = sessionEnd(&r.out); s.end == exchange.Completed {
@@ -187,10 +208,8 @@ func (s *serving) relay(client exchange.Socket) {
 // asked looks at a message of the client: it may name the models that the session uses, and those are the
 // caller's own or none.
 func (s *serving) asked(text bool, message []byte) ([]byte, error) {
-	if s.key != nil {
-		if err := s.Keys.Still(s.key); err != nil {
-			return nil, &socket.Refusal{Reason: "the API key is not valid any more"}
-		}
+	if err := s.still(); err != nil {
+		return nil, err
 	}
 	if start := bytes.TrimLeft(message, " \t\r\n\uFEFF"); !text && (len(start) == 0 || start[0] != '{') {
 		return message, nil
@@ -219,11 +238,19 @@ func (s *serving) asked(text bool, message []byte) ([]byte, error) {
 	return nil, &socket.Refusal{Reason: "a session keeps the model that it began with"}
 }
 
+// still refuses what is said or heard with a key that is of no use any more.
+func (s *serving) still() error {
+	if s.key != nil && s.Keys.Still(s.key) != nil {
+		return &socket.Refusal{Reason: "the API key is not valid any more"}
+	}
+	return nil
+}
+
 // answered notes what the upstream says of its use: each response has its own.
-func (s *serving) answered(_ bool, message []byte) {
+func (s *serving) answered(_ bool, message []byte) error {
 	var e dialect.Event
 	if err := s.codec.Event(s.x.Op, message, &e); err != nil {
-		return // it is the client's to read
+		return s.still() // it is the client's to read
 	}
 	if e.Finish != "" {
 		s.session.finish = strings.Clone(e.Finish)
@@ -235,6 +262,7 @@ func (s *serving) answered(_ bool, message []byte) {
 	default:
 		s.session.usage.Add(e.Usage)
 	}
+	return s.still()
 }
 
 // sessionEnd returns the terminal state of a session, and what went wrong.
@@ -252,7 +280,7 @@ func sessionEnd(o *socket.Outcome) (exchange.Terminal, error) {
 		return goodbyeEnd(bye)
 	case errors.As(o.Err, &refused):
 		return exchange.ClientError, o.Err
-	case errors.Is(o.Err, socket.ErrIdle), errors.Is(o.Err, socket.ErrSlow), errors.Is(o.Err, exchange.ErrWriteTimeout), errors.Is(o.Err, context.DeadlineExceeded):
+	case errors.Is(o.Err, socket.ErrIdle), errors.Is(o.Err, socket.ErrSlow), errors.Is(o.Err, socket.ErrLate), errors.Is(o.Err, socket.ErrOver), errors.Is(o.Err, exchange.ErrWriteTimeout), errors.Is(o.Err, context.DeadlineExceeded):
 		return exchange.TimedOut, o.Err
 	case errors.Is(o.Err, socket.ErrNoRoom):
 		return exchange.Shed, o.Err
@@ -260,7 +288,7 @@ func sessionEnd(o *socket.Outcome) (exchange.Terminal, error) {
 		return exchange.Drained, o.Err
 	case o.Side == socket.Upstream:
 		return exchange.UpstreamCut, o.Err
-	case errors.Is(o.Err, socket.ErrTooLarge):
+	case errors.Is(o.Err, socket.ErrTooLarge), errors.Is(o.Err, socket.ErrFrame):
 		return exchange.ClientError, o.Err
 	}
 	return exchange.ClientCancelled, o.Err

@@ -44,6 +44,9 @@ func (s *serving) done(server exchange.Terminal) {
 
 // broke reports whether the upstream's answer failed behind its first event.
 func (s *serving) broke() bool {
+	if s.session != nil {
+		return false // a client that stalls can have the upstream hang up; who is down refuses the next handshake
+	}
 	if s.answer.Status == 0 || s.answer.Status >= 400 || s.answer.Failure != nil {
 		return false // it is counted already
 	}

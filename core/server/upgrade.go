@@ -54,7 +54,7 @@ func (c *conn) upgrade(rc *fasthttp.RequestCtx, session func(exchange.Socket)) b
 func (c *conn) session(ws *websocket.Conn, serve func(exchange.Socket)) {
 	l := &c.srv.set.Load().limits
 	side := socket.Accepted(ws, socket.Config{
-		Message: l.Body, Idle: l.IdleTimeout, Reserve: c.Reserve, Release: c.release, Cut: func() { c.raw.Close() },
+		Message: l.Body, Idle: l.IdleTimeout, Whole: l.BodyTimeout, Reserve: c.Reserve, Release: c.release, Cut: func() { c.raw.Close() },
 	})
 	defer func() {
 		side.Stop()

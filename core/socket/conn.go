@@ -7,8 +7,10 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,13 +31,17 @@ var (
 	ErrTooLarge = errors.New("a message is too large")
 	ErrNoRoom   = errors.New("there is no room for a large message")
 	ErrIdle     = errors.New("nothing came, not even the answer to a ping")
+	ErrLate     = errors.New("a message is not whole in time")
 	ErrSlow     = errors.New("a message is not taken in time")
+	ErrFrame    = errors.New("a frame is not valid")
+	ErrOver     = errors.New("the session lasted as long as one may")
 )
 
 // Config bounds one side of a session.
 type Config struct {
 	Message int64         // bytes of a message that is received
 	Idle    time.Duration // without a frame, and three pings unanswered; 0 or less = no limit
+	Whole   time.Duration // for a message, from its first frame on: it holds room; 0 or less = no limit
 	Write   time.Duration // without progress in writing; 0 or less = no limit
 	// Reserve reports whether there is room for n more bytes of the message at hand; Release gives all of it
 	// back. Both belong to the goroutine that receives, and may be nil.
@@ -51,6 +57,7 @@ type Conn struct {
 	ws     *websocket.Conn
 	whole  bool // a message is sent in one frame, and the connection has deadlines of its own
 	buf    []byte
+	due    time.Time // when the message at hand must be whole; zero = there is none, or no limit
 	pinger *time.Timer
 	once   sync.Once
 
@@ -86,10 +93,15 @@ func (c *Conn) ping() {
 
 // await bounds the reads that follow.
 func (c *Conn) await() error {
-	if c.Idle <= 0 {
+	due := c.due
+	if c.Idle > 0 {
+		if idle := time.Now().Add(c.Idle); due.IsZero() || idle.Before(due) {
+			due = idle
+		}
+	} else if c.Whole <= 0 {
 		return nil
 	}
-	return c.ws.SetReadDeadline(time.Now().Add(c.Idle))
+	return c.ws.SetReadDeadline(due)
 }
 
 // Receive implements exchange.Socket.
@@ -100,12 +112,19 @@ func (c *Conn) Receive() (text bool, message []byte, err error) {
 			c.Release()
 		}
 	}
+	c.due = time.Time{}
 	if err := c.await(); err != nil {
 		return false, nil, err
 	}
 	kind, r, err := c.ws.NextReader()
 	if err != nil {
 		return false, nil, c.said(err)
+	}
+	if c.Whole > 0 {
+		c.due = time.Now().Add(c.Whole)
+		if err := c.await(); err != nil {
+			return false, nil, err
+		}
 	}
 	c.buf = c.buf[:0]
 	for {
@@ -146,8 +165,12 @@ func (c *Conn) said(err error) error {
 		return &exchange.Goodbye{Code: closed.Code, Reason: closed.Text}
 	case errors.Is(err, websocket.ErrReadLimit):
 		return ErrTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.due.IsZero() && !time.Now().Before(c.due):
+		return ErrLate
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrIdle
+	case strings.HasPrefix(err.Error(), "websocket: "): // the library has said 1002
+		return fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	return err
 }

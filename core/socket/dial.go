@@ -96,6 +96,10 @@ func Dial(ctx context.Context, call *Call, c Config) (*Answer, error) {
 		return nil, context.Cause(ctx)
 	}
 	shake.seen, shake.done = nil, true
+	if len(resp.Header["Sec-Websocket-Extensions"]) > 0 { // the library would compress, and its limits are of what is compressed
+		c.Cut()
+		return nil, fmt.Errorf("%w: it has an extension that was not offered", ErrHandshake)
+	}
 	if p := ws.Subprotocol(); p != "" && !slices.Contains(call.Protocols, p) {
 		c.Cut()
 		return nil, fmt.Errorf("%w: its subprotocol was not offered", ErrHandshake)
@@ -140,7 +144,7 @@ func (h *handshake) refused() (*Answer, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxError+1))
 	switch {
 	case len(body) > maxError:
-		return nil, ErrTooLarge
+		return nil, fmt.Errorf("%w: %w", ErrHandshake, ErrTooLarge)
 	case err != nil:
 		return nil, err
 	}

@@ -31,9 +31,10 @@ const (
 type Session struct {
 	Client, Upstream exchange.Socket
 	// Asked returns what goes on of a message of the client; an error ends the session, and a *Refusal says why.
-	// Answered looks at one of the upstream's.
-	Asked    func(text bool, message []byte) ([]byte, error)
-	Answered func(text bool, message []byte)
+	Asked func(text bool, message []byte) ([]byte, error)
+	// Answered looks at one of the upstream's, also at those that come behind the client's goodbye. An error ends
+	// the session, and a *Refusal is said to the client.
+	Answered func(text bool, message []byte) error
 }
 
 // Outcome is how a session ended: who ended it and with what error, which is a *exchange.Goodbye where that side said
@@ -129,10 +130,16 @@ func (r *relay) pump(from, to exchange.Socket, source, sink Side, look func(bool
 			return
 		}
 		if r.closing.Load() {
+			if source == Upstream {
+				look(text, message) // what was used is used
+			}
 			continue
 		}
 		size := len(message)
 		if message, err = look(text, message); err != nil {
+			if refused := (*Refusal)(nil); errors.As(err, &refused) {
+				source = Client
+			}
 			r.ends <- end{source, err}
 		} else if err = to.Send(text, message); err != nil {
 			r.ends <- end{sink, err}
@@ -155,10 +162,10 @@ func (r *relay) asked(text bool, message []byte) ([]byte, error) {
 }
 
 func (r *relay) answered(text bool, message []byte) ([]byte, error) {
-	if r.Answered != nil {
-		r.Answered(text, message)
+	if r.Answered == nil {
+		return message, nil
 	}
-	return message, nil
+	return message, r.Answered(text, message)
 }
 
 // words are the close frames that both sides get: the code and the reason of the one that said goodbye, in both
@@ -175,6 +182,9 @@ func (e end) words() (client, upstream exchange.Goodbye) {
 	}
 	if e.side == Gateway {
 		away.Reason = "the gateway is going down"
+		if errors.Is(e.err, ErrOver) {
+			away.Reason = ErrOver.Error()
+		}
 		return away, away
 	}
 	here := exchange.Goodbye{Code: exchange.CloseAway, Reason: e.err.Error()}
@@ -186,7 +196,7 @@ func (e end) words() (client, upstream exchange.Goodbye) {
 		here.Code = exchange.CloseTooLarge
 	case errors.Is(e.err, ErrNoRoom):
 		here.Code = exchange.CloseLater
-	case errors.Is(e.err, ErrIdle), errors.Is(e.err, ErrSlow):
+	case errors.Is(e.err, ErrIdle), errors.Is(e.err, ErrSlow), errors.Is(e.err, ErrLate):
 	default:
 		here.Reason = ""
 	}

@@ -217,7 +217,7 @@ func TestRefusedMessage(t *testing.T) {
 
 // TestPanic: what looks at messages may fail, and takes its own session with it only.
 func TestPanic(t *testing.T) {
-	p := relayed(t, config(), config(), &socket.Session{Answered: func(bool, []byte) { panic("as told") }})
+	p := relayed(t, config(), config(), &socket.Session{Answered: func(bool, []byte) error { panic("as told") }})
 	p.upstream.WriteMessage(websocket.TextMessage, []byte("a"))
 	goodbye(t, p.client, websocket.CloseInternalServerErr)
 	goodbye(t, p.upstream, websocket.CloseGoingAway)
