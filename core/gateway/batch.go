@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
@@ -131,6 +132,9 @@ func oneLine(line []byte) []byte {
 
 // call returns a call's body with its provider's model; it will stand at an offset of the whole.
 func (c *calls) call(url string, body []byte, at int) ([]byte, error) {
+	if !plainPath(url) {
+		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the url " + quote(url) + " is none that a batch can call"}
+	}
 	for _, codec := range c.Codecs {
 		e, ok := codec.Endpoint("POST", url, "", nil)
 		if !ok || !slices.Contains(batched, e.Op) || e.Model != "" {
@@ -165,6 +169,22 @@ func (c *calls) call(url string, body []byte, at int) ([]byte, error) {
 		return body, nil
 	}
 	return nil, &llm.Error{Code: llm.CodeInvalid, Message: "the url " + quote(url) + " is none that a batch can call"}
+}
+
+// plainPath reports whether every reader takes a url for the same path: segments of letters, digits and what is
+// plain, and nothing else.
+func plainPath(url string) bool {
+	if url == "" || url[0] != '/' {
+		return false
+	}
+	for part := range strings.SplitSeq(url[1:], "/") {
+		if part == "" || part[0] == '.' || strings.ContainsFunc(part, func(c rune) bool {
+			return c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // model returns what the provider of files calls a call's model, if the caller may use it.

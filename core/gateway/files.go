@@ -174,13 +174,8 @@ func (s *serving) remember(v *stored) error {
 			return err
 		}
 	}
-	for _, id := range []string{v.Output, v.Errors} {
-		if id == "" || s.x.Op != llm.OpBatches {
-			continue
-		}
-		if err := s.Uploads.Add(s.owner, id, uploads.Upload{}); err != nil {
-			return err
-		}
+	if err := s.outputs(v); err != nil {
+		return err
 	}
 	if v.Usage == nil || s.x.Op != llm.OpBatches || v.Status != "completed" && v.Status != "expired" && v.Status != "cancelled" {
 		return nil
@@ -190,6 +185,19 @@ func (s *serving) remember(v *stored) error {
 		s.x.Usage = &llm.Usage{InputTotal: v.Usage.Input, CacheRead: v.Usage.Details.Cached, OutputTotal: v.Usage.Output, Reasoning: v.Usage.OutputDetails.Reasoning}
 	}
 	return err
+}
+
+// outputs gives what a batch has written to the batch's owner.
+func (s *serving) outputs(v *stored) error {
+	for _, id := range []string{v.Output, v.Errors} {
+		if id == "" || s.x.Op != llm.OpBatches {
+			continue
+		}
+		if err := s.Uploads.Add(s.owner, id, uploads.Upload{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // content passes a file's content on as it comes.
@@ -308,6 +316,9 @@ func (s *serving) list() *exchange.Reply {
 				break
 			}
 			page.Data = append(page.Data, one)
+			if err := s.outputs(&v); err != nil {
+				return s.fail(exchange.Internal, errState, err)
+			}
 			if page.LastID = &v.ID; page.FirstID == nil {
 				page.FirstID = &v.ID
 			}

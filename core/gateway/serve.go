@@ -177,9 +177,6 @@ func (s *serving) admit() *exchange.Reply {
 // readBody finds the spans of the body and the model.
 func (s *serving) readBody() *exchange.Reply {
 	x := s.x
-	if encoding := x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
-		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
-	}
 	if reply := s.receive(s.endpoint.Boundary == ""); reply != nil {
 		return reply
 	}
@@ -214,6 +211,9 @@ func (s *serving) readBody() *exchange.Reply {
 // receive has the rest of a long upload come in, since its sender may send it, and takes all of it into memory where
 // it is wanted whole, or a filter wants it so.
 func (s *serving) receive(whole bool) *exchange.Reply {
+	if encoding := s.x.Request.Header.Get("content-encoding"); encoding != "" && !llm.EqualFold(encoding, "identity") {
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 415, Message: "the request's body is encoded; send it as it is"}, nil)
+	}
 	receive := s.x.Receive
 	if s.x.Receive = nil; receive != nil {
 		if err := receive(); err != nil {

@@ -51,8 +51,9 @@ type conn struct {
 	writeErr        error     // the first
 	reserved        int64     // bytes for the body at hand
 	form            *spool.Form
-	unread          bool  // the body at hand was not read to its end
-	formed          int64 // bytes for the form
+	unread          bool            // the body at hand was not read to its end
+	late            context.Context // of the exchange whose body is being read
+	formed          int64           // bytes for the form
 	now             current
 	socket          chan struct{} // not nil: the connection is a WebSocket; closed when it has ended
 
@@ -183,6 +184,9 @@ func (c *conn) Fill(p []byte, phase guard.Phase, fresh bool) (int, error) {
 				return 0, err
 			}
 		}
+	}
+	if c.late != nil && c.late.Err() != nil {
+		return 0, os.ErrDeadlineExceeded // the deadline that ended it may have been moved
 	}
 	if phase == guard.Idle {
 		c.state.Store(idle)

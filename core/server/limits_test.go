@@ -149,13 +149,30 @@ func TestTooManyExchangesAreShed(t *testing.T) {
 func TestBodiesTogetherAreBounded(t *testing.T) {
 	noLeak(t)
 	s := start(t, newHandler(nil), func(c *server.Config) { c.Limits.Bodies = 1000 })
-	claims := dial(t, s) // and sends nothing
-	send(t, claims, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 900\r\n\r\n")
+	claims := dial(t, s) // and sends nothing: it takes no room
+	send(t, claims, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
 	if line, err := bufio.NewReader(claims).ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
 		t.Fatalf("%q %v", line, err)
 	}
 	c := dial(t, s)
-	for _, framing := range []string{"Content-Length: 101\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n65\r\n"} {
+	first := bufio.NewReader(c)
+	send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"+strings.Repeat("x", 1000))
+	if r, _ := response(t, first); r.StatusCode != 200 {
+		t.Fatalf("status %d", r.StatusCode)
+	}
+	send(t, claims, "x") // now it takes all
+	taken := func() bool {
+		late := dial(t, s)
+		send(t, late, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n"+strings.Repeat("x", 101))
+		r, _ := response(t, bufio.NewReader(late))
+		return r.StatusCode == 503
+	}
+	for begin := time.Now(); !taken(); {
+		if time.Since(begin) > patience {
+			t.Fatal("it takes no room")
+		}
+	}
+	for _, framing := range []string{"Content-Length: 101\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n65\r\nx"} {
 		late := dial(t, s)
 		send(t, late, "POST / HTTP/1.1\r\nHost: a\r\n"+framing)
 		r, body := response(t, bufio.NewReader(late))
@@ -163,7 +180,13 @@ func TestBodiesTogetherAreBounded(t *testing.T) {
 			t.Errorf("%d %v %s", r.StatusCode, r.Header, body)
 		}
 	}
-	br := bufio.NewReader(c)
+	claims.Close()
+	for begin := time.Now(); taken(); {
+		if time.Since(begin) > patience {
+			t.Fatal("it keeps its room")
+		}
+	}
+	br := first
 	for range 30 { // what was reserved is given back each time
 		send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"+strings.Repeat("x", 100))
 		if r, _ := response(t, br); r.StatusCode != 200 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server/guard"
@@ -60,7 +62,12 @@ func (c *conn) later(h *guard.Head) bool {
 
 // receiveLate reads the body of an exchange.
 func (c *conn) receiveLate(from io.Reader, x *exchange.Exchange, h *guard.Head) error {
+	c.late = c.now.ctx
+	stop := context.AfterFunc(c.now.ctx, func() { c.raw.SetReadDeadline(time.Unix(1, 0)) })
 	body, refusal := c.receive(awaited{from, c.now.ctx}, h)
+	if c.late = nil; !stop() {
+		refusal = errUnawaited
+	}
 	if refusal == nil && !c.in.Begin() {
 		refusal = guard.ErrDesync
 	}
@@ -102,23 +109,29 @@ func (a awaited) Read(b []byte) (int, error) {
 
 // whole reads a body into memory. Room for a length that is said was made before.
 func whole(from io.Reader, length int64) (raw []byte, err error) {
+	most := int64(math.MaxInt64)
 	if length != guard.Chunked {
-		raw = make([]byte, length)
-		_, err = io.ReadFull(from, raw)
-		return raw, err
+		most = length
 	}
-	raw = make([]byte, 0, firstPiece)
+	raw = make([]byte, 0, min(most, firstPiece))
 	for {
+		if int64(len(raw)) == most {
+			return raw, nil
+		}
 		n, err := from.Read(raw[len(raw):cap(raw)])
 		raw = raw[:len(raw)+n]
 		if err == io.EOF {
+			if length != guard.Chunked && int64(len(raw)) < length {
+				err = io.ErrUnexpectedEOF
+				return raw, err
+			}
 			return raw, nil
 		}
 		if err != nil {
 			return raw, err
 		}
 		if len(raw) == cap(raw) {
-			raw = append(make([]byte, 0, 2*cap(raw)), raw...)
+			raw = append(make([]byte, 0, max(1, min(most, 2*int64(cap(raw))))), raw...)
 		}
 	}
 }

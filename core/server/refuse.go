@@ -32,7 +32,7 @@ func (s *Server) shedOne(rc *fasthttp.RequestCtx, retryAfter time.Duration) {
 	s.shed.Add(1)
 	errorAnswer(rc, 503, "overloaded", "too many requests are being served, try again shortly")
 	setRetryAfter(rc, retryAfter)
-	if s.draining.Load() {
+	if s.draining.Load() || rc.Conn().(*conn).unread {
 		rc.Response.SetConnectionClose()
 	}
 }

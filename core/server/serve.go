@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -136,7 +137,14 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, h *guard.H
 		resp.SetBodyRaw(reply.Body)
 		c.now.cause = context.Cause(c.now.ctx)
 	case h.HTTP10:
-		resp.SetBodyRaw(c.gather(reply.Stream))
+		all, err := c.gather(reply.Stream)
+		if err != nil && !isEvents(resp) { // it cannot be told from a whole one
+			resp.Header.Reset()
+			errorAnswer(rc, 502, "incomplete", "the answer is too long for HTTP/1.0, or did not come whole")
+			resp.SetConnectionClose()
+			all = append([]byte(nil), resp.Body()...)
+		}
+		resp.SetBodyRaw(all)
 		c.now.cause = context.Cause(c.now.ctx)
 	default:
 		c.now.body = streamBody{conn: c, stream: reply.Stream}
@@ -162,15 +170,21 @@ func mayAnswer(name, value string) bool {
 }
 
 // gather reads a whole stream.
-func (c *conn) gather(s exchange.Stream) (all []byte) {
+func (c *conn) gather(s exchange.Stream) (all []byte, err error) {
 	for len(all) < maxGathered {
-		var err error
-		if all, err = s.Next(all); err != nil {
-			return all
+		if all, err = s.Next(all); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return all, err
 		}
 	}
 	c.now.cancel(exchange.ErrWriteTimeout)
-	return all
+	return all, exchange.ErrWriteTimeout
+}
+
+// isEvents reports whether an answer says itself how it ended.
+func isEvents(r *fasthttp.Response) bool {
+	return bytes.HasPrefix(r.Header.ContentType(), []byte("text/event-stream"))
 }
 
 // finish ends the exchange at hand, if there is one: its answer was written or could not be.

@@ -99,6 +99,8 @@ type Form struct {
 	held  egress.Held
 	file  File
 	since int    // bytes of the part at hand
+	start int    // of it in text
+	head  int    // bytes of its head, once it has ended
 	rest  []byte // what may be the beginning of a delimiter, with the two bytes before it
 	found bool   // a delimiter
 }
@@ -154,7 +156,7 @@ func (f *Form) feed(p []byte) error {
 		if err := f.keep(f.delimiter); err != nil {
 			return err
 		}
-		f.since, f.found = 0, true
+		f.since, f.found, f.start, f.head = 0, true, len(f.text), 0
 		b = b[at+len(f.delimiter):]
 	}
 	if n := len(b) - len(f.delimiter) - 1; n > 0 {
@@ -190,7 +192,7 @@ func (f *Form) left() bool {
 func (f *Form) put(b []byte) error {
 	n := max(f.whole-len(f.text), 0)
 	if f.found {
-		n = max(n, f.beginning-f.since)
+		n = max(n, f.stays(b))
 	} else {
 		n = len(b) // what does not begin as form data is none
 	}
@@ -204,6 +206,22 @@ func (f *Form) put(b []byte) error {
 		return nil
 	}
 	return f.hold(b)
+}
+
+// stays returns how much of b stays in memory as the beginning of a part: all of its head, and as much of its content,
+// so that what is short is there whole: nobody takes a part for a short field of which more is left out.
+func (f *Form) stays(b []byte) int {
+	if f.head == 0 && !f.left() {
+		seen := append(f.text[f.start:len(f.text):len(f.text)], b...)
+		if at := bytes.Index(seen, []byte("\r\n\r\n")); at >= 0 {
+			f.head = at + 4
+		} else if f.since > f.beginning {
+			return f.beginning - f.since // it has no head, and is refused by whoever reads it
+		} else {
+			return len(b)
+		}
+	}
+	return f.head + f.beginning - f.since
 }
 
 func (f *Form) keep(b []byte) error {

@@ -14,7 +14,11 @@ func Boundary(h llm.Header) string {
 	if h.Count("content-type") != 1 {
 		return ""
 	}
-	kind, params, err := mime.ParseMediaType(h.Get("content-type"))
+	text := h.Get("content-type")
+	if strings.ContainsAny(text, `*\`) { // of RFC 2231 and of quoted pairs, which some readers know and some do not
+		return ""
+	}
+	kind, params, err := mime.ParseMediaType(text)
 	boundary := params["boundary"]
 	if err != nil || kind != "multipart/form-data" || len(boundary) > 70 || strings.HasSuffix(boundary, " ") || strings.ContainsFunc(boundary, notOfBoundary) {
 		return ""

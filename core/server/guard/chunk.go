@@ -21,9 +21,6 @@ func (g *Reader) advanceChunk() error {
 		if g.total += size; size > g.most || g.total > g.most {
 			return g.refuse(ErrBodyTooLarge)
 		}
-		if size > 0 && !g.src.Reserve(size) {
-			return g.refuse(ErrNoRoom)
-		}
 		g.pass, g.left, g.state = end+1, size, inBody
 		if size == 0 {
 			g.state = inTrailer

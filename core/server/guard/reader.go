@@ -73,6 +73,7 @@ type Reader struct {
 	total int64 // of a chunked body
 	most  int64 // bytes of a body
 	slow  int64 // bytes until a body's time begins anew
+	room  int64 // that the source has granted and that are not used
 	phase Phase
 	fresh bool
 
@@ -126,6 +127,9 @@ func (g *Reader) Read(p []byte) (int, error) {
 func (g *Reader) direct(p []byte) (int, error) {
 	n, err := g.wait(p, InBody)
 	if n > 0 {
+		if !g.grant(int64(n), g.left) {
+			return 0, g.refuse(ErrNoRoom)
+		}
 		g.bodyBytes(n)
 		return n, nil
 	}
@@ -144,11 +148,31 @@ func (g *Reader) advance() error {
 		return io.EOF
 	case inBody:
 		n := int(min(int64(g.w-g.r), g.left))
+		if !g.grant(int64(n), g.left) {
+			return g.refuse(ErrNoRoom)
+		}
 		g.pass = n
 		g.bodyBytes(n)
 		return nil
 	}
 	return g.advanceChunk()
+}
+
+// step is what room is asked for at once.
+const step = 64 << 10
+
+// grant makes room for n more bytes of the body, which have come, out of those that are left: a length is only
+// claimed, and who claims much and sends nothing must not keep others out.
+func (g *Reader) grant(n, left int64) bool {
+	if g.room -= n; g.room >= 0 {
+		return true
+	}
+	want := max(-g.room, min(left, step))
+	if !g.src.Reserve(want) {
+		return false
+	}
+	g.room += want
+	return true
 }
 
 // bodyBytes counts n bytes of the body or chunk as handed on.
@@ -234,10 +258,11 @@ func (g *Reader) take(size int, limits Limits) error {
 	if r == nil && h.Length > g.most {
 		r = ErrBodyTooLarge
 	}
-	if r == nil && h.Length > 0 && !g.src.Reserve(h.Length) {
+	g.room = 0
+	rest := g.w - g.r - size
+	if r == nil && h.Length > 0 && rest > 0 && !g.grant(min(int64(rest), h.Length), h.Length) {
 		r = ErrNoRoom
 	}
-	rest := g.w - g.r - size
 	if r == nil && h.Close && h.Length >= 0 && int64(rest) > h.Length && trailing(g.buf[g.r+size+int(h.Length):g.w]) {
 		r = ErrAfterClose
 	}

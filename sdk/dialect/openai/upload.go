@@ -68,11 +68,26 @@ func partName(head []byte) (name, wrong string) {
 		if !ok || field == "" || strings.ContainsAny(string(line), "\r\n\x00") || strings.TrimSpace(field) != field {
 			return "", "the head of a part is malformed"
 		}
-		if textproto.CanonicalMIMEHeaderKey(field) != "Content-Disposition" {
+		switch textproto.CanonicalMIMEHeaderKey(field) {
+		case "Content-Disposition":
+		case "Content-Transfer-Encoding": // RFC 7578, section 4.7: some decode it all the same
+			switch strings.ToLower(strings.TrimSpace(value)) {
+			case "binary", "8bit", "7bit":
+				continue
+			}
+			return "", "a part is encoded"
+		case "Content-Encoding":
+			return "", "a part is encoded"
+		case "Content-Type":
+			if strings.HasPrefix(strings.ToLower(strings.TrimSpace(value)), "multipart/") {
+				return "", "a part has parts of its own"
+			}
+			continue
+		default:
 			continue
 		}
 		kind, params, err := mime.ParseMediaType(value)
-		if err != nil || kind != "form-data" || found || strings.Contains(value, "*") {
+		if err != nil || kind != "form-data" || found || strings.ContainsAny(value, `*\`) {
 			return "", "the head of a part is malformed"
 		}
 		name, found = params["name"], true

@@ -85,3 +85,12 @@ func FuzzUploads(f *testing.F) {
 		}
 	})
 }
+
+// TestEscapedNamesOfParts are read in two ways, as "model" and not: they are refused.
+func TestEscapedNamesOfParts(t *testing.T) {
+	body := "--y\r\nContent-Disposition: form-data; name=\"mod\\el\"\r\n\r\nforbidden\r\n--y\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--y--\r\n"
+	q := dialect.Request{Boundary: "y"}
+	if err := (Codec{}).Request(llm.OpTranscriptions, []byte(body), &q); err == nil {
+		t.Errorf("it passes as a call of %q", q.Model)
+	}
+}
