@@ -22,7 +22,9 @@ func TestAStalledUploadEndsWithItsExchange(t *testing.T) {
 		return &exchange.Reply{Status: 503, Body: []byte("later")}
 	})
 	f := filesIn(t.TempDir())
-	s := start(t, h, func(c *server.Config) { c.Spool, c.Limits.BodyTimeout, c.Limits.Farewell = f.create, time.Hour, patience })
+	s := start(t, h, func(c *server.Config) {
+		c.Spool, c.Limits.BodyTimeout, c.Limits.Farewell = f.create, time.Hour, patience
+	})
 	upload := formHead + "Content-Length: 3000000\r\n\r\n" + formOf(2 << 20)[:2<<20]
 	told := func(end func(context.CancelCauseFunc)) {
 		c := dial(t, s)
