@@ -1,25 +1,24 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"io"
-	"net/http"
+	"net/url"
 
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
 )
 
-// plugin is a provider that makes its calls itself, with the standard library's client: what a third party
-// would write whose vendor cannot be relayed to.
+// plugin is a provider that makes its calls itself, with the SDK's transport: what a third party would write whose
+// vendor cannot be relayed to.
 type plugin struct {
-	base   string
-	client http.Client
+	base   *url.URL
+	origin *egress.Origin
 }
 
 var (
@@ -38,41 +37,28 @@ func (p *plugin) Configure(_ context.Context, config []byte) error {
 	if err := json.Unmarshal(config, &c); err != nil {
 		return err
 	}
+	if p.base == nil {
+		return errors.New("it needs a base_url")
+	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(c.CA))
-	p.client.Transport = &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: roots}}
-	return nil
+	var err error
+	p.origin, err = egress.New(egress.Needs{}).Origin(egress.Config{Name: "bench", URL: p.base.Scheme + "://" + p.base.Host, TLS: &tls.Config{RootCAs: roots}})
+	return err
 }
 
-func (p *plugin) Place(base string) error {
-	p.base = base
-	return nil
+func (p *plugin) Place(base string) (err error) {
+	p.base, err = url.Parse(base)
+	return err
 }
 
 func (p *plugin) Invoke(ctx context.Context, call *llm.Call) (*llm.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, "POST", p.base+"/chat/completions", bytes.NewReader(call.Body))
+	r, err := p.origin.Do(ctx, &egress.Request{
+		Method: "POST", Path: p.base.Path + "/chat/completions", Body: call.Body,
+		Header: llm.Header{{Name: "Content-Type", Value: "application/json"}},
+	})
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := p.client.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	out := &llm.Response{Status: resp.StatusCode, Header: llm.Header{{Name: "Content-Type", Value: resp.Header.Get("Content-Type")}}}
-	out.Recv = func(c *llm.Chunk) error {
-		if cap(c.Data) == 0 {
-			c.Data = make([]byte, 4<<10)
-		}
-		n, err := resp.Body.Read(c.Data[:cap(c.Data)])
-		if c.Data = c.Data[:n]; n > 0 {
-			return nil
-		}
-		resp.Body.Close()
-		if errors.Is(err, io.EOF) {
-			return io.EOF
-		}
-		return err
-	}
-	return out, nil
+	return provider.Answer(r), nil
 }

@@ -21,16 +21,7 @@ func Error(err error) error {
 	if !errors.As(err, &e) {
 		return &failure{&llm.Error{Code: llm.CodeInternal, Message: "the request could not be sent"}, err}
 	}
-	message := "the upstream could not be reached"
-	switch e.Code() {
-	case llm.CodeTimeout:
-		message = "the upstream did not answer in time"
-	case llm.CodeUpstream:
-		message = "the upstream's answer could not be read"
-	case llm.CodeCut:
-		message = "the upstream's answer broke off"
-	}
-	return &failure{&llm.Error{Code: e.Code(), Message: message}, err}
+	return &failure{e.Public(), err}
 }
 
 // failure is a public error and its private cause.

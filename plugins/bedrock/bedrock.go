@@ -9,13 +9,12 @@ package bedrock
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"sync"
-	"time"
 
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
@@ -28,10 +27,8 @@ const (
 
 // The limits of a call.
 const (
-	headTimeout = 5 * time.Minute // until the answer's head; the gateway's own limits are shorter
-	idleTimeout = 90 * time.Second
-	maxAnswer   = 64 << 20
-	maxIdle     = 128
+	maxAnswer = 64 << 20
+	maxIdle   = 128
 )
 
 var region = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
@@ -126,16 +123,20 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 			base += ".cn"
 		}
 	}
-	p.client = &client{
-		base: base, header: header,
-		http: &http.Client{
-			Transport: &http.Transport{
-				MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: idleTimeout, ResponseHeaderTimeout: headTimeout,
-				ForceAttemptHTTP2: true, DisableCompression: true,
-			},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+	u, err := url.Parse(base)
+	if err != nil {
+		return invalid("base_url: not an http or https address")
 	}
+	// The gateway's limits are those of the call: it hangs up. The operator said where calls go to, and a region's
+	// name may lead into a private network.
+	origin, err := egress.New(egress.Needs{}).Origin(egress.Config{
+		Name: name, URL: u.Scheme + "://" + u.Host, Reach: egress.Private, MaxIdle: maxIdle,
+		Timeouts: egress.Timeouts{FirstByte: -1, Idle: -1, Total: -1},
+	})
+	if err != nil {
+		return invalid("base_url: " + err.Error())
+	}
+	p.client = &client{origin: origin, prefix: strings.TrimSuffix(u.EscapedPath(), "/"), header: header}
 	if keys {
 		p.client.signer = &signer{region: c.Region, id: c.AccessKeyID, secret: c.SecretAccessKey, session: c.SessionToken}
 	}

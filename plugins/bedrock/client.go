@@ -1,27 +1,26 @@
 package bedrock
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/eventstream"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // client calls one region.
 type client struct {
-	base   string
+	origin *egress.Origin
+	prefix string // the path of the address
 	header llm.Header
 	signer *signer // nil where an API key is sent
-	http   *http.Client
 }
 
 // call makes a call.
@@ -33,27 +32,24 @@ func (c *client) call(ctx context.Context, call *llm.Call) (*llm.Response, error
 	case call.Stream:
 		action = "/converse-stream"
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/model/"+escape(call.Model)+action, bytes.NewReader(call.Body))
-	if err != nil {
-		return nil, invalid("the model's name cannot stand in a path")
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "ginnel")
+	r := &egress.Request{Method: "POST", Path: c.prefix + "/model/" + escape(call.Model) + action, Body: call.Body}
+	r.Header.Add("Content-Type", "application/json")
+	r.Header.Add("User-Agent", "ginnel")
 	for _, f := range c.header {
 		r.Header.Set(f.Name, f.Value)
 	}
 	if c.signer != nil {
-		c.signer.sign(r, call.Body, time.Now())
+		c.signer.sign(r, c.origin.Host(), time.Now())
 	}
-	resp, err := c.http.Do(r)
+	resp, err := c.origin.Do(ctx, r)
 	if err != nil {
 		return nil, unreachable(ctx, err)
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.Status != 200 {
 		defer resp.Body.Close()
 		return nil, refused(resp)
 	}
-	out := &llm.Response{Status: resp.StatusCode}
+	out := &llm.Response{Status: resp.Status}
 	for _, name := range []string{"x-amzn-requestid", "x-amzn-bedrock-cache-read-input-token-count"} {
 		if v := resp.Header.Get(name); v != "" {
 			out.Header.Add(name, v)
@@ -65,7 +61,7 @@ func (c *client) call(ctx context.Context, call *llm.Call) (*llm.Response, error
 		return out, nil
 	}
 	out.Header.Add("Content-Type", "text/event-stream")
-	s := &stream{ctx: ctx, body: resp.Body, buf: make([]byte, 16<<10)}
+	s := &stream{ctx: ctx, body: resp.Body}
 	out.Recv = s.recv
 	return out, nil
 }
@@ -74,22 +70,19 @@ func (c *client) call(ctx context.Context, call *llm.Call) (*llm.Response, error
 func escape(model string) string { return strings.ReplaceAll(url.PathEscape(model), ":", "%3A") }
 
 // whole returns the answer as one piece. The body ends with the call.
-func whole(ctx context.Context, body io.ReadCloser) func(*llm.Chunk) error {
+func whole(ctx context.Context, body *egress.Body) func(*llm.Chunk) error {
 	done := false
-	return func(c *llm.Chunk) error {
+	return func(c *llm.Chunk) (err error) {
 		if done {
 			return io.EOF
 		}
 		done = true
-		defer body.Close()
-		raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
-		switch {
+		switch c.Data, err = body.All(c.Data[:0], maxAnswer); {
+		case errors.Is(err, egress.ErrTooLarge):
+			return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer is too long"}
 		case err != nil:
 			return unreachable(ctx, err)
-		case len(raw) > maxAnswer:
-			return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer is too long"}
 		}
-		c.Data = append(c.Data[:0], raw...)
 		return nil
 	}
 }
@@ -97,7 +90,7 @@ func whole(ctx context.Context, body io.ReadCloser) func(*llm.Chunk) error {
 // stream gives an event stream on, event by event.
 type stream struct {
 	ctx    context.Context
-	body   io.ReadCloser
+	body   *egress.Body
 	frames eventstream.Reader
 	buf    []byte
 	err    error // of the body; what came before it is given on first
@@ -113,16 +106,15 @@ func (s *stream) recv(c *llm.Chunk) error {
 		case ok:
 			c.Data = out
 			return nil
+		case errors.Is(s.err, io.EOF) && s.frames.Open():
+			return &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}
+		case errors.Is(s.err, io.EOF):
+			return io.EOF
 		case s.err != nil:
-			s.body.Close()
-			if errors.Is(s.err, io.EOF) && !s.frames.Open() {
-				return io.EOF
-			}
 			return unreachable(s.ctx, s.err)
 		}
-		n, err := s.body.Read(s.buf)
-		s.frames.Feed(s.buf[:n])
-		s.err = err
+		s.buf, s.err = s.body.Next(s.buf[:0])
+		s.frames.Feed(s.buf)
 	}
 }
 
@@ -131,14 +123,11 @@ func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		if u.Timeout() {
-			return &llm.Error{Code: llm.CodeTimeout, Message: "the upstream did not answer in time"}
-		}
-		return &llm.Error{Code: llm.CodeUnavailable, Message: "the upstream cannot be reached"}
+	var e *egress.Error
+	if errors.As(err, &e) {
+		return errors.Join(e.Public(), err)
 	}
-	return &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}
+	return err
 }
 
 // codes are what the service's errors mean; another is judged by its status.
@@ -164,8 +153,8 @@ var codes = map[string]llm.Code{
 const maxError = 1 << 20
 
 // refused reads an error.
-func refused(resp *http.Response) error {
-	raw, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
+func refused(resp *egress.Response) error {
+	raw, _ := resp.Body.All(nil, maxError)
 	var said struct {
 		Type    string `json:"__type"`
 		Message string
@@ -177,13 +166,13 @@ func refused(resp *http.Response) error {
 	}
 	e := &llm.Error{Code: codes[kind], Message: said.Message, Quoted: true}
 	switch {
-	case e.Code == "" && resp.StatusCode < 400:
+	case e.Code == "" && resp.Status < 400:
 		e.Code = llm.CodeUpstream
 	case e.Code == "":
-		e.Code = codeOf(resp.StatusCode)
+		e.Code = codeOf(resp.Status)
 	}
 	if e.Message == "" {
-		e.Message, e.Quoted = "the upstream answered "+strconv.Itoa(resp.StatusCode), false
+		e.Message, e.Quoted = "the upstream answered "+strconv.Itoa(resp.Status), false
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.RetryAfter = time.Duration(min(s, 3600)) * time.Second

@@ -4,9 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/http"
 	"strings"
 	"time"
+
+	"github.com/ginnel/ginnel/sdk/egress"
 )
 
 // The names of a signature: its algorithm, the service that calls are signed for, and the forms of times.
@@ -21,9 +22,9 @@ const (
 // guide to identity and access management.
 type signer struct{ region, id, secret, session string }
 
-// sign adds the time, the session's token and the signature to a request with that body. Signed are those, the
-// host and the content type.
-func (s *signer) sign(r *http.Request, body []byte, now time.Time) {
+// sign adds the time, the session's token and the signature to a request to a host. Signed are those, the host and
+// the content type.
+func (s *signer) sign(r *egress.Request, host string, now time.Time) {
 	now = now.UTC()
 	r.Header.Set("X-Amz-Date", now.Format(timeForm))
 	signed := []string{"content-type", "host", "x-amz-date"}
@@ -33,16 +34,16 @@ func (s *signer) sign(r *http.Request, body []byte, now time.Time) {
 	}
 	var canonical strings.Builder
 	// every service but one wants the path, which is encoded already, encoded once more
-	canonical.WriteString(r.Method + "\n" + encodePath(r.URL.EscapedPath()) + "\n\n")
+	canonical.WriteString(r.Method + "\n" + encodePath(r.Path) + "\n\n")
 	for _, name := range signed {
 		value := r.Header.Get(name)
 		if name == "host" {
-			value = r.URL.Host
+			value = host
 		}
 		canonical.WriteString(name + ":" + strings.TrimSpace(value) + "\n")
 	}
 	names := strings.Join(signed, ";")
-	canonical.WriteString("\n" + names + "\n" + digest(body))
+	canonical.WriteString("\n" + names + "\n" + digest(r.Body))
 	scope := now.Format(dateForm) + "/" + s.region + "/" + service + "/aws4_request"
 	text := algorithm + "\n" + now.Format(timeForm) + "\n" + scope + "\n" + digest([]byte(canonical.String()))
 	key := []byte("AWS4" + s.secret)

@@ -75,6 +75,20 @@ func (e *Error) Code() llm.Code {
 	return llm.CodeInternal
 }
 
+// Public returns the failure as a client may see it: no address, no library's words.
+func (e *Error) Public() *llm.Error {
+	message := "the upstream could not be reached"
+	switch e.Code() {
+	case llm.CodeTimeout:
+		message = "the upstream did not answer in time"
+	case llm.CodeUpstream:
+		message = "the upstream's answer could not be read"
+	case llm.CodeCut:
+		message = "the upstream's answer broke off"
+	}
+	return &llm.Error{Code: e.Code(), Message: message}
+}
+
 func cancelled(ctx context.Context) *Error {
 	return &Error{Kind: Cancelled, Err: context.Cause(ctx)}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/ginnel/ginnel/sdk/dialect/codecs"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/hangup"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/plugin"
@@ -244,7 +245,11 @@ func writeHeader(ctx *fasthttp.RequestCtx, h llm.Header) {
 // fail answers with an error.
 func (s *Server) fail(ctx *fasthttp.RequestCtx, call *llm.Call, err error) {
 	var e *llm.Error
-	if !errors.As(err, &e) {
+	var unanswered *egress.Error
+	if errors.As(err, &unanswered) {
+		slog.Warn("a call failed", "request_id", call.ID, "error", unanswered)
+		e = unanswered.Public()
+	} else if !errors.As(err, &e) {
 		slog.Error("a call failed", "request_id", call.ID, "error", err)
 		e = &llm.Error{Code: llm.CodeUpstream, Message: "the provider could not answer"}
 	}
