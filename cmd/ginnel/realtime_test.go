@@ -381,33 +381,39 @@ func TestRealtimeModels(t *testing.T) {
 	}
 }
 
-// TestRealtimeRevoked: a key that is revoked says nothing more in a session that it opened.
+// TestRealtimeRevoked: a key that is revoked says and hears nothing more in a session that it opened.
 func TestRealtimeRevoked(t *testing.T) {
 	v := newVoiceServer(t)
 	gw := start(t, strings.Replace(relay(v.URL, emptyPipeline, "voice"), `auth     = "none"`, `auth     = "key"`, 1))
-	key, err := gw.CreateKey(daemon.NewKey{Name: "a"})
-	if err != nil {
-		t.Fatal(err)
+	for _, hears := range []bool{false, true} {
+		key, err := gw.CreateKey(daemon.NewKey{Name: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := gw.speak("voice", nil, "Authorization", "Bearer "+key.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-v.asked
+		up := v.accepted(t)
+		carried(t, c.Conn, up, websocket.TextMessage, "{}")
+		control, err := daemon.Dial(t.Context(), gw.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := control.RevokeKey(t.Context(), key.ID); err != nil {
+			t.Fatal(err)
+		}
+		speaker := c.Conn
+		if hears {
+			speaker = up
+		}
+		if err := speaker.WriteMessage(websocket.TextMessage, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		goodbye(t, c.Conn, websocket.ClosePolicyViolation, "*")
+		goodbye(t, up, websocket.CloseGoingAway, "*")
 	}
-	c, _, err := gw.speak("voice", nil, "Authorization", "Bearer "+key.Text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-v.asked
-	up := v.accepted(t)
-	carried(t, c.Conn, up, websocket.TextMessage, "{}")
-	control, err := daemon.Dial(t.Context(), gw.data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := control.RevokeKey(t.Context(), key.ID); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WriteMessage(websocket.TextMessage, []byte("{}")); err != nil {
-		t.Fatal(err)
-	}
-	goodbye(t, c.Conn, websocket.ClosePolicyViolation, "*")
-	goodbye(t, up, websocket.CloseGoingAway, "*")
 }
 
 // TestRealtimeLimits: a message that is too large ends the session on both sides; who reads slowly stops the other.

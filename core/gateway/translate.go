@@ -235,9 +235,9 @@ type translation struct {
 	deltas  []conversation.Delta
 	buf     []byte
 	finish  string
-	ended   bool         // the upstream's terminator came
-	open    map[int]bool // choices of which it was not said why they ended
-	closed  bool         // and why the answer ended was said
+	ended   bool  // the upstream's terminator came
+	open    []int // choices of which it was not said why they ended
+	closed  bool  // and of one it was
 	over    bool
 	err     error // what ends it behind the events that came before
 }
@@ -345,13 +345,12 @@ func (t *translation) write(dst []byte) []byte {
 		}
 		switch d.Kind {
 		case conversation.Open:
-			if t.open == nil {
-				t.open = map[int]bool{}
+			if !slices.Contains(t.open, d.Choice) {
+				t.open = append(t.open, d.Choice)
 			}
-			t.open[d.Choice] = true
 		case conversation.Finished:
 			t.closed = true
-			delete(t.open, d.Choice)
+			t.open = slices.DeleteFunc(t.open, func(choice int) bool { return choice == d.Choice })
 		}
 		dst = t.encoder.Append(dst, d)
 		if d.Kind == conversation.Failed {

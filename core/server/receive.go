@@ -13,8 +13,11 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// firstPiece is the first size of the buffer of a body whose length nobody says.
-const firstPiece = 4 << 10
+// The first sizes of the buffer of a body: of one whose length nobody says, and of another. A length is only claimed.
+const (
+	firstPiece = 4 << 10
+	firstKnown = 64 << 10
+)
 
 // The refusals of form data beyond what the guard refuses.
 var (
@@ -107,33 +110,29 @@ func (a awaited) Read(b []byte) (int, error) {
 	return a.Reader.Read(b)
 }
 
-// whole reads a body into memory. Room for a length that is said was made before.
-func whole(from io.Reader, length int64) (raw []byte, err error) {
-	most := int64(math.MaxInt64)
-	if length != guard.Chunked {
-		most = length
+// whole reads a body into memory, of which as much is taken as has come, and a bit.
+func whole(from io.Reader, length int64) ([]byte, error) {
+	most, first := length, min(length, firstKnown)
+	if length == guard.Chunked {
+		most, first = math.MaxInt64, firstPiece
 	}
-	raw = make([]byte, 0, min(most, firstPiece))
-	for {
-		if int64(len(raw)) == most {
-			return raw, nil
+	raw := make([]byte, 0, first)
+	for int64(len(raw)) < most {
+		if len(raw) == cap(raw) {
+			raw = append(make([]byte, 0, min(most, 2*int64(cap(raw)))), raw...)
 		}
 		n, err := from.Read(raw[len(raw):cap(raw)])
-		raw = raw[:len(raw)+n]
-		if err == io.EOF {
-			if length != guard.Chunked && int64(len(raw)) < length {
-				err = io.ErrUnexpectedEOF
-				return raw, err
-			}
+		switch raw = raw[:len(raw)+n]; {
+		case err == nil || int64(len(raw)) == most:
+		case err == io.EOF && length == guard.Chunked:
 			return raw, nil
-		}
-		if err != nil {
+		case err == io.EOF:
+			return raw, io.ErrUnexpectedEOF
+		default:
 			return raw, err
 		}
-		if len(raw) == cap(raw) {
-			raw = append(make([]byte, 0, max(1, min(most, 2*int64(cap(raw))))), raw...)
-		}
 	}
+	return raw, nil
 }
 
 // receiveForm reads form data, of which a file takes what is long.

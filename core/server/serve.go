@@ -138,11 +138,13 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, h *guard.H
 		c.now.cause = context.Cause(c.now.ctx)
 	case h.HTTP10:
 		all, err := c.gather(reply.Stream)
-		if err != nil && !isEvents(resp) { // it cannot be told from a whole one
+		if err != nil && !bytes.HasPrefix(resp.Header.ContentType(), []byte("text/event-stream")) { // it cannot be told from a whole one
 			resp.Header.Reset()
-			errorAnswer(rc, 502, "incomplete", "the answer is too long for HTTP/1.0, or did not come whole")
+			resp.SetStatusCode(502)
+			resp.Header.SetContentType("application/json")
+			resp.Header.Set("X-Request-Id", c.now.id)
 			resp.SetConnectionClose()
-			all = append([]byte(nil), resp.Body()...)
+			all = appendError(nil, 502, "incomplete", "the answer is too long for HTTP/1.0, or did not come whole", c.now.id)
 		}
 		resp.SetBodyRaw(all)
 		c.now.cause = context.Cause(c.now.ctx)
@@ -180,11 +182,6 @@ func (c *conn) gather(s exchange.Stream) (all []byte, err error) {
 	}
 	c.now.cancel(exchange.ErrWriteTimeout)
 	return all, exchange.ErrWriteTimeout
-}
-
-// isEvents reports whether an answer says itself how it ended.
-func isEvents(r *fasthttp.Response) bool {
-	return bytes.HasPrefix(r.Header.ContentType(), []byte("text/event-stream"))
 }
 
 // finish ends the exchange at hand, if there is one: its answer was written or could not be.

@@ -48,6 +48,9 @@ func (u *Uploads) All(o Owner) (map[string]bool, error) {
 
 // Add gives an id to an owner; what is known of it already stays.
 func (u *Uploads) Add(o Owner, id string, v Upload) error {
+	if _, known, err := u.Get(o, id); err != nil || known {
+		return err // lists come by here, and a write waits for the disk
+	}
 	v.Created = time.Now().UTC()
 	return u.store.Update(func(tx *store.Tx) error {
 		if _, known, err := store.Uploads.Get(tx, o.prefix()+id); err != nil || known {

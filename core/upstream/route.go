@@ -159,8 +159,12 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		after = r.call.Wait(a)
 	}
 	result.took, result.cause, result.cool, result.void = time.Since(begin), cause, after, false
-	if result.quick = err == nil && a.Status >= 400; result.quick && (a.Status == 402 || a.Status == 404) { // of its own making: others are better
-		result.quick, result.took = false, max(result.took, penalty)
+	switch {
+	case err != nil || a.Status < 400:
+	case a.Status == 402 || a.Status == 404: // of its own making: others are better
+		result.took = max(result.took, penalty)
+	default:
+		result.quick = true
 	}
 	if err != nil && (ctx.Err() != nil || cause == "") {
 		result.void, cause = true, "" // it says nothing about the target

@@ -43,7 +43,7 @@ func (d decoder) member(key string) {
 	case "tool_choice":
 		d.toolChoice(key)
 	case "max_tokens":
-		q.MaxTokens = d.Count(key)
+		q.MaxTokens = d.Limit(key)
 	case "stop_sequences":
 		d.Items(key, func(int) { q.Stop = append(q.Stop, d.Str(key)) })
 	case "temperature":

@@ -150,30 +150,13 @@ func (e *encoder) system() {
 
 // messages writes the conversation: roles take turns, the user begins, and results of tools come first.
 func (e *encoder) messages() {
-	turns := make([]conversation.Turn, 0, len(e.q.Turns))
-	for i, t := range e.q.Turns {
-		if t.Role == conversation.System {
-			t.Role = conversation.User
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].role", "instructions inside the conversation become the user's words")
-		}
-		if t.Name != "" {
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Anthropic's dialect has no names of participants")
-			t.Name = ""
-		}
-		if own := t.Sealed(conversation.VendorAnthropic); len(own) < len(t.Parts) {
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].content", "thoughts of another vendor's model cannot be given back to this one")
-			t.Parts = own
-		}
-		turns = append(turns, t)
-	}
-	joined := conversation.Request{Turns: turns}
-	joined.Join()
-	if len(joined.Turns) > 0 && joined.Turns[0].Role != conversation.User && e.err == nil {
+	turns := e.q.Alternating("Anthropic's dialect", conversation.VendorAnthropic, &e.lost)
+	if len(turns) > 0 && turns[0].Role != conversation.User && e.err == nil {
 		e.err = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model wants the conversation to begin with the user"}
 	}
 	e.Array()
-	for i := range joined.Turns {
-		t := &joined.Turns[i]
+	for i := range turns {
+		t := &turns[i]
 		e.Object()
 		role := "user"
 		if t.Role == conversation.Assistant {
@@ -247,10 +230,6 @@ func (e *encoder) part(at string, p *conversation.Part) {
 			e.Bool(true)
 		}
 	case conversation.Thinking:
-		if p.Opaque.Vendor != conversation.VendorAnthropic {
-			e.lost.Drop(at, "thoughts of another vendor's model cannot be given back to this one")
-			return
-		}
 		writeThinking(&e.Writer, p)
 		return
 	default:

@@ -54,7 +54,7 @@ func (d decoder) inference(key string) {
 	q := d.into
 	switch key {
 	case "maxTokens":
-		q.MaxTokens = d.Count(key)
+		q.MaxTokens = d.Limit(key)
 	case "temperature":
 		q.Temperature = d.Num(key)
 	case "topP":

@@ -108,26 +108,13 @@ func (e *encoder) system() {
 
 // messages writes the conversation: roles take turns, the user begins, and results of tools come first.
 func (e *encoder) messages() {
-	turns := make([]conversation.Turn, 0, len(e.q.Turns))
-	for i, t := range e.q.Turns {
-		if t.Role == conversation.System {
-			t.Role = conversation.User
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].role", "instructions inside the conversation become the user's words")
-		}
-		if t.Name != "" {
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Converse has no names of participants")
-			t.Name = ""
-		}
-		turns = append(turns, t)
-	}
-	joined := conversation.Request{Turns: turns}
-	joined.Join()
-	if len(joined.Turns) > 0 && joined.Turns[0].Role != conversation.User && e.err == nil {
+	turns := e.q.Alternating("Converse", conversation.VendorAnthropic, &e.lost)
+	if len(turns) > 0 && turns[0].Role != conversation.User && e.err == nil {
 		e.err = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model wants the conversation to begin with the user"}
 	}
 	e.Array()
-	for i := range joined.Turns {
-		t := &joined.Turns[i]
+	for i := range turns {
+		t := &turns[i]
 		e.Object()
 		role := "user"
 		if t.Role == conversation.Assistant {
@@ -176,7 +163,7 @@ func (e *encoder) part(at string, p *conversation.Part) {
 	case conversation.ToolResult:
 		e.result(at, p.Result)
 	case conversation.Thinking:
-		e.thought(at, p)
+		e.thought(p)
 	default:
 		if p.Native == nil || p.Native.Dialect != llm.Bedrock {
 			e.refuse(at)
@@ -261,11 +248,7 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	e.end()
 }
 
-func (e *encoder) thought(at string, p *conversation.Part) {
-	if p.Opaque.Vendor != conversation.VendorAnthropic {
-		e.lost.Drop(at, "thoughts of another vendor's model cannot be given back to this one")
-		return
-	}
+func (e *encoder) thought(p *conversation.Part) {
 	e.block("reasoningContent")
 	if p.Redacted {
 		e.Text("redactedContent", p.Opaque.Value)

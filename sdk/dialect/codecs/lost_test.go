@@ -88,6 +88,9 @@ func TestNothingIsLostInSilence(t *testing.T) {
 		"top_k beside thinking":             {llm.OpenAI, llm.Anthropic, `{"model":"m","reasoning_effort":"low","temperature":0.5,"top_k":5,"messages":[` + user + `]}`, `"top_k"`, "top_k"},
 		"a tool's cache marker":             {llm.Anthropic, llm.Gemini, `{"model":"m","max_tokens":5,"tools":[{"name":"w","input_schema":{"type":"object"},"cache_control":{"type":"ephemeral"}}],"messages":[` + user + `]}`, "ephemeral", "cache_control"},
 		"a strict tool":                     {llm.OpenAI, llm.Gemini, `{"model":"m","tools":[{"type":"function","function":{"name":"w","strict":true,"parameters":{"type":"object"}}}],"messages":[` + user + `]}`, `"strict"`, "strict"},
+		"a negative limit, A":               {llm.Anthropic, llm.OpenAI, `{"model":"m","max_tokens":-5,"messages":[` + user + `]}`, "-5", "max_tokens"},
+		"a negative limit, R":               {llm.Responses, llm.OpenAI, `{"model":"m","max_output_tokens":-5,"input":"x"}`, "-5", "max_output_tokens"},
+		"a negative limit, G":               {llm.Gemini, llm.OpenAI, `{"generationConfig":{"maxOutputTokens":-5},"contents":[{"role":"user","parts":[{"text":"x"}]}]}`, "-5", "maxOutputTokens"},
 		"a negative limit":                  {llm.OpenAI, llm.Anthropic, `{"model":"m","max_tokens":-5,"messages":[` + user + `]}`, "-5", "max_tokens"},
 	} {
 		out, lost, err := encoded(t, c.from, c.to, c.body)
@@ -100,13 +103,13 @@ func TestNothingIsLostInSilence(t *testing.T) {
 // TestNoEmptyTurns: a turn of which nothing is left is refused by the vendor with 400.
 func TestNoEmptyTurns(t *testing.T) {
 	const a = `{"model":"m","max_tokens":10,"messages":[` + user + `,{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"}]},{"role":"user","content":"go"}]}`
-	for to, bad := range map[llm.Dialect]string{llm.Gemini: `"parts":[]`} {
+	for to, bad := range map[llm.Dialect]string{llm.Gemini: `"parts":[]`, llm.OpenAI: `{"role":"assistant","content":null}`} {
 		if out, _, err := encoded(t, llm.Anthropic, to, a); err == nil && strings.Contains(out, bad) {
 			t.Errorf("to %s: %s", to, out)
 		}
 	}
 	const g = `{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[{"text":"hm","thought":true,"thoughtSignature":"c2ln"}]},{"role":"user","parts":[{"text":"go"}]}]}`
-	for to, bad := range map[llm.Dialect]string{llm.Anthropic: `"content":[]`} {
+	for to, bad := range map[llm.Dialect]string{llm.Anthropic: `"content":[]`, llm.Bedrock: `"content":[]`} {
 		if out, _, err := encoded(t, llm.Gemini, to, g); err == nil && strings.Contains(out, bad) {
 			t.Errorf("to %s: %s", to, out)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,8 +72,8 @@ func UnpackID(packed string) (id string, o Opaque) {
 	return id, Opaque{Vendor: vendor, Value: string(value)}
 }
 
-// CallID returns an id for a call that has none: the same for the same place in the conversation, so
-// that a conversation that is sent again has the ids it had.
+// CallID returns an id for a call that has none: the same for the same place in the answer or request of that name,
+// so that a conversation that is sent again has the ids it had, and two of its answers have different ones.
 func CallID(of string, turn, part int, name string) string {
 	sum := sha256.Sum256([]byte(of + "\x00" + strconv.Itoa(turn) + "\x00" + strconv.Itoa(part) + "\x00" + name))
 	return "call_" + hex.EncodeToString(sum[:12]) // OpenAI takes 40 characters, Anthropic letters, digits, _ and -
@@ -117,15 +118,29 @@ func answered(open *[]*Call, name string) string {
 	return ""
 }
 
-// Sealed returns the parts without the thoughts that another vendor's model had.
-func (t *Turn) Sealed(vendor string) []Part {
-	var out []Part
-	for _, p := range t.Parts {
-		if p.Kind != Thinking || p.Opaque.Vendor == vendor {
-			out = append(out, p)
+// Alternating returns the turns for a dialect in which roles take turns. Instructions in the middle become the user's
+// words; names of participants and thoughts of other vendors' models are left out, and turns of which nothing is left.
+func (r *Request) Alternating(dialect, vendor string, lost *Lost) []Turn {
+	kept := Request{Turns: make([]Turn, 0, len(r.Turns))}
+	for i, t := range r.Turns {
+		at := "messages[" + strconv.Itoa(i) + "]."
+		if t.Role == System {
+			t.Role = User
+			lost.Drop(at+"role", "instructions inside the conversation become the user's words")
 		}
+		if t.Name != "" {
+			t.Name = ""
+			lost.Drop(at+"name", dialect+" has no names of participants")
+		}
+		foreign := func(p Part) bool { return p.Kind == Thinking && p.Opaque.Vendor != vendor }
+		if slices.ContainsFunc(t.Parts, foreign) {
+			t.Parts = slices.DeleteFunc(slices.Clone(t.Parts), foreign)
+			lost.Drop(at+"content", "thoughts of another vendor's model cannot be given back to this one")
+		}
+		kept.Turns = append(kept.Turns, t)
 	}
-	return out
+	kept.Join()
+	return kept.Turns
 }
 
 // Join merges turns of the same role that follow each other, and leaves out those without parts.

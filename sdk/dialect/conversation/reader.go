@@ -78,6 +78,15 @@ func (r *Reader) Count(name string) int64 {
 	return n
 }
 
+// Limit is Count for what is a limit, and not below zero.
+func (r *Reader) Limit(name string) int64 {
+	n := r.Count(name)
+	if n < 0 {
+		r.Refuse("`" + name + "` must not be negative")
+	}
+	return n
+}
+
 // Choice reads the number of a choice.
 func (r *Reader) Choice(name string) int {
 	n := r.Count(name)

@@ -108,7 +108,7 @@ func (d decoder) config(key string) {
 			q.Choices = n
 		}
 	case "maxOutputTokens":
-		q.MaxTokens = d.Count(key)
+		q.MaxTokens = d.Limit(key)
 	case "stopSequences":
 		d.Items(key, func(int) { q.Stop = append(q.Stop, d.Str(key)) })
 	case "responseMimeType":

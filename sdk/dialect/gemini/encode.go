@@ -78,29 +78,12 @@ func (e *encoder) refuse(field string) {
 
 // contents writes the conversation; roles take turns.
 func (e *encoder) contents() {
-	turns := make([]conversation.Turn, 0, len(e.q.Turns))
-	for i, t := range e.q.Turns {
-		if t.Role == conversation.System {
-			t.Role = conversation.User
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].role", "instructions inside the conversation become the user's words")
-		}
-		if t.Name != "" {
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].name", "Gemini's dialect has no names of participants")
-			t.Name = ""
-		}
-		if own := t.Sealed(conversation.VendorGoogle); len(own) < len(t.Parts) {
-			e.lost.Drop("messages["+strconv.Itoa(i)+"].content", "thoughts of another vendor's model cannot be given back to this one")
-			t.Parts = own
-		}
-		turns = append(turns, t)
-	}
-	joined := conversation.Request{Turns: turns}
-	joined.Join()
+	turns := e.q.Alternating("Gemini's dialect", conversation.VendorGoogle, &e.lost)
 	e.Array()
-	for i := range joined.Turns {
-		t := &joined.Turns[i]
+	for i := range turns {
+		t := &turns[i]
 		if i > 0 {
-			t.Parts = inOrder(joined.Turns[i-1].Parts, t.Parts)
+			t.Parts = inOrder(turns[i-1].Parts, t.Parts)
 		}
 		role := "user"
 		if t.Role == conversation.Assistant {
@@ -154,13 +137,7 @@ func (e *encoder) parts(at string, parts []conversation.Part) {
 
 func (e *encoder) part(at string, p *conversation.Part) {
 	switch p.Kind {
-	case conversation.Text, conversation.Refusal, conversation.ToolCall:
-		writePart(&e.Writer, p, false)
-	case conversation.Thinking:
-		if p.Opaque.Vendor != conversation.VendorGoogle {
-			e.lost.Drop(at, "thoughts of another vendor's model cannot be given back to this one")
-			return
-		}
+	case conversation.Text, conversation.Refusal, conversation.ToolCall, conversation.Thinking:
 		writePart(&e.Writer, p, false)
 	case conversation.Media:
 		e.Object()

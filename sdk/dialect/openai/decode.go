@@ -48,11 +48,7 @@ func (d decoder) member(key string) {
 			}
 		})
 	case "max_tokens", "max_completion_tokens":
-		n := d.Count(key)
-		if n < 0 {
-			d.Refuse("`" + key + "` must not be negative")
-		}
-		q.MaxTokens = max(q.MaxTokens, n)
+		q.MaxTokens = max(q.MaxTokens, d.Limit(key))
 	case "stop":
 		q.Stop = d.stop(key)
 	case "n":

@@ -321,6 +321,9 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 			e.refuse(at + ".content")
 		}
 	}
+	if len(texts)+len(calls) == 0 && refusal == "" && len(t.Parts) > 0 {
+		return // all of it was left out, and an empty message is refused
+	}
 	e.Object()
 	e.Text("role", "assistant")
 	e.Text("name", t.Name)

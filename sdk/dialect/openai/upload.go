@@ -86,8 +86,11 @@ func partName(head []byte) (name, wrong string) {
 		default:
 			continue
 		}
+		if strings.ContainsAny(value, `*\`) {
+			return "", "a part's name or file name has a backslash or an asterisk, which not all readers take for the same"
+		}
 		kind, params, err := mime.ParseMediaType(value)
-		if err != nil || kind != "form-data" || found || strings.ContainsAny(value, `*\`) {
+		if err != nil || kind != "form-data" || found {
 			return "", "the head of a part is malformed"
 		}
 		name, found = params["name"], true

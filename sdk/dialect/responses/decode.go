@@ -83,7 +83,7 @@ func (d decoder) limit(key string) {
 	q := d.into
 	switch key {
 	case "max_output_tokens":
-		q.MaxTokens = d.Count(key)
+		q.MaxTokens = d.Limit(key)
 	case "temperature":
 		q.Temperature = d.Num(key)
 	case "top_p":
