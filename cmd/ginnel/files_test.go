@@ -29,6 +29,7 @@ type vault struct {
 	objects map[string]map[string]any
 	header  http.Header // of the last request
 	cut     bool        // a content breaks off
+	called  []string    // the bodies of chats
 }
 
 func startVault(t *testing.T) *vault {
@@ -120,6 +121,11 @@ func startVault(t *testing.T) *vault {
 		return o
 	})
 	handle("POST /v1/batches/{id}/cancel", one)
+	handle("POST /v1/chat/completions", func(_ http.ResponseWriter, r *http.Request) any {
+		body, _ := io.ReadAll(r.Body)
+		v.called = append(v.called, string(body))
+		return map[string]any{"id": "c", "object": "chat.completion", "model": "m", "choices": []any{map[string]any{"index": 0, "finish_reason": "stop", "message": map[string]any{"role": "assistant", "content": "read"}}}}
+	})
 	v.Server = httptest.NewServer(mux)
 	t.Cleanup(v.Close)
 	return v

@@ -22,8 +22,11 @@ type Provider struct {
 	Proxy    string // http://[user:password@]host[:port]
 	TLS      ProviderTLS
 	Timeouts Timeouts
-	Process  Process
-	Config   *Opaque
+	// SharedFiles says whether calls may name what the vendor keeps, whosever it is; nil = where no route to it asks
+	// for keys.
+	SharedFiles *bool
+	Process     Process
+	Config      *Opaque
 
 	// Reaches are the base URLs that its calls may go to, as far as they are known before the launch: one
 	// of them. Empty for a plugin that answers itself.
@@ -56,6 +59,7 @@ func providerShape() *schema.Block {
 				{Name: "idle", Kind: schema.Duration, Default: "60s", Doc: "Between two pieces of an answer."},
 				{Name: "total", Kind: schema.Duration, Default: "10m", Doc: "The whole call."},
 			}},
+			{Name: "shared_files", Kind: schema.Bool, Optional: true, Doc: "Whether calls may name everything that the vendor keeps under this account (files, vector stores, caches, and the buckets that it may read), whosever it is. If not, a call may name the files that its own key's team, or the key itself, has sent by a route's `files`, and what batches made of them. The default is no where a route that leads here asks for keys. Say yes for an account that has one tenant, or whose files are not sent by Ginnel."},
 			processShape("true"),
 		},
 		Blocks: map[string]*schema.Block{"config": configShape("plugin")},
@@ -70,7 +74,7 @@ func (b *builder) provider(n *node) {
 	p := &Provider{
 		Name: n.label(), Plugin: get[string](n, "plugin"), SHA256: get[string](n, "sha256"),
 		BaseURL: strings.TrimSuffix(get[string](n, "base_url"), "/"),
-		Private: optional[bool](n, "private"), Proxy: get[string](n, "proxy"),
+		Private: optional[bool](n, "private"), Proxy: get[string](n, "proxy"), SharedFiles: optional[bool](n, "shared_files"),
 		Timeouts: Timeouts{
 			Connect: get[time.Duration](n, "timeouts.connect"), FirstToken: get[time.Duration](n, "timeouts.first_token"),
 			Idle: get[time.Duration](n, "timeouts.idle"), Total: get[time.Duration](n, "timeouts.total"),

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -118,12 +119,9 @@ func used(cfg *config.Config) (providers []*config.Provider, filters []*config.F
 		}
 	}
 	for _, r := range cfg.Routes {
-		for _, m := range reached(r) {
-			for _, t := range m.Targets {
-				add(t.Provider)
-			}
+		for _, p := range leads(r) {
+			add(p)
 		}
-		add(r.Files)
 		for _, f := range r.Pipeline.Filters {
 			if !seen[f] {
 				seen[f] = true
@@ -132,6 +130,25 @@ func used(cfg *config.Config) (providers []*config.Provider, filters []*config.F
 		}
 	}
 	return providers, filters
+}
+
+// leads returns the providers that a route leads to, perhaps more than once; nil where it has none for files.
+func leads(r *config.Route) (providers []*config.Provider) {
+	for _, m := range reached(r) {
+		for _, t := range m.Targets {
+			providers = append(providers, t.Provider)
+		}
+	}
+	return append(providers, r.Files)
+}
+
+// sharesFiles reports whether calls may name whatever a provider keeps: where the configuration says so or, if it says
+// nothing, where no caller is told from another.
+func sharesFiles(cfg *config.Config, p *config.Provider) bool {
+	if p.SharedFiles != nil {
+		return *p.SharedFiles
+	}
+	return !slices.ContainsFunc(cfg.Routes, func(r *config.Route) bool { return !r.Open && slices.Contains(leads(r), p) })
 }
 
 // reached returns the models that a route's calls may come to, as fallbacks too.
@@ -238,7 +255,7 @@ func (b *builder) route(r *config.Route, models map[*config.Model]*upstream.Mode
 		Pipeline: exchange.NewPipeline(r.Pipeline.Name, filters...),
 	}
 	if p := r.Files; p != nil {
-		out.Files = &upstream.Model{Name: "files", Attempts: 1, Targets: []*upstream.Target{{Name: p.Name, ProviderName: p.Name, Provider: b.providers[p], Weight: 1}}}
+		out.Files = &upstream.Model{Name: "files", Attempts: 1, Targets: []*upstream.Target{{Name: p.Name, ProviderName: p.Name, Provider: b.providers[p], Weight: 1, SharedFiles: sharesFiles(b.cfg, p)}}}
 	}
 	for _, m := range r.Models {
 		out.Models = append(out.Models, gateway.Model{Model: models[m], Aliases: m.Aliases, Created: b.started.Unix()})

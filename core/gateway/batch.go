@@ -148,6 +148,9 @@ func (c *calls) call(url string, body []byte, at int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := c.owns(c.route.Files.Targets[0], read.Files); err != nil {
+			return nil, err
+		}
 		b := exchange.NewBody(body, nil)
 		span, with := codec.SetModel(body, &read, name)
 		for _, at := range append([]dialect.Span{span}, read.MoreModels...) {

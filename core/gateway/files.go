@@ -71,7 +71,11 @@ func (s *serving) files() *exchange.Reply {
 var errState = &llm.Error{Code: llm.CodeInternal, Message: "the gateway's state cannot be read or written"}
 
 func (s *serving) unknownItem(id string) *exchange.Reply {
-	return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "there is no " + quote(id) + ", or it is not yours"}, nil)
+	return s.fail(exchange.ClientError, unknownItem(id), nil)
+}
+
+func unknownItem(id string) *llm.Error {
+	return &llm.Error{Code: llm.CodeNotFound, Message: "there is no " + quote(id) + ", or it is not yours"}
 }
 
 // readUpload reads a request that sends something: form data with a file, or what a batch is made of.

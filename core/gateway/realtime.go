@@ -212,6 +212,9 @@ func (s *serving) asked(text bool, message []byte) ([]byte, error) {
 		return nil, err
 	}
 	if start := bytes.TrimLeft(message, " \t\r\n\uFEFF"); !text && (len(start) == 0 || start[0] != '{') {
+		if wideObject(message) {
+			return nil, &socket.Refusal{Reason: "a message cannot be read: it is not UTF-8"}
+		}
 		return message, nil
 	}
 	read := dialect.Request{}
@@ -228,6 +231,9 @@ func (s *serving) asked(text bool, message []byte) ([]byte, error) {
 			return nil, &socket.Refusal{Reason: "the model " + quote(name) + " does not exist or this key may not use it"}
 		}
 	}
+	if err := s.owns(s.answer.Target, read.Files); err != nil {
+		return nil, &socket.Refusal{Reason: publicOf(err, "").Message}
+	}
 	switch name := s.answer.Target.Model; read.Model {
 	case "", name:
 		return message, nil
@@ -236,6 +242,31 @@ func (s *serving) asked(text bool, message []byte) ([]byte, error) {
 		return slices.Concat(message[:span.Start], with, message[span.End:]), nil
 	}
 	return nil, &socket.Refusal{Reason: "a session keeps the model that it began with"}
+}
+
+// wideObject reports whether a message begins as a JSON object does in UTF-16 or UTF-32, in which some servers read
+// one too: an ASCII character has one or three zeros beside it there.
+func wideObject(message []byte) bool {
+	open, zeros := false, 0
+	for _, c := range message {
+		switch c {
+		case 0:
+			if zeros++; zeros > 3 {
+				return false
+			}
+			continue
+		case 0xFE, 0xFF, ' ', '\t', '\r', '\n':
+		case '{':
+			if open {
+				return false
+			}
+			open = true
+		default:
+			return open && (c == '"' || c == '}')
+		}
+		zeros = 0
+	}
+	return false
 }
 
 // still refuses what is said or heard with a key that is of no use any more.

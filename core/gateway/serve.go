@@ -56,6 +56,8 @@ type serving struct {
 	owner  uploads.Owner  // of files and batches
 	upload uploads.Upload // the one that is asked for, or is new
 
+	keepers []string // providers that keep, for the caller, all that the request names
+
 	delivered bool // the client has the stream's terminator
 
 	session *session // of OpRealtime
@@ -81,6 +83,9 @@ func (s *serving) serve() *exchange.Reply {
 		return reply
 	}
 	if reply := s.filterRequest(); reply != nil {
+		return reply
+	}
+	if reply := s.named(); reply != nil {
 		return reply
 	}
 	return s.call()
@@ -319,7 +324,7 @@ func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
 	answer, err := s.model.Do(s.ctx, &upstream.Call{
 		Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor, Begun: s.begun,
-		Tokens: s.tokens, Features: s.features, Overlong: overlong, Wait: s.wait,
+		Tokens: s.tokens, Features: s.features, Files: s.keeps, Overlong: overlong, Wait: s.wait,
 	})
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer

@@ -11,6 +11,7 @@ import (
 // so they only steer: where no target has so large a window, the largest will do, and what an upstream
 // itself says of the call's length counts from then on.
 type fit struct {
+	files    func(*Target) bool // nil = it names none
 	features []llm.Feature
 	tokens   int64
 	over     bool  // a target found it too long,
@@ -19,8 +20,9 @@ type fit struct {
 
 // measure finds out what the call asks of the targets that it may come to.
 func (r *routing) measure(m *Model) {
+	r.fit.files = r.call.Files
 	windows, lacking := false, false
-	for t := range m.reach {
+	for t := range m.Reach {
 		windows, lacking = windows || t.Context > 0, lacking || len(t.Lacks) > 0
 	}
 	if lacking && r.call.Features != nil {
@@ -30,7 +32,7 @@ func (r *routing) measure(m *Model) {
 		return
 	}
 	largest, known := int64(0), true
-	for t := range m.reach {
+	for t := range m.Reach {
 		if !r.fit.lacks(t) {
 			largest, known = max(largest, t.Context), known && t.Context > 0
 		}
@@ -40,8 +42,8 @@ func (r *routing) measure(m *Model) {
 	}
 }
 
-// reach yields the targets of the model and of its fallbacks.
-func (m *Model) reach(yield func(*Target) bool) {
+// Reach yields the targets of the model and of its fallbacks.
+func (m *Model) Reach(yield func(*Target) bool) {
 	for _, t := range m.Targets {
 		if !yield(t) {
 			return
@@ -64,7 +66,7 @@ func (f *fit) lacks(t *Target) bool {
 // another target found the call too long.
 func (f *fit) takes(t *Target) bool {
 	switch {
-	case f.lacks(t):
+	case f.lacks(t), f.files != nil && !f.files(t):
 		return false
 	case f.over:
 		return t.Context > f.floor
@@ -104,7 +106,7 @@ func (r *routing) misfit(m *Model) error {
 	}
 	for _, f := range r.fit.features {
 		all := true
-		for t := range m.reach {
+		for t := range m.Reach {
 			all = all && slices.Contains(t.Lacks, f)
 		}
 		if all {

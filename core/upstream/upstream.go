@@ -77,6 +77,7 @@ type Target struct {
 	Weight       int
 	Context      int64         // tokens that a request and its answer may have together; 0 = not known
 	Lacks        []llm.Feature // what the model cannot do
+	SharedFiles  bool          // a call may name whatever its provider keeps
 	State        *State        // nil = nothing is remembered of it
 }
 
@@ -144,6 +145,8 @@ type Call struct {
 	// Features, which may be nil, returns what the call asks of a model besides words. It is called once,
 	// and only where a target lacks something.
 	Features func() []llm.Feature
+	// Files, which may be nil, reports whether a target may be asked for what the call names of what vendors keep.
+	Files func(t *Target) bool
 	// Wait, which may be nil, returns for how long a failed answer asks in its body to be left alone.
 	Wait func(a *Answer) time.Duration
 	// Overlong, which may be nil, reports whether a failed answer says that the request is longer than the

@@ -73,6 +73,7 @@ type Request struct {
 	MaxTokens    int64 // 0 = not said
 	Texts        []Text
 	Further      []string // models besides Model that the vendor is to run: in its place, as advisors, as tools
+	Files        []string // what the vendor keeps that the request names by an id or an address: files, stores of them
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
 	UsageSplice  Splice   // what makes a stream tell its usage; With is "" where nothing is to do
 	Boundary     string   // of form data, from the Endpoint: the caller sets it, and it is kept

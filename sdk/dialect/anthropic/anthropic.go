@@ -78,7 +78,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if err := q.End(); err != nil {
 		return err
 	}
-	into.Texts, into.Unseen, into.Further = q.texts, q.hidden, q.further
+	into.Texts, into.Unseen, into.Further, into.Files = q.texts, q.hidden, q.further, q.files
 	into.IncludeUsage = into.Stream // a stream always tells it
 	into.Model = dialect.TextOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
 	return nil

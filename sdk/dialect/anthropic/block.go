@@ -65,6 +65,7 @@ const (
 	classWords         // a stream adds to its text: text, thinking
 	classSummary       // so it does to this one, which stands for an earlier part of the conversation
 	classResult        // what a tool gave back
+	classOutput        // a piece of that; a file in it is of the vendor's own making
 )
 
 // reader reads what requests, answers and events have in common: content blocks. The texts that it
@@ -73,6 +74,7 @@ type reader struct {
 	dialect.Reader
 	texts   []dialect.Text
 	further []string // models that the vendor is to run besides
+	files   []string // what the vendor keeps
 	hidden  string   // the first field that holds what cannot be seen
 }
 
@@ -99,7 +101,7 @@ func (r *reader) content(name string) {
 // may stand after its texts, and each type's keys mean the same in every other, so that what a block
 // carries beside its type's own keys is seen too.
 func (r *reader) block() class {
-	begin, c, sealed := len(r.texts), classOther, false
+	begin, c, sealed, files := len(r.texts), classOther, false, len(r.files)
 	for o := r.Object(blockKeys); ; {
 		key, ok := r.Next(&o)
 		if !ok {
@@ -125,7 +127,7 @@ func (r *reader) block() class {
 		case key == blockCitations:
 			r.citations()
 		case key == blockFile:
-			r.unseen("file_id")
+			r.kept("file_id")
 		case key == blockSealed:
 			sealed = !r.Null()
 			if sealed {
@@ -141,6 +143,9 @@ func (r *reader) block() class {
 	}
 	if c == classSummary && sealed {
 		r.mark("encrypted_content")
+	}
+	if c == classOutput {
+		r.files = r.files[:files]
 	}
 	if c == classResult {
 		for i := begin; i < len(r.texts); i++ {
@@ -178,8 +183,10 @@ func (r *reader) class() class {
 	switch {
 	case bytes.HasSuffix(raw, []byte("_tool_result")):
 		return classResult
-	case bytes.HasSuffix(raw, []byte("_result")), bytes.HasSuffix(raw, []byte("_result_error")), bytes.HasSuffix(raw, []byte("_output")):
+	case bytes.HasSuffix(raw, []byte("_result")), bytes.HasSuffix(raw, []byte("_result_error")):
 		return classOther // inside a tool's result
+	case bytes.HasSuffix(raw, []byte("_output")):
+		return classOutput
 	}
 	r.mark("type")
 	return classOther
@@ -216,9 +223,9 @@ func (r *reader) source() {
 				data = before
 			}
 		case sourceURL:
-			r.unseen("url")
+			r.url()
 		case sourceFile:
-			r.unseen("file_id")
+			r.kept("file_id")
 		case sourceContent:
 			r.content("source")
 		default:
@@ -350,6 +357,24 @@ func (r *reader) unseen(name string) {
 		r.Skip()
 		r.mark(name)
 	}
+}
+
+// kept reads the ids at hand of what the vendor keeps.
+func (r *reader) kept(name string) {
+	n := len(r.files)
+	if r.files = r.AppendNames(r.files); len(r.files) > n {
+		r.mark(name)
+	}
+}
+
+// url reads where a source is.
+func (r *reader) url() {
+	if s, ok := r.String(); ok {
+		r.files = dialect.AppendURL(r.files, r.Bytes(s))
+		r.mark("url")
+		return
+	}
+	r.unseen("url")
 }
 
 func (r *reader) mark(name string) {

@@ -1,6 +1,10 @@
 package gemini
 
-import "github.com/ginnel/ginnel/sdk/dialect"
+import (
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
 
 // The blocks of an answer. A candidate's words go on from part to part and from event to event, so all
 // of them are one block; what is complete in itself is Whole and needs none of its own.
@@ -54,8 +58,9 @@ var (
 type reader struct {
 	dialect.Reader
 	texts  []dialect.Text
-	unseen string // of a request: the first field that no text filter can see
-	called bool   // of an answer: content that is no text stands in it
+	unseen string   // of a request: the first field that no text filter can see
+	files  []string // of a request: what the vendor keeps
+	called bool     // of an answer: content that is no text stands in it
 }
 
 // content reads one content: a role and parts. The texts without a role of their own get role unless
@@ -201,7 +206,7 @@ func (r *reader) data() {
 		case 0:
 			r.whole(dialect.RoleNone, dialect.KindStructured, "displayName")
 		case 1:
-			r.hidden("fileUri")
+			r.uri()
 		default:
 			r.Skip()
 		}
@@ -304,6 +309,18 @@ func (r *reader) whole(role dialect.Role, kind dialect.Kind, name string) {
 // strings reads every string of the value at hand, whose keys are its author's.
 func (r *reader) strings(role dialect.Role, kind dialect.Kind) {
 	r.texts = r.AppendStrings(r.texts, dialect.Text{Role: role, Channel: dialect.Channel{Kind: kind}, Whole: true})
+}
+
+// uri reads where media are: by a URL, or by the name of a file that Google keeps.
+func (r *reader) uri() {
+	if s, ok := r.String(); ok {
+		if uri := dialect.TextOf(r.Bytes(s), ""); !strings.Contains(uri, "://") || dialect.OfAccount(uri) {
+			r.files = append(r.files, uri)
+		}
+		r.mark("fileUri")
+		return
+	}
+	r.hidden("fileUri")
 }
 
 // hidden skips the value at hand and marks it unless it is null.

@@ -148,7 +148,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
 	}
 	q.request(true)
-	into.Texts, into.Unseen = q.texts, q.unseen
+	into.Texts, into.Unseen, into.Files = q.texts, q.unseen, q.files
 	return q.End()
 }
 

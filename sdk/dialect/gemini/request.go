@@ -93,7 +93,10 @@ func (q *requestReader) request(outer bool) {
 		case topConfig, topEmbedConfig:
 			q.config()
 		case topCached:
-			q.hidden("cachedContent")
+			n := len(q.files)
+			if q.files = q.AppendNames(q.files); len(q.files) > n {
+				q.mark("cachedContent")
+			}
 		case topLabels:
 			q.strings(dialect.RoleNone, dialect.KindStructured)
 		case topTitle:

@@ -62,17 +62,21 @@ const (
 	sessModel = iota
 	sessTranscription
 	sessAudio
+	sessPrompt
 )
 
 var (
-	realtimeKeys      = dialect.NewKeys("session")
-	sessionKeys       = dialect.NewKeys("model", "input_audio_transcription", "audio")
+	realtimeKeys      = dialect.NewKeys("session", "response")
+	sessionKeys       = dialect.NewKeys("model", "input_audio_transcription", "audio", "prompt")
+	spokenKeys        = dialect.NewKeys("prompt")
+	promptKeys        = dialect.NewKeys("variables")
 	sessionAudioKeys  = dialect.NewKeys("input")
 	audioInputKeys    = dialect.NewKeys("transcription")
 	transcriptionKeys = dialect.NewKeys("model")
 )
 
-// realtime reads a message of a client: the session's model, and the one that writes down what it hears.
+// realtime reads a message of a client: the session's model, the one that writes down what it hears, and the files
+// that a stored prompt is filled in with.
 func (q *requestReader) realtime() {
 	o := q.Object(realtimeKeys)
 	for {
@@ -82,6 +86,8 @@ func (q *requestReader) realtime() {
 			return
 		case key == 0:
 			q.object(sessionKeys, q.session)
+		case key == 1:
+			q.object(spokenKeys, func(int) { q.storedPrompt() })
 		default:
 			q.Skip()
 		}
@@ -96,8 +102,32 @@ func (q *requestReader) session(key int) {
 		q.object(transcriptionKeys, q.transcription)
 	case sessAudio:
 		q.object(sessionAudioKeys, func(int) { q.object(audioInputKeys, func(int) { q.object(transcriptionKeys, q.transcription) }) })
+	case sessPrompt:
+		q.storedPrompt()
 	}
 }
+
+// storedPrompt reads what a prompt that the vendor keeps is filled in with: words, and parts of a message.
+func (q *requestReader) storedPrompt() {
+	q.object(promptKeys, func(int) {
+		if q.Type() != dialect.TypeObject {
+			q.Skip()
+			return
+		}
+		for o := q.Object(noKeys); ; {
+			if _, ok := q.Next(&o); !ok {
+				return
+			}
+			if q.Type() == dialect.TypeObject {
+				q.part(dialect.KindText)
+			} else {
+				q.Skip()
+			}
+		}
+	})
+}
+
+var noKeys = dialect.NewKeys()
 
 func (q *requestReader) transcription(int) {
 	s, ok := q.String()

@@ -357,7 +357,7 @@ func (q *requestReader) part(kind dialect.Kind) {
 		case partFile:
 			q.file()
 		case partFileID:
-			q.unseen("file_id")
+			q.fileID()
 		case partImage:
 			q.url("image_url")
 		case partVideo:
@@ -408,8 +408,10 @@ func (q *requestReader) url(name string) {
 	}
 	if s, ok := q.String(); !ok {
 		q.Skip()
-	} else if isDataURL(q.Bytes(s)) {
+	} else if raw := q.Bytes(s); isDataURL(raw) {
 		return
+	} else {
+		q.into.Files = dialect.AppendURL(q.into.Files, raw)
 	}
 	q.mark(name)
 }
@@ -427,7 +429,7 @@ func (q *requestReader) file() {
 		}
 		switch key {
 		case 0:
-			q.unseen("file_id")
+			q.fileID()
 		case 1:
 			q.text(dialect.RoleNone, dialect.KindStructured, "filename")
 		case 2:
@@ -445,7 +447,16 @@ func (q *requestReader) fileData() {
 	if s, ok := q.String(); !ok {
 		q.unseen("file_data")
 	} else if raw := q.Bytes(s); !isDataURL(raw) && hasScheme(raw) {
+		q.into.Files = dialect.AppendURL(q.into.Files, raw)
 		q.mark("file_data")
+	}
+}
+
+// fileID reads the id of what the vendor keeps.
+func (q *requestReader) fileID() {
+	n := len(q.into.Files)
+	if q.into.Files = q.AppendNames(q.into.Files); len(q.into.Files) > n {
+		q.mark("file_id")
 	}
 }
 

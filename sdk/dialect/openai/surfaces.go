@@ -50,9 +50,11 @@ const (
 	surfMaxTokens
 	surfLogprobs
 	surfFile
+	surfImages
+	surfMask
 )
 
-var surfaceKeys = dialect.NewKeys("model", "prompt", "input", "suffix", "instructions", "user", "metadata", "stream", "stream_options", "stream_format", "max_tokens", "logprobs", "file_id")
+var surfaceKeys = dialect.NewKeys("model", "prompt", "input", "suffix", "instructions", "user", "metadata", "stream", "stream_options", "stream_format", "max_tokens", "logprobs", "file_id", "images", "mask")
 
 // surface reads the body of one of the surfaces.
 func (q *requestReader) surface(op llm.Op) {
@@ -98,7 +100,9 @@ func (q *requestReader) surface(op llm.Op) {
 			}
 			q.Skip()
 		case surfFile:
-			q.unseen("file_id")
+			q.fileID()
+		case surfImages, surfMask:
+			q.sources()
 		default:
 			q.Skip()
 		}
@@ -108,6 +112,21 @@ func (q *requestReader) surface(op llm.Op) {
 		q.into.UsageSplice, q.into.IncludeUsage = dialect.Splice{}, true // what they stream tells it
 	case !usage:
 		q.into.UsageSplice = dialect.Splice{Span: dialect.Span{Start: first, End: first}, With: `"stream_options":{"include_usage":true},`}
+	}
+}
+
+// sources reads images that are referred to: a list of them or one.
+func (q *requestReader) sources() {
+	switch q.Type() {
+	case dialect.TypeArray:
+		q.Array()
+		for n := 0; q.Item(&n); {
+			q.sources()
+		}
+	case dialect.TypeObject:
+		q.part(dialect.KindText)
+	default:
+		q.url("images")
 	}
 }
 

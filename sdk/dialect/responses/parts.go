@@ -65,7 +65,7 @@ func (r *reader) part(kind dialect.Kind, block int16) {
 		case partFilename:
 			r.text(dialect.KindStructured, "filename")
 		case partFileID:
-			r.hidden("file_id")
+			r.kept("file_id")
 		case partImage:
 			r.url("image_url")
 		case partFileURL:

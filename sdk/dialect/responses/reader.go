@@ -14,6 +14,7 @@ type reader struct {
 	event   bool
 	called  bool     // a tool call, or what one gave back, stands in it
 	further []string // models that the vendor is to run besides
+	files   []string // what the vendor keeps
 	unseen  string   // the first field whose content cannot be seen, or ""
 }
 
@@ -92,8 +93,10 @@ func (r *reader) url(name string) {
 	}
 	if s, ok := r.String(); !ok {
 		r.Skip()
-	} else if isDataURL(r.Bytes(s)) || s.Len() == 0 {
+	} else if raw := r.Bytes(s); isDataURL(raw) || len(raw) == 0 {
 		return
+	} else {
+		r.files = dialect.AppendURL(r.files, raw)
 	}
 	r.mark(name)
 }
@@ -103,6 +106,15 @@ func (r *reader) data(name string) {
 	if s, ok := r.String(); !ok {
 		r.hidden(name)
 	} else if raw := r.Bytes(s); !isDataURL(raw) && hasScheme(raw) {
+		r.files = dialect.AppendURL(r.files, raw)
+		r.mark(name)
+	}
+}
+
+// kept reads the ids at hand of what the vendor keeps.
+func (r *reader) kept(name string) {
+	n := len(r.files)
+	if r.files = r.AppendNames(r.files); len(r.files) > n {
 		r.mark(name)
 	}
 }

@@ -102,7 +102,7 @@ func (r *reader) toolMember(key int) {
 	case toolTunnel:
 		r.hidden("tunnel_id")
 	case toolStores:
-		r.hidden("vector_store_ids")
+		r.kept("vector_store_ids")
 	case toolContainer, toolEnvironment:
 		if r.Type() == dialect.TypeObject {
 			r.environment()
@@ -142,7 +142,7 @@ func (r *reader) environment() { r.object(shapeEnvironment) }
 func (r *reader) environs(key int) {
 	switch key {
 	case envFiles:
-		r.hidden("file_ids")
+		r.kept("file_ids")
 	case envContainer:
 		r.hidden("container_id")
 	case envSkills:

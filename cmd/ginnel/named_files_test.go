@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const withFile = `{"model": %q, "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": %q}}]}]}`
+
+// TestFilesInCalls: a call names the files that its own key has sent, and no others.
+func TestFilesInCalls(t *testing.T) {
+	up := startVault(t)
+	hcl := filing(up.URL, headersAndRate)
+	gw := start(t, hcl)
+	one, two := gw.caller(), gw.caller()
+	_, _, mine := one.send("user_data", "x")
+	_, _, theirs := two.send("user_data", "y")
+	foreign := up.keep(map[string]any{"object": "file", "purpose": "user_data"}, nil)["id"].(string)
+	named := func(c caller, model, id string) (int, string) {
+		status, text, _ := c.ask("POST", "/v1/chat/completions", fmt.Sprintf(withFile, model, id))
+		return status, text
+	}
+	if status, text := named(one, "big", mine); status != 200 || len(up.called) != 1 || !strings.Contains(up.called[0], mine) {
+		t.Fatalf("its own: %d %s", status, text)
+	}
+	for what, c := range map[string][2]string{"another key's": {"big", theirs}, "nobody's": {"big", foreign}, "none": {"big", ""}, "at a provider that does not have it": {"elsewhere", mine}} {
+		if status, text := named(one, c[0], c[1]); status != 404 || !strings.Contains(text, "not yours") {
+			t.Errorf("%s: %d %s", what, status, text)
+		}
+	}
+	line := func(id string) string {
+		return `{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":` + fmt.Sprintf(withFile, "big", id) + "}\n"
+	}
+	if status, text, _ := one.send("batch", line(mine)); status != 200 {
+		t.Errorf("its own in a batch: %d %s", status, text)
+	}
+	if status, text, _ := one.send("batch", line(mine)+line(theirs)); status != 400 || !strings.Contains(text, "line 2: there is no `"+theirs+"`") {
+		t.Errorf("another key's in a batch: %d %s", status, text)
+	}
+	if one.ask("DELETE", "/v1/files/"+mine, ""); len(up.called) != 1 {
+		t.Errorf("the vendor was called with %q", up.called)
+	}
+	if status, _ := named(one, "big", mine); status != 404 {
+		t.Errorf("one that is deleted: %d", status)
+	}
+
+	open := start(t, strings.Replace(hcl, `auth     = "key"`, `auth     = "none"`, 1))
+	if status, text := named(caller{running: open}, "big", foreign); status != 200 {
+		t.Errorf("where nobody is told from another: %d %s", status, text)
+	}
+	shared := start(t, strings.Replace(hcl, "provider \"up\" {", "provider \"up\" {\n  shared_files = true", 1))
+	c := shared.caller()
+	if status, text := named(c, "big", foreign); status != 200 {
+		t.Errorf("shared: %d %s", status, text)
+	}
+	if status, _ := named(c, "elsewhere", foreign); status != 404 {
+		t.Errorf("at a provider that shares nothing: %d", status)
+	}
+	if status, text, _ := c.send("batch", line(foreign)); status != 200 {
+		t.Errorf("shared, in a batch: %d %s", status, text)
+	}
+}
+
+// TestFilesChooseTargets: a call that names files goes to the targets whose provider has them, and a failure there
+// is no reason to go elsewhere.
+func TestFilesChooseTargets(t *testing.T) {
+	up, other := startVault(t), startVault(t)
+	hcl := strings.Replace(filing(up.URL, headersAndRate), fmt.Sprintf("plugin = \"openai\"\n  base_url = %q", up.URL+"/v1"), fmt.Sprintf("plugin = \"openai\"\n  base_url = %q", other.URL+"/v1"), 1)
+	hcl = strings.Replace(hcl, `  retry = { attempts = 1 }`, "  retry = { attempts = 3 }\n  fallback = [model.m2]\n  target \"there\" {\n    provider = provider.other\n    model = \"x\"\n  }", 1)
+	gw := start(t, hcl)
+	c := gw.caller()
+	_, _, mine := c.send("user_data", "x")
+	for range 20 {
+		if status, text, _ := c.ask("POST", "/v1/chat/completions", fmt.Sprintf(withFile, "big", mine)); status != 200 {
+			t.Fatalf("%d %s", status, text)
+		}
+	}
+	up.Close()
+	if status, text, _ := c.ask("POST", "/v1/chat/completions", fmt.Sprintf(withFile, "big", mine)); status < 500 {
+		t.Errorf("where nobody has it: %d %s", status, text)
+	}
+	if len(other.called) > 0 || len(up.called) != 20 {
+		t.Errorf("calls: %d, and elsewhere %d", len(up.called), len(other.called))
+	}
+	if status, text, _ := c.ask("POST", "/v1/chat/completions", ask("big", "x", false)); status != 200 || len(other.called) != 1 {
+		t.Errorf("without files: %d %s", status, text)
+	}
+}

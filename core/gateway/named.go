@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"slices"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/core/upstream"
+)
+
+// A vendor reads the files that a request names with the gateway's one account, in which every tenant's are. So each
+// must be the caller's own, at the provider that is called.
+
+// named finds out which providers of the model keep all that the request names, for the caller.
+func (s *serving) named() *exchange.Reply {
+	if len(s.request.Files) == 0 {
+		return nil
+	}
+	var refused error
+	for t := range s.model.Reach {
+		err := s.owns(t, s.request.Files)
+		if err == nil && !slices.Contains(s.keepers, t.ProviderName) {
+			s.keepers = append(s.keepers, t.ProviderName)
+		} else if refused == nil {
+			refused = err
+		}
+	}
+	if len(s.keepers) > 0 {
+		return nil
+	}
+	e := publicOf(refused, "the files of the request cannot be read")
+	end := exchange.ClientError
+	if e == errState {
+		end = exchange.Internal
+	}
+	return s.fail(end, e, nil)
+}
+
+// keeps reports whether a target may be asked for what the request names.
+func (s *serving) keeps(t *upstream.Target) bool {
+	return len(s.request.Files) == 0 || slices.Contains(s.keepers, t.ProviderName)
+}
+
+// owns returns an error where one of the ids is not the caller's at a target's provider.
+func (s *serving) owns(t *upstream.Target, ids []string) error {
+	if t.SharedFiles {
+		return nil
+	}
+	owner := uploads.Owner{Tenant: s.x.Tenant, Provider: t.ProviderName}
+	for _, id := range ids {
+		if _, found, err := s.Uploads.Get(owner, id); err != nil {
+			return errState
+		} else if !found {
+			return unknownItem(id)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+package dialect
+
+import (
+	"net/url"
+	"strings"
+)
+
+// OfAccount reports whether a vendor reads what a URL leads to with the rights of the account that it is called
+// with: a bucket, a file in its own keeping. What is on the web or in the URL itself anybody may read. A text
+// without a scheme is no URL, and none of these.
+func OfAccount(s string) bool {
+	scheme, _, ok := strings.Cut(s, ":")
+	if !ok || strings.EqualFold(scheme, "data") {
+		return false
+	}
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return true
+	}
+	u, err := url.Parse(s)
+	return err != nil || strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), "generativelanguage.googleapis.com")
+}
+
+// AppendURL appends the URL in a string's content to the files that a request names where it is one.
+func AppendURL(files []string, raw []byte) []string {
+	if s := TextOf(raw, ""); OfAccount(s) {
+		return append(files, s)
+	}
+	return files
+}
