@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // modelVendor notes the model that a vendor reads in form data.
@@ -160,6 +161,31 @@ func TestLongFilesToHTTP10(t *testing.T) {
 	up.mu.Unlock()
 	if status, n := get(); status == 200 {
 		t.Errorf("a file that broke off: 200 with %d bytes", n)
+	}
+}
+
+// TestStrangersAreNotAskedForBodies: who has no key is refused before a body has come.
+func TestStrangersAreNotAskedForBodies(t *testing.T) {
+	gw := start(t, filing(startVault(t).URL, headersAndRate))
+	for _, rest := range []string{"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n", "Content-Length: 30000000\r\n\r\n{"} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(gw.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(patience))
+		fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer nobody\r\n%s", rest)
+		br := bufio.NewReader(c)
+		if line, err := br.Peek(12); err != nil || string(line) != "HTTP/1.1 401" {
+			t.Fatalf("%q %v", line, err)
+		}
+		r, err := http.ReadResponse(br, nil)
+		if err != nil || !r.Close {
+			t.Fatalf("%+v %v", r, err)
+		}
+		if text, _ := io.ReadAll(r.Body); !strings.Contains(string(text), "invalid_api_key") {
+			t.Errorf("%s", text)
+		}
 	}
 }
 

@@ -52,6 +52,7 @@ type conn struct {
 	reserved        int64     // bytes for the body at hand
 	form            *spool.Form
 	unread          bool            // the body at hand was not read to its end
+	begun           []byte          // what was read of it
 	late            context.Context // of the exchange whose body is being read
 	formed          int64           // bytes for the form
 	now             current
@@ -241,7 +242,7 @@ func (c *conn) release() {
 	}
 	c.srv.bodies.Add(-c.reserved)
 	c.srv.forms.Add(-c.formed)
-	c.reserved, c.formed = 0, 0
+	c.reserved, c.formed, c.begun = 0, 0, nil
 }
 
 // near reports whether a deadline that is set is as good as the one that is due: setting one costs

@@ -27,24 +27,34 @@ var (
 	errSpool = &guard.Refusal{Status: 507, Code: "no_storage", Message: "the upload cannot be kept: the gateway's disk is full or out of order"}
 )
 
-// receive reads the body of the request at hand to its end, or says why it is not served. What can be read, the guard
-// has approved.
-func (c *conn) receive(from io.Reader, h *guard.Head) (body exchange.Body, refusal *guard.Refusal) {
+// bodyReader reads the body at hand.
+type bodyReader struct{ *guard.Reader }
+
+func (b bodyReader) Read(p []byte) (int, error) { return b.Body(p) }
+
+// receive reads the body of the request at hand to its end, or says why it is not served. Of one in chunks no more is
+// read than most: what is left then is unread.
+func (c *conn) receive(from io.Reader, h *guard.Head, most int64) (body exchange.Body, refusal *guard.Refusal) {
 	if r := c.in.Refusal(); r != nil || h.Length == 0 {
 		return body, r
 	}
-	if from == nil {
-		return body, guard.ErrDesync
+	if h.Expect && c.in.Buffered() == 0 {
+		if _, err := c.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+			return body, guard.ErrIncomplete
+		}
 	}
 	var err error
 	if h.Boundary != "" {
 		body, err = c.receiveForm(from, h.Boundary)
 	} else {
 		var raw []byte
-		raw, err = whole(from, h.Length)
+		raw, err = whole(c.begun, from, h.Length, most)
 		body = exchange.NewBody(raw, nil)
 	}
 	switch {
+	case err == errLonger:
+		c.begun, c.unread = body.Raw(), true
+		return exchange.Body{}, nil
 	case c.in.Refusal() != nil:
 		return body, c.in.Refusal()
 	case err == nil:
@@ -54,20 +64,21 @@ func (c *conn) receive(from io.Reader, h *guard.Head) (body exchange.Body, refus
 	if errors.As(err, &r) {
 		return body, r
 	}
-	c.srv.log.Error("the guard and the parser disagree about a body", "remote", c.remote, "error", err)
-	return body, guard.ErrDesync
+	c.srv.log.Error("a body cannot be read", "remote", c.remote, "error", err)
+	return body, guard.ErrIncomplete
 }
 
-// later reports whether the body at hand is read only when the exchange asks for it.
+// later reports whether the body at hand is read only when the exchange asks for it, which it does of a caller that it
+// knows: others are not told to go on, and do not fill the room for bodies.
 func (c *conn) later(h *guard.Head) bool {
-	return c.in.Refusal() == nil && h.Boundary != "" && (h.Length == guard.Chunked || h.Length > spool.Whole)
+	return c.in.Refusal() == nil && (h.Length > firstKnown || h.Length != 0 && h.Expect || h.Length == guard.Chunked && h.Boundary != "")
 }
 
 // receiveLate reads the body of an exchange.
-func (c *conn) receiveLate(from io.Reader, x *exchange.Exchange, h *guard.Head) error {
+func (c *conn) receiveLate(x *exchange.Exchange, h *guard.Head) error {
 	c.late = c.now.ctx
 	stop := context.AfterFunc(c.now.ctx, func() { c.raw.SetReadDeadline(time.Unix(1, 0)) })
-	body, refusal := c.receive(awaited{from, c.now.ctx}, h)
+	body, refusal := c.receive(awaited{bodyReader{c.in}, c.now.ctx}, h, math.MaxInt64)
 	if c.late = nil; !stop() {
 		refusal = errUnawaited
 	}
@@ -110,13 +121,19 @@ func (a awaited) Read(b []byte) (int, error) {
 	return a.Reader.Read(b)
 }
 
-// whole reads a body into memory, of which as much is taken as has come, and a bit.
-func whole(from io.Reader, length int64) ([]byte, error) {
-	most, first := length, min(length, firstKnown)
-	if length == guard.Chunked {
-		most, first = math.MaxInt64, firstPiece
+// errLonger says that a body is longer than what was to be read of it.
+var errLonger = errors.New("the body is longer")
+
+// whole reads a body into memory behind what was read of it, of which as much is taken as has come, and a bit. Of one
+// in chunks no more is read than most.
+func whole(raw []byte, from io.Reader, length, most int64) ([]byte, error) {
+	first := int64(firstPiece)
+	if length != guard.Chunked {
+		most, first = length, min(length, firstKnown)
 	}
-	raw := make([]byte, 0, first)
+	if raw == nil {
+		raw = make([]byte, 0, first)
+	}
 	for int64(len(raw)) < most {
 		if len(raw) == cap(raw) {
 			raw = append(make([]byte, 0, min(most, 2*int64(cap(raw)))), raw...)
@@ -131,6 +148,9 @@ func whole(from io.Reader, length int64) ([]byte, error) {
 		default:
 			return raw, err
 		}
+	}
+	if length == guard.Chunked {
+		return raw, errLonger
 	}
 	return raw, nil
 }

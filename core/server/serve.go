@@ -40,8 +40,10 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	same := true
 	if c.unread = c.later(h); !c.unread {
 		var refusal *guard.Refusal
-		body, refusal = c.receive(rc.RequestBodyStream(), h)
-		if same = c.in.Begin(); refusal != nil {
+		if body, refusal = c.receive(bodyReader{c.in}, h, firstKnown); !c.unread {
+			same = c.in.Begin()
+		}
+		if refusal != nil {
 			s.refuse(rc, refusal)
 			return
 		}
@@ -64,7 +66,7 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	s.served.Add(1)
 	x := c.begin(h, body)
 	if c.unread {
-		x.Receive = func() error { return c.receiveLate(rc.RequestBodyStream(), x, h) }
+		x.Receive = func() error { return c.receiveLate(x, h) }
 	} else {
 		c.ahead.start(c)
 	}

@@ -235,8 +235,8 @@ func (s *Server) settings(ctx context.Context, c Config, old *settings) (*settin
 	return set, nil
 }
 
-// http makes the fasthttp server that parses requests and writes answers. Time limits and sizes are
-// the connection's and its guard's business, so that they can change.
+// http makes the fasthttp server that parses the heads of requests and writes answers. Bodies, time limits and sizes
+// are the connection's and its guard's business, so that they can change.
 func (s *Server) http(l Limits) *fasthttp.Server {
 	return &fasthttp.Server{
 		Handler:                      s.serve,
@@ -244,8 +244,6 @@ func (s *Server) http(l Limits) *fasthttp.Server {
 		ConnState:                    connState,
 		Concurrency:                  math.MaxInt32,
 		ReadBufferSize:               l.Header + 1<<10,
-		MaxRequestBodySize:           math.MaxInt,
-		StreamRequestBody:            true,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,

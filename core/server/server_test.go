@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -49,8 +50,12 @@ func (h *handler) Serve(ctx context.Context, x *exchange.Exchange) *exchange.Rep
 	h.paths = append(h.paths, x.Method+" "+x.Path)
 	h.mu.Unlock()
 	r := &exchange.Reply{Status: 200, Body: []byte("ok")}
-	if h.serve != nil {
+	var e *llm.Error
+	switch {
+	case h.serve != nil:
 		r = h.serve(ctx, x)
+	case x.Receive != nil && errors.As(x.Receive(), &e):
+		r = &exchange.Reply{Status: e.Status, Body: []byte(e.Message)}
 	}
 	once := false
 	r.Done = func(t exchange.Terminal) {

@@ -5,7 +5,7 @@ import "bytes"
 // MaxChunkLine is the largest size of a chunk's first line or of a trailer section.
 const MaxChunkLine = 1 << 10
 
-// advanceChunk approves the next piece of a chunked body's framing.
+// advanceChunk reads the next piece of a chunked body's framing.
 func (g *Reader) advanceChunk() error {
 	have := g.buf[g.r:g.w]
 	switch g.state {
@@ -21,8 +21,8 @@ func (g *Reader) advanceChunk() error {
 		if g.total += size; size > g.most || g.total > g.most {
 			return g.refuse(ErrBodyTooLarge)
 		}
-		g.pass, g.left, g.state = end+1, size, inBody
-		if size == 0 {
+		g.consume(end + 1)
+		if g.left, g.state = size, inBody; size == 0 {
 			g.state = inTrailer
 		}
 		return nil
@@ -33,13 +33,14 @@ func (g *Reader) advanceChunk() error {
 		if have[0] != '\r' || have[1] != '\n' {
 			return g.refuse(ErrChunk)
 		}
-		g.pass, g.state = 2, inChunkSize
+		g.consume(2)
+		g.state = inChunkSize
 		return nil
 	}
 	return g.advanceTrailer(have)
 }
 
-// advanceTrailer drops the trailer fields one by one and approves the empty line that ends them.
+// advanceTrailer drops the trailer fields one by one and passes over the empty line that ends them.
 // They are dropped because whatever merges them into the header would take orders after the head
 // was checked.
 func (g *Reader) advanceTrailer(have []byte) error {
@@ -48,7 +49,7 @@ func (g *Reader) advanceTrailer(have []byte) error {
 	case end < 0:
 		return g.more(have)
 	case end == 1 && have[0] == '\r':
-		g.pass = 2
+		g.consume(2)
 		g.next()
 		return nil
 	case end < 2 || have[end-1] != '\r' || !harmlessTrailer(string(have[:end-1])):

@@ -26,6 +26,7 @@ const (
 type seen struct {
 	hosts, lengths, transfers int
 	fields                    int
+	framing                   bool // the last one says how the body comes
 	closes, keepAlive         bool
 	upgrades                  bool   // a Connection field names Upgrade
 	protocols                 int    // Upgrade fields
@@ -54,6 +55,7 @@ func (s *seen) field(line string, h *Head) *Refusal {
 	if under && c != plain && c != end {
 		return ErrUnderscore
 	}
+	s.framing = c == length || c == transfer || c == expect
 	switch c {
 	case plain, end:
 		h.Header = append(h.Header, llm.Field{Name: name, Value: value})

@@ -77,6 +77,18 @@ type Head struct {
 	// Header holds the end-to-end fields in order: without framing, hop-by-hop and forwarding
 	// fields, which are the connection's business or forged.
 	Header llm.Header
+
+	framing [4]int32 // offsets of the fields that say how the body comes
+	framed  int      // of them
+}
+
+// hide gives the fields that say how the body comes other names, in the text that the head was read from.
+func (h *Head) hide(raw []byte) {
+	for _, at := range h.framing[:h.framed] {
+		for i := at; raw[i] != ':'; i++ {
+			raw[i] = 'x'
+		}
+	}
 }
 
 // Check reads a whole head, with the empty line that ends it, into h, whose Header's capacity is
@@ -101,8 +113,14 @@ func Check(raw string, h *Head) *Refusal {
 			}
 			return seen.finish(h)
 		}
-		if r := seen.field(line[:n-2], h); r != nil {
+		switch r := seen.field(line[:n-2], h); {
+		case r != nil:
 			return r
+		case seen.framing && h.framed == len(h.framing):
+			return ErrExpect // again and again
+		case seen.framing:
+			h.framing[h.framed] = int32(at)
+			h.framed++
 		}
 		at += n
 	}

@@ -149,41 +149,71 @@ func (s *script) Reserve(n int64) bool { return n != 666 }
 func limits() Limits { return Limits{Head: 4096, Body: 1 << 20} }
 
 func TestReaderNeverCrossesAMessage(t *testing.T) {
-	first := "POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
-	second := "POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
-	third := "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n"
-	g := NewReader(&script{pieces: []string{first + second + third}, end: io.EOF}, limits)
-	for _, want := range []string{first, second, third} {
-		got := make([]byte, 0, 256)
-		for len(got) < len(want) {
-			n, err := g.Read(got[len(got):cap(got)])
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = got[:len(got)+n]
-		}
-		if string(got) != want {
-			t.Fatalf("%q, want %q", got, want)
-		}
-		if !g.Begin() {
-			t.Fatal("out of step")
-		}
+	type message struct{ head, body, parser, content string }
+	messages := []message{
+		{"POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "2;x\r\nhi\r\n1\r\n!\r\n0\r\nA: b\r\n\r\n", "POST /1 HTTP/1.1\r\nHost: a\r\nxxxxxxxxxxxxxxxxx: chunked\r\n\r\n", "hi!"},
+		{"POST /2 HTTP/1.1\r\nHost: a\r\ncontent-LENGTH: 2\r\nExpect:100-continue\r\n\r\n", "hi", "POST /2 HTTP/1.1\r\nHost: a\r\nxxxxxxxxxxxxxx: 2\r\nxxxxxx:100-continue\r\n\r\n", "hi"},
+		{"GET /3 HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n", ""},
 	}
-	if _, err := g.Read(make([]byte, 1)); err != io.EOF {
-		t.Fatal(err)
+	var all string
+	for _, m := range messages {
+		all += m.head + m.body
+	}
+	for step := 1; step <= len(all); step++ {
+		src := &script{end: io.EOF}
+		for rest := all; rest != ""; rest = rest[min(step, len(rest)):] {
+			src.pieces = append(src.pieces, rest[:min(step, len(rest))])
+		}
+		g := NewReader(src, limits)
+		for _, m := range messages {
+			got := make([]byte, 0, 256)
+			for len(got) < len(m.parser) {
+				n, err := g.Read(got[len(got):cap(got)])
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = got[:len(got)+n]
+			}
+			if string(got) != m.parser {
+				t.Fatalf("%q, want %q", got, m.parser)
+			}
+			if body, err := io.ReadAll(bodyOf{g}); err != nil || string(body) != m.content {
+				t.Fatalf("%q: the body is %q: %v", m.head, body, err)
+			}
+			if !g.Begin() {
+				t.Fatal("out of step")
+			}
+		}
+		if _, err := g.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatal(err)
+		}
 	}
 }
+
+type bodyOf struct{ *Reader }
+
+func (b bodyOf) Read(p []byte) (int, error) { return b.Body(p) }
 
 func TestReaderNoticesAParserThatDisagrees(t *testing.T) {
 	raw := "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
 	g := NewReader(&script{pieces: []string{raw}, end: io.EOF}, limits)
-	if _, err := g.Read(make([]byte, len(raw)-4)); err != nil {
+	if _, err := g.Read(make([]byte, 1024)); err != nil {
 		t.Fatal(err)
 	}
 	if g.Begin() {
-		t.Error("a parser that leaves the body was not noticed")
+		t.Error("a body that is left was not noticed")
 	}
-	g = NewReader(&script{pieces: []string{raw + raw}, end: io.EOF}, limits)
+	if _, err := g.Read(make([]byte, 1024)); err != ErrDesync {
+		t.Errorf("a parser that wants a body: %v", err)
+	}
+	g = NewReader(&script{pieces: []string{raw}, end: io.EOF}, limits)
+	if _, err := g.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Body(make([]byte, 8)); err != ErrDesync {
+		t.Errorf("a parser that leaves half of the head: %v", err)
+	}
+	g = NewReader(&script{pieces: []string{strings.Replace(raw, "4", "0", 1)}, end: io.EOF}, limits)
 	if _, err := g.Read(make([]byte, 1024)); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +251,11 @@ func TestReaderLimitsAndTimes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			src := &script{pieces: c.pieces, end: c.end}
 			g := NewReader(src, limits)
-			_, err := io.ReadAll(struct{ io.Reader }{g})
+			head := make([]byte, 8192)
+			_, err := g.Read(head)
+			if err == nil {
+				_, err = io.ReadAll(bodyOf{g})
+			}
 			if g.Refusal() != c.want {
 				t.Errorf("refused with %v (%v), want %v", g.Refusal(), err, c.want)
 			}
@@ -261,24 +295,42 @@ func FuzzReader(f *testing.F) {
 		g := NewReader(src, limits)
 		br := bufio.NewReaderSize(g, 8192)
 		var req fasthttp.Request
+		given := func() int {
+			left := g.Buffered()
+			for _, p := range src.pieces {
+				left += len(p)
+			}
+			return len(raw) - left
+		}
 		for range 8 {
+			begin := given()
 			req.Reset()
-			if req.ReadLimitBody(br, 1<<21) != nil {
+			if req.Header.Read(br) != nil {
 				return // what the parser does not take is refused as well
 			}
-			if req.MayContinue() && req.ContinueReadBody(br, 1<<21, false) != nil {
-				return
-			}
+			body, err := io.ReadAll(bodyOf{g})
 			same := g.Begin()
 			if g.Refusal() != nil {
 				return
 			}
 			h := g.Head()
-			if !same || br.Buffered() != 0 || string(req.Header.Method()) != h.Method || string(req.RequestURI()) != h.Target || string(req.Header.Host()) != h.Host {
-				t.Fatalf("%q: in step %v, %d bytes left, parser %q %q, guard %+v", raw, same, br.Buffered(), req.Header.Method(), req.RequestURI(), h)
+			if !same || br.Buffered() != 0 || string(req.Header.Method()) != h.Method || string(req.Header.RequestURI()) != h.Target || string(req.Header.Host()) != h.Host {
+				t.Fatalf("%q: in step %v, %d bytes left, parser %q %q, guard %+v", raw, same, br.Buffered(), req.Header.Method(), req.Header.RequestURI(), h)
 			}
-			if h.Length >= 0 && int64(len(req.Body())) != h.Length {
-				t.Fatalf("%q: body of %d bytes, guard says %d", raw, len(req.Body()), h.Length)
+			if n := req.Header.ContentLength(); n > 0 || len(req.Header.Peek("Transfer-Encoding")) > 0 || len(req.Header.Peek("Expect")) > 0 {
+				t.Fatalf("%q: the parser sees a body of %d bytes", raw, n)
+			}
+			// Another parser, which is given the message as it came, finds the same body and the same end.
+			other := bufio.NewReaderSize(bytes.NewReader(raw[begin:given()]), 8192)
+			req.Reset()
+			if req.ReadLimitBody(other, 1<<21) != nil || req.MayContinue() && req.ContinueReadBody(other, 1<<21, false) != nil {
+				return
+			}
+			if err != nil || !bytes.Equal(body, req.Body()) || h.Length >= 0 && int64(len(body)) != h.Length {
+				t.Fatalf("%q: a body of %q (%v), guard says %d, a parser %q", raw, body, err, h.Length, req.Body())
+			}
+			if n, _ := other.Discard(1); n > 0 {
+				t.Fatalf("%q: a parser is at its end before the guard", raw)
 			}
 		}
 	})

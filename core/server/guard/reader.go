@@ -56,15 +56,16 @@ const (
 	refused
 )
 
-// Reader hands the bytes of one connection on, one whole-meaning message at a time: a Read never
-// returns bytes of two messages, and bytes of the next one only after Begin.
+// Reader hands the bytes of one connection on, one message at a time. Its Read is for a parser of heads, which is
+// never shown a body, nor a field that says there is one: there is nothing about a message's end that the two could
+// read in two ways. Body is what the message's body says. The head of the next message comes after Begin.
 type Reader struct {
 	src    Source
 	limits func() Limits
 
 	buf   []byte
 	r, w  int  // buf[r:w] has come
-	pass  int  // buf[r:r+pass] is approved
+	pass  int  // buf[r:r+pass] is approved for the parser
 	scan  int  // buf[r:r+scan] of a head has no end
 	lines int  // buf[r:r+lines] of a head was looked at by CheckPart
 	blank bool // the one empty line before the head was passed over
@@ -106,15 +107,18 @@ func (g *Reader) Begin() bool {
 	return g.begun == g.messages && g.pass == 0 && (g.state == inHead || g.state == refused)
 }
 
-// Read implements io.Reader for the parser. A refusal of a body is its error, a refusal of a head is
-// a placeholder message.
+// Read implements io.Reader for the parser. A refusal of a head is a placeholder message.
 func (g *Reader) Read(p []byte) (int, error) {
 	for g.pass == 0 {
-		if g.state == inBody && g.r == g.w {
-			return g.direct(p[:min(int64(len(p)), g.left)])
-		}
-		if err := g.advance(); err != nil {
-			return 0, err
+		switch g.state {
+		case inHead:
+			if err := g.advanceHead(); err != nil {
+				return 0, err
+			}
+		case refused:
+			return 0, g.refused()
+		default:
+			return 0, g.refuse(ErrDesync) // it wants more than the head
 		}
 	}
 	n := copy(p, g.buf[g.r:g.r+g.pass])
@@ -123,39 +127,49 @@ func (g *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// direct reads body bytes past the buffer.
-func (g *Reader) direct(p []byte) (int, error) {
-	n, err := g.wait(p, InBody)
-	if n > 0 {
-		if !g.grant(int64(n), g.left) {
-			return 0, g.refuse(ErrNoRoom)
-		}
-		g.bodyBytes(n)
-		return n, nil
+// Body reads on in the body of the message at hand, whose head has been read: what is in the chunks where it comes in
+// chunks. An error is a refusal or, behind the end, io.EOF.
+func (g *Reader) Body(p []byte) (int, error) {
+	if g.pass > 0 {
+		return 0, g.refuse(ErrDesync)
 	}
-	return 0, g.broken(err)
+	for {
+		switch g.state {
+		case inHead:
+			return 0, io.EOF
+		case refused:
+			return 0, g.refused()
+		case inBody:
+			return g.piece(p[:min(int64(len(p)), g.left)])
+		}
+		if err := g.advanceChunk(); err != nil {
+			return 0, err
+		}
+	}
 }
 
-// advance approves some bytes or changes the state.
-func (g *Reader) advance() error {
-	switch g.state {
-	case inHead:
-		return g.advanceHead()
-	case refused:
-		if g.refusal != nil {
-			return g.refusal
-		}
-		return io.EOF
-	case inBody:
-		n := int(min(int64(g.w-g.r), g.left))
-		if !g.grant(int64(n), g.left) {
-			return g.refuse(ErrNoRoom)
-		}
-		g.pass = n
-		g.bodyBytes(n)
-		return nil
+func (g *Reader) refused() error {
+	if g.refusal != nil {
+		return g.refusal
 	}
-	return g.advanceChunk()
+	return io.EOF
+}
+
+// piece reads bytes of the body or of a chunk: those that have come already, or past the buffer.
+func (g *Reader) piece(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if n = copy(p, g.buf[g.r:g.w]); n > 0 {
+		g.consume(n)
+	} else if n, err = g.wait(p, InBody); n == 0 {
+		return 0, g.broken(err)
+	}
+	if !g.grant(int64(n), g.left) {
+		return 0, g.refuse(ErrNoRoom)
+	}
+	g.bodyBytes(n)
+	return n, nil
 }
 
 // step is what room is asked for at once.
@@ -260,9 +274,6 @@ func (g *Reader) take(size int, limits Limits) error {
 	}
 	g.room = 0
 	rest := g.w - g.r - size
-	if r == nil && h.Length > 0 && rest > 0 && !g.grant(min(int64(rest), h.Length), h.Length) {
-		r = ErrNoRoom
-	}
 	if r == nil && h.Close && h.Length >= 0 && int64(rest) > h.Length && trailing(g.buf[g.r+size+int(h.Length):g.w]) {
 		r = ErrAfterClose
 	}
@@ -272,6 +283,7 @@ func (g *Reader) take(size int, limits Limits) error {
 	if r != nil {
 		return g.refuseHead(r)
 	}
+	h.hide(g.buf[g.r : g.r+size])
 	g.messages++
 	g.pass, g.left, g.total = size, h.Length, 0
 	switch {
@@ -279,11 +291,6 @@ func (g *Reader) take(size int, limits Limits) error {
 		g.state, g.fresh = inChunkSize, true
 	case h.Length > 0:
 		g.state, g.fresh = inBody, true
-		n := int(min(int64(rest), g.left))
-		g.pass += n
-		if n > 0 {
-			g.bodyBytes(n)
-		}
 	default:
 		g.next()
 	}

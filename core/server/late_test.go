@@ -1,0 +1,103 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/server"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// TestStrangersBodiesAreNotReceived: nobody is told to go on with a body, and none that is long takes room, before the
+// handler wants it.
+func TestStrangersBodiesAreNotReceived(t *testing.T) {
+	noLeak(t)
+	known := func(x *exchange.Exchange) bool { return x.Path == "/known" }
+	held, let := make(chan bool), make(chan bool)
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		if !known(x) {
+			held <- x.Receive != nil
+			<-let
+			return &exchange.Reply{Status: 401, Body: []byte("who?")}
+		}
+		var e *llm.Error
+		if x.Receive != nil && errors.As(x.Receive(), &e) {
+			return &exchange.Reply{Status: e.Status}
+		}
+		return &exchange.Reply{Status: 200, Body: fmt.Append(nil, len(x.Request.Body.Raw()))}
+	})
+	const room = 200 << 10
+	s := start(t, h, func(c *server.Config) { c.Limits.Bodies = room })
+	var strangers []*bufio.Reader
+	for _, body := range []string{
+		"Content-Length: 150000\r\n\r\n" + strings.Repeat("x", 149_999),
+		"Content-Length: 150000\r\n\r\n" + strings.Repeat("x", 149_999),
+		"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
+		"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n" + strings.TrimSuffix(chunks(strings.Repeat("x", 150_000), 999), "0\r\n\r\n"),
+	} {
+		c := dial(t, s)
+		strangers = append(strangers, bufio.NewReader(c))
+		send(t, c, "POST / HTTP/1.1\r\nHost: a\r\n"+body)
+		if !<-held {
+			t.Error("a body was received that nobody has asked for")
+		}
+	}
+	c := dial(t, s)
+	br := bufio.NewReader(c)
+	for _, size := range []int{0, 1, 64 << 10, 64<<10 + 1, 130_000} { // half of the room, and more
+		text := strings.Repeat("y", size)
+		for _, body := range []string{fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, text), "Transfer-Encoding: chunked\r\n\r\n" + chunks(text, 7000)} {
+			send(t, c, "POST /known HTTP/1.1\r\nHost: a\r\n"+body)
+			if r, got := response(t, br); r.StatusCode != 200 || got != fmt.Sprint(size) {
+				t.Errorf("%d bytes: %d %s", size, r.StatusCode, got)
+			}
+		}
+		if size == 0 {
+			continue
+		}
+		asks := dial(t, s)
+		answer := bufio.NewReader(asks)
+		send(t, asks, fmt.Sprintf("POST /known HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", size))
+		if line, err := answer.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Fatalf("%q %v", line, err)
+		}
+		answer.ReadString('\n')
+		send(t, asks, text)
+		if r, got := response(t, answer); r.StatusCode != 200 || got != fmt.Sprint(size) {
+			t.Errorf("asked for %d bytes: %d %s", size, r.StatusCode, got)
+		}
+		asks.Close()
+	}
+	for range strangers {
+		let <- true
+	}
+	for i, br := range strangers {
+		if r, err := http.ReadResponse(br, nil); err != nil || r.StatusCode != 401 || !r.Close {
+			t.Errorf("stranger %d: %+v %v", i, r, err)
+		}
+	}
+}
+
+// TestABodyThatHasComeIsNotAskedFor: who does not wait for 100 Continue gets none.
+func TestABodyThatHasComeIsNotAskedFor(t *testing.T) {
+	s := start(t, newHandler(nil), nil)
+	c := dial(t, s)
+	br := bufio.NewReader(c)
+	for range 2 {
+		send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
+		if line, err := br.ReadString('\n'); err != nil || line != "HTTP/1.1 200 OK\r\n" {
+			t.Fatalf("%q %v", line, err)
+		}
+		for line := "x"; line != "\r\n"; {
+			line, _ = br.ReadString('\n')
+		}
+		br.Discard(2)
+	}
+}
