@@ -93,8 +93,9 @@ func (b *bench) startGinnel(ctx context.Context, v variant, upstream, secure str
 // secureProvider returns the body of a provider that leads to the upstream with TLS, by way of this program as
 // a plugin where it is to be invoked.
 func secureProvider(addr, certificate string, invoked bool) (string, error) {
+	place := fmt.Sprintf("base_url = \"https://%s/v1\"\n  tls = { ca_file = %q }", addr, certificate)
 	if !invoked {
-		return fmt.Sprintf("plugin = \"openai\"\n  base_url = \"https://%s/v1\"\n  tls = { ca_file = %q }\n  config { api_key = secret.up }", addr, certificate), nil
+		return "plugin = \"openai\"\n  " + place + "\n  config { api_key = secret.up }", nil
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -104,11 +105,7 @@ func secureProvider(addr, certificate string, invoked bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ca, err := os.ReadFile(certificate)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("plugin = %q\n  sha256 = \"%x\"\n  base_url = \"https://%s/v1\"\n  config {\n    ca = %q\n  }", self, sha256.Sum256(binary), addr, ca), nil
+	return fmt.Sprintf("plugin = %q\n  sha256 = \"%x\"\n  %s", self, sha256.Sum256(binary), place), nil
 }
 
 func stderrOf(err error) string {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"io"
 	"log"
@@ -103,10 +104,16 @@ func (c *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.Copy(in, out)
 }
 
-// TestPrivateUpstreamBehindAProxy: a server of a company's own authority that asks for a certificate, by
-// a name that only the proxy can resolve. What the environment says of proxies is nobody's business.
-func TestPrivateUpstreamBehindAProxy(t *testing.T) {
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+// guarded is a server of a company's own authority that asks for a certificate of another, and a proxy in front of it.
+type guarded struct {
+	ours, theirs *authority
+	proxy        *connector
+	front        string // the proxy's address
+	dir          string // with ca.pem, and cert.pem and key.pem of a client
+}
+
+func guard(t *testing.T, answers http.Handler) *guarded {
+	t.Helper()
 	ours, theirs := newAuthority(t), newAuthority(t)
 	clients := x509.NewCertPool()
 	clients.AddCert(theirs.cert)
@@ -115,26 +122,58 @@ func TestPrivateUpstreamBehindAProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := httptest.NewUnstartedServer(mockllm.New(mockllm.Options{}))
+	up := httptest.NewUnstartedServer(answers)
 	up.Config.ErrorLog = log.New(io.Discard, "", 0)
 	up.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
 	up.StartTLS()
-	defer up.Close()
-	proxy := &connector{to: up.Listener.Addr().String()}
-	front := httptest.NewServer(proxy)
-	defer front.Close()
-
-	dir := t.TempDir()
+	t.Cleanup(up.Close)
+	g := &guarded{ours: ours, theirs: theirs, proxy: &connector{to: up.Listener.Addr().String()}, dir: t.TempDir()}
+	front := httptest.NewServer(g.proxy)
+	t.Cleanup(front.Close)
+	g.front = front.Listener.Addr().String()
 	cert, key = theirs.issue(x509.ExtKeyUsageClientAuth)
 	for name, content := range map[string][]byte{"ca.pem": ours.pem, "cert.pem": cert, "key.pem": key} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		g.write(t, name, content)
 	}
-	hcl := func(tls string) string {
-		more := "proxy = \"http://user:word@" + front.Listener.Addr().String() + "\"\n  tls = { " + strings.ReplaceAll(tls, "DIR", dir) + " }\n  base_url = "
-		return strings.Replace(relay("https://gpu.company.test", emptyPipeline, "m"), "base_url = ", more, 1)
+	return g
+}
+
+func (g *guarded) write(t *testing.T, name string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(g.dir, name), content, 0o600); err != nil {
+		t.Fatal(err)
 	}
+}
+
+// by declares in a provider's block that the server is reached by the proxy. DIR in tls is the files' directory.
+func (g *guarded) by(hcl, tls string) string {
+	more := "proxy = \"http://user:word@" + g.front + "\"\n  tls = { " + strings.ReplaceAll(tls, "DIR", g.dir) + " }\n  base_url = "
+	return strings.Replace(hcl, "base_url = ", more, 1)
+}
+
+// TestPrivateUpstreamBehindAProxy: a server of a company's own authority that asks for a certificate, by
+// a name that only the proxy can resolve. What the environment says of proxies is nobody's business.
+// Whether the gateway makes the calls or a plugin itself is all the same.
+func TestPrivateUpstreamBehindAProxy(t *testing.T) {
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	t.Run("relayed", func(t *testing.T) {
+		behindAProxy(t, guard(t, mockllm.New(mockllm.Options{})), relay("https://gpu.company.test", emptyPipeline, "m"))
+	})
+	t.Run("invoked", func(t *testing.T) {
+		behindAProxy(t, guard(t, http.HandlerFunc(converse)), bedrockRelay(t, "https://gpu.company.test", emptyPipeline, "m"))
+	})
+}
+
+// converse answers as Bedrock does.
+func converse(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "application/json")
+	io.WriteString(w, `{"output":{"message":{"role":"assistant","content":[{"text":"well"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2}}`)
+}
+
+func behindAProxy(t *testing.T, g *guarded, block string) {
+	proxy := g.proxy
+	hcl := func(tls string) string { return g.by(block, tls) }
 	whole := hcl(`ca_file = "DIR/ca.pem", cert_file = "DIR/cert.pem", key_file = "DIR/key.pem", server_name = "gpu-1"`)
 	gw := start(t, whole)
 	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
@@ -165,30 +204,67 @@ func TestPrivateUpstreamBehindAProxy(t *testing.T) {
 	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), theirs.pem, 0o600); err != nil {
-		t.Fatal(err)
+	// the same file, with other content in it
+	var keys [][]byte
+	for _, c := range []struct {
+		name    string
+		from    *authority // of the client's certificate
+		ca      []byte
+		answers int
+	}{
+		{"another's certificate", g.ours, g.ours.pem, 503},
+		{"a new certificate", g.theirs, g.ours.pem, 200},
+		{"another authority", g.theirs, g.theirs.pem, 503},
+	} {
+		cert, key := c.from.issue(x509.ExtKeyUsageClientAuth)
+		keys = append(keys, key)
+		g.write(t, "cert.pem", cert)
+		g.write(t, "key.pem", key)
+		g.write(t, "ca.pem", c.ca)
+		if r := gw.Reload(context.Background(), "test"); !r.Changed {
+			t.Fatalf("%s: %+v", c.name, r)
+		}
+		if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != c.answers {
+			t.Errorf("%s: %d %s", c.name, resp.StatusCode, body)
+		}
 	}
-	if r := gw.Reload(context.Background(), "test"); !r.Changed {
-		t.Fatalf("%+v", r)
-	}
-	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 503 {
-		t.Errorf("with another authority in the same file: %d %s", resp.StatusCode, body)
-	}
-	if strings.Contains(gw.logs.String(), "dXNlcjp3b3Jk") || strings.Contains(gw.logs.String(), "user:word") {
+	logs := gw.logs.String()
+	if strings.Contains(logs, "dXNlcjp3b3Jk") || strings.Contains(logs, "user:word") {
 		t.Error("the proxy's password is in the log")
+	}
+	for _, key := range keys {
+		line := strings.Split(string(key), "\n")[1]
+		if strings.Contains(logs, line) || strings.Contains(logs, base64.StdEncoding.EncodeToString(key)) {
+			t.Error("a private key is in the log")
+		}
 	}
 }
 
-// TestAnOriginThatMustBePublic is refused before anything serves from it.
+// TestAnOriginThatMustBePublic is refused before anything serves from it, whoever makes the calls.
 func TestAnOriginThatMustBePublic(t *testing.T) {
 	up := mockllm.Start(t, mockllm.Options{})
-	good := relay(up.URL, emptyPipeline, "m")
-	gw := start(t, good)
-	gw.write(strings.Replace(good, "base_url = ", "private = false\n  base_url = ", 1))
-	if r := gw.Reload(context.Background(), "test"); r.Changed || !strings.Contains(r.Error, "127.0.0.1 is a private address") {
-		t.Errorf("%+v", r)
-	}
-	if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
-		t.Errorf("%d %s", resp.StatusCode, body)
+	service := httptest.NewServer(http.HandlerFunc(converse))
+	defer service.Close()
+	for name, good := range map[string]string{"relayed": relay(up.URL, emptyPipeline, "m"), "invoked": bedrockRelay(t, service.URL, emptyPipeline, "m")} {
+		t.Run(name, func(t *testing.T) {
+			gw := start(t, good)
+			private := func(says string) string {
+				return strings.Replace(good, "base_url = ", "private = "+says+"\n  base_url = ", 1)
+			}
+			gw.write(private("false"))
+			if r := gw.Reload(context.Background(), "test"); r.Changed || !strings.Contains(r.Error+r.Text, "127.0.0.1 is a private address") {
+				t.Errorf("%+v", r)
+			}
+			if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+			gw.write(private("true"))
+			if r := gw.Reload(context.Background(), "test"); !r.Changed {
+				t.Errorf("%+v", r)
+			}
+			if resp, body := gw.post(ask("m", "hello", false)); resp.StatusCode != 200 {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/filters"
 	"github.com/ginnel/ginnel/sdk/egress"
+	protocol "github.com/ginnel/ginnel/sdk/plugin"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
 	"github.com/ginnel/ginnel/sdk/telemetry"
@@ -129,18 +130,14 @@ func options() config.Options {
 	return config.Options{PluginSchema: pluginSchema, FilterSchema: filterSchema, ProviderOrigins: providerOrigins}
 }
 
-// providerOrigins returns where a provider's calls go, and what its plugin says against its config, for a
-// plugin of this binary that relays. It hands out no call and reaches nobody.
+// providerOrigins returns where the calls of a provider that relays go, and what its plugin says against its block,
+// for a plugin of this binary. It hands out no call and reaches nobody.
 func providerOrigins(p *config.Provider) ([]string, error) {
 	make, ok := builtinProviders()[p.Plugin]
 	if !ok {
 		return nil, nil
 	}
 	plugin := make()
-	relayer, ok := plugin.(provider.Relayer)
-	if !ok {
-		return nil, nil
-	}
 	raw, err := p.Config.JSON()
 	if err != nil {
 		return nil, err
@@ -150,7 +147,13 @@ func providerOrigins(p *config.Provider) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := plugin.Configure(ctx, raw); err != nil {
+	relayer, relays := plugin.(provider.Relayer)
+	if !relays {
+		if err := told(plugin, info, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := plugin.Configure(ctx, raw); err != nil || !relays {
 		return nil, err
 	}
 	lease := new(provider.Relay)
@@ -169,6 +172,15 @@ func providerOrigins(p *config.Provider) ([]string, error) {
 		return nil, errors.New("it needs a base_url: the plugin has none of its own")
 	}
 	return nil, nil
+}
+
+// told tells a plugin of this binary where and how it makes its calls.
+func told(plugin provider.Provider, info *provider.Info, p *config.Provider) error {
+	place, declared := daemon.PlaceOf(p)
+	if placer, ok := plugin.(provider.Placer); ok {
+		return placer.Place(place)
+	}
+	return pluginhost.Untold(info, protocol.Version2, place, declared)
 }
 
 func pluginSchema(name string) (*schema.Block, error) {

@@ -89,6 +89,7 @@ route "all" {
 		providerSum:             {strings.Repeat("0", 64), "sha256"},
 		`words = "all is well"`: {`words = 7`, ":7: "},
 		filterSum:               {strings.Repeat("0", 64), "sha256"},
+		"plugin = ":             {"private = true\n  proxy = \"http://u:p4ssw0rd@127.0.0.1:1\"\n  plugin = ", "constant: private, proxy: it makes its calls itself and does not say that it can be told"},
 	} {
 		text, err := os.ReadFile(gw.path)
 		if err != nil {

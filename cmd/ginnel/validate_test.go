@@ -88,3 +88,28 @@ func TestValidateShowsAllMistakes(t *testing.T) {
 		t.Error("the secret is printed")
 	}
 }
+
+// TestValidateTellsInvokedPlugins where and how they make their calls: what they cannot be told, or do not take, has
+// its line before anything is launched.
+func TestValidateTellsInvokedPlugins(t *testing.T) {
+	block := func(plugin, place, config string) string {
+		return "gateway { data_dir = \"./data\" }\nprovider \"up\" {\n  plugin = \"" + plugin + "\"\n  " + place + "\n  config {\n    " + config + "\n  }\n}\n"
+	}
+	const aws = "region = \"eu-central-1\"\n    api_key = \"none\""
+	for name, c := range map[string]struct{ text, want string }{ // want "" = it is valid
+		"it makes no calls":  {block("echo", `proxy = "http://proxy:3128"`, ""), "proxy: it makes its calls itself and does not say that it can be told"},
+		"of no place":        {block("echo", "", ""), ""},
+		"private":            {block("bedrock", "base_url = \"https://127.0.0.1:1\"\n  private = false", aws), "127.0.0.1 is a private address"},
+		"what it is told":    {block("bedrock", "base_url = \"https://127.0.0.1:1\"\n  private = true\n  proxy = \"http://proxy:3128\"\n  tls = { server_name = \"a\" }", aws), ""},
+		"its own config too": {block("bedrock", "", "region = \"nowhere\"\n    api_key = \"none\""), "region: not the name of one"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "gateway.hcl"), []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := ginnel(t, dir, "validate")
+		if s.code == 0 != (c.want == "") || !strings.Contains(s.err, c.want) || c.want != "" && !strings.Contains(s.err, `provider "up"`) {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}

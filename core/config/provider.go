@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/schema"
 )
 
@@ -20,7 +21,7 @@ type Provider struct {
 	BaseURL  string // "" = the plugin's own
 	Private  *bool  // whether its name may lead to private addresses; nil = by the name
 	Proxy    string // http://[user:password@]host[:port]
-	TLS      ProviderTLS
+	TLS      egress.Trust
 	Timeouts Timeouts
 	// SharedFiles says whether calls may name what the vendor keeps, whosever it is; nil = where no route to it asks
 	// for keys.
@@ -40,7 +41,7 @@ type Timeouts struct{ Connect, FirstToken, Idle, Total time.Duration }
 
 func providerShape() *schema.Block {
 	return &schema.Block{
-		Doc: "A vendor, or a server of your own: a plugin that knows it, and how it is reached. It is started only where a route leads to it.", Labels: []string{"name"},
+		Doc: "A vendor, or a server of your own: a plugin that knows it, and how it is reached. It is started only where a route leads to it. A plugin that makes its calls itself is told `base_url`, `private`, `proxy` and `tls`; what it cannot be told is an error.", Labels: []string{"name"},
 		Attrs: []schema.Attr{
 			{Name: "plugin", Kind: schema.String, Doc: "The name of a built-in plugin (`ginnel plugins list`), or the path of an executable, which begins with `./` or `/`."},
 			{Name: "sha256", Kind: schema.String, Optional: true, Doc: "The executable's digest, in hex; required for one that is not built in."},

@@ -1,43 +1,9 @@
 package config
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"os"
 	"strings"
 )
-
-// ProviderTLS is how a provider is known, and how the gateway shows who it is. The files' content is
-// part of what is declared: a reload notices that it changed.
-type ProviderTLS struct {
-	CA, Cert, Key []byte // PEM; nil = the system's roots, no certificate
-	ServerName    string // "" = the host of the base URL
-}
-
-// Client returns the settings of a client, or nil where nothing is declared. The error says which file
-// is none and nothing of its content.
-func (t *ProviderTLS) Client() (*tls.Config, error) {
-	if t.CA == nil && t.Cert == nil && t.ServerName == "" {
-		return nil, nil
-	}
-	c := &tls.Config{ServerName: t.ServerName}
-	if t.CA != nil {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(t.CA) {
-			return nil, errors.New("ca_file holds no certificate in PEM")
-		}
-	}
-	if t.Cert != nil {
-		pair, err := tls.X509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("cert_file and key_file: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
-}
 
 func (b *builder) providerTLS(n *node, p *Provider) {
 	at := n.attrs["tls"]

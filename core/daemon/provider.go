@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -54,12 +53,8 @@ func (b *builder) openProvider(p *config.Provider) error {
 	if err != nil {
 		return err
 	}
-	secure, err := p.TLS.Client()
-	if err != nil {
-		return fmt.Errorf("provider %s: tls: %w", p.Name, err)
-	}
 	id := key(p.Name, p.Plugin, p.SHA256, string(raw), p.BaseURL, p.Timeouts, p.Private, p.Proxy, p.TLS, p.Process)
-	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, id, raw, secure) })
+	v, err := b.Daemon.providers.take(b.ctx, b.scope, id, func(ctx context.Context) (*provided, error) { return b.provide(ctx, p, id, raw) })
 	if err != nil {
 		return fmt.Errorf("provider %s: %w", p.Name, err)
 	}
@@ -94,8 +89,11 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 	return errors.Join(errs...)
 }
 
-func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte, secure *tls.Config) (*provided, error) {
-	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, BaseURL: p.BaseURL, Limits: LimitsOf(p.Process)})
+func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte) (*provided, error) {
+	place, declared := PlaceOf(p)
+	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{
+		Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, Place: place, Declared: declared, Limits: LimitsOf(p.Process),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +101,8 @@ func (b *builder) provide(ctx context.Context, p *config.Provider, id string, ra
 	var c egress.Config
 	if plugin.Invoked() {
 		c = egress.Config{Name: p.Name, URL: "http://" + p.Name, Socket: plugin.Socket(), PeerPID: plugin.PID}
-		if p.Private != nil || p.Proxy != "" || secure != nil {
-			err = errors.New("private, proxy and tls are for a provider that the gateway connects to; this plugin makes its calls itself")
-		}
 	} else {
-		c, v.prefix, err = originOf(p, plugin.Origin(), secure)
+		c, v.prefix, err = originOf(p, plugin.Origin())
 	}
 	if err != nil {
 		plugin.Close(ctx)

@@ -6,9 +6,9 @@ import (
 	"github.com/ginnel/ginnel/core/config"
 )
 
-// TestBaseOf: a provider is reached where the operator says, else where its plugin is; but not where the
+// TestOriginOf: a provider is reached where the operator says, else where its plugin is; but not where the
 // lock file does not know it to be.
-func TestBaseOf(t *testing.T) {
+func TestOriginOf(t *testing.T) {
 	listed := &config.Locked{Origins: []string{"https://a.test/v1"}}
 	for _, c := range []struct {
 		base           string
@@ -23,9 +23,9 @@ func TestBaseOf(t *testing.T) {
 		{"https://b.test/v1", listed, "https://c.test", "https://b.test", "/v1"},
 		{"", nil, "", "", ""},
 	} {
-		origin, prefix, err := baseOf(&config.Provider{BaseURL: c.base, Locked: c.lock}, c.own)
-		if origin != c.origin || prefix != c.prefix || (err == nil) != (c.origin != "") {
-			t.Errorf("%+v: %s %s %v", c, origin, prefix, err)
+		at, prefix, err := originOf(&config.Provider{BaseURL: c.base, Locked: c.lock}, c.own)
+		if at.URL != c.origin || prefix != c.prefix || (err == nil) != (c.origin != "") {
+			t.Errorf("%+v: %s %s %v", c, at.URL, prefix, err)
 		}
 	}
 }

@@ -72,10 +72,11 @@ type ProviderSpec struct {
 	Plugin string // a built-in plugin's name, or the path of an executable: with a slash in it
 	SHA256 string // of the executable, 64 hexadecimal digits; required for one
 	Config []byte // a JSON object; nil = an empty one. It holds secrets and is never logged
-	// BaseURL is where a provider that is invoked makes its calls; "" = where it likes. It is an error for
-	// one that cannot be told.
-	BaseURL string
-	Limits  Limits
+	// Place is where and how a provider that is invoked makes its calls, and Declared which attributes of the
+	// block say so beside base_url. What one cannot be told is an error. It holds secrets and is never logged.
+	Place    provider.Place
+	Declared []string
+	Limits   Limits
 }
 
 // SinkSpec is a telemetry sink as the operator declares it; its fields are those of ProviderSpec.

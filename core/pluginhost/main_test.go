@@ -63,9 +63,11 @@ func serve(name string) {
 	case "placed":
 		provider.Serve(&placed{})
 	case "first": // built when there was but one version of the protocol
-		speaking(plugin.Version1)
+		speaking(plugin.Version1, nil)
+	case "second": // when a plugin could be told where, and not how
+		speaking(plugin.Version2, second{})
 	case "future":
-		speaking(9)
+		speaking(9, nil)
 	case "hung":
 		provider.Serve(hung{&leases{}})
 	case "crashing":

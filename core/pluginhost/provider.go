@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,9 @@ const (
 // Provider is a provider plugin that is kept running. It is safe for concurrent use.
 type Provider struct {
 	supervised
-	config  []byte
-	baseURL string
+	config   []byte
+	place    provider.Place
+	declared []string // attributes of the block, beside base_url, that say so
 
 	info   atomic.Pointer[provider.Info]
 	lease  atomic.Pointer[provider.Relay]
@@ -45,7 +47,7 @@ type flight struct {
 // Provider launches a provider plugin, describes and configures it and takes its first lease. It
 // returns when the plugin is ready; the caller closes it. The context bounds that and nothing else.
 func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, error) {
-	p := &Provider{config: orEmpty(spec.Config), baseURL: spec.BaseURL}
+	p := &Provider{config: orEmpty(spec.Config), place: spec.Place, declared: spec.Declared}
 	p.supervised = supervised{
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits},
@@ -69,17 +71,7 @@ func (p *Provider) ready(ctx context.Context, proc *process) error {
 	if !info.Relays && !info.Invokes {
 		return errors.New("it neither relays nor is invoked")
 	}
-	switch {
-	case p.baseURL == "" || info.Relays:
-		err = proc.provider.Configure(ctx, p.config)
-	case !info.Placed && proc.version < plugin.Version2:
-		err = fmt.Errorf("base_url: it speaks version %d of the plugin protocol and cannot be told where to make its calls", proc.version)
-	case !info.Placed:
-		err = errors.New("base_url: it makes its calls itself and does not say that it can be told where to")
-	default:
-		err = proc.provider.ConfigureAt(ctx, p.config, p.baseURL)
-	}
-	if err != nil {
+	if err := p.configure(ctx, proc, info); err != nil {
 		return err
 	}
 	lease := provider.InvokePaths(info)
@@ -99,6 +91,39 @@ func (p *Provider) ready(ctx context.Context, proc *process) error {
 	p.info.Store(info)
 	p.take(lease)
 	return nil
+}
+
+// configure hands a process its configuration and, where it makes its calls itself, the place of those.
+func (p *Provider) configure(ctx context.Context, proc *process, info *provider.Info) error {
+	if err := Untold(info, proc.version, p.place, p.declared); err != nil {
+		return err
+	}
+	if info.Relays || !info.Placed && !info.Connects {
+		return proc.provider.Configure(ctx, p.config)
+	}
+	return proc.provider.ConfigureAt(ctx, p.config, p.place)
+}
+
+// Untold says what a provider that makes its calls itself cannot be told of its block, by what it says of itself
+// and the version of the protocol. declared are the attributes, beside base_url, that say how it gets there.
+func Untold(info *provider.Info, version int, place provider.Place, declared []string) error {
+	var untold []string
+	if place.BaseURL != "" && !info.Placed {
+		untold = append(untold, "base_url")
+	}
+	if !info.Connects {
+		untold = append(untold, declared...)
+	}
+	attrs := strings.Join(untold, ", ")
+	switch {
+	case info.Relays || len(untold) == 0:
+		return nil
+	case info.Placed:
+		return fmt.Errorf("%s: it makes its calls itself and can be told a base_url only: build it with a newer SDK", attrs)
+	case version < plugin.Version2:
+		return fmt.Errorf("%s: it speaks version %d of the plugin protocol and cannot be told where to make its calls", attrs, version)
+	}
+	return fmt.Errorf("%s: it makes its calls itself and does not say that it can be told where to", attrs)
 }
 
 // leads holds a lease to the origin of the first one: nothing sends its credentials elsewhere.

@@ -9,7 +9,6 @@ package bedrock
 import (
 	"context"
 	"encoding/json"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -45,7 +44,7 @@ type config struct {
 
 type plugin struct {
 	mu     sync.Mutex // protects what follows
-	base   string     // "" = the region's own
+	place  provider.Place
 	client *client
 }
 
@@ -78,15 +77,11 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	}, nil
 }
 
-// Place makes the plugin call another address than the region's.
-func (p *plugin) Place(baseURL string) error {
-	u, err := url.Parse(baseURL)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
-		return invalid("base_url: not an http or https address")
-	}
+// Place makes the plugin call another address than the region's, or by another way.
+func (p *plugin) Place(place provider.Place) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.base = baseURL
+	p.place = place
 	return nil
 }
 
@@ -116,27 +111,21 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	base := p.base
-	if base == "" {
-		base = "https://bedrock-runtime." + c.Region + ".amazonaws.com"
-		if strings.HasPrefix(c.Region, "cn-") {
-			base += ".cn"
-		}
+	base := "https://bedrock-runtime." + c.Region + ".amazonaws.com"
+	if strings.HasPrefix(c.Region, "cn-") {
+		base += ".cn"
 	}
-	u, err := url.Parse(base)
+	at, prefix, err := p.place.Config(base)
 	if err != nil {
-		return invalid("base_url: not an http or https address")
+		return invalid(err.Error())
 	}
-	// The gateway's limits are those of the call: it hangs up. The operator said where calls go to, and a region's
-	// name may lead into a private network.
-	origin, err := egress.New(egress.Needs{}).Origin(egress.Config{
-		Name: name, URL: u.Scheme + "://" + u.Host, Reach: egress.Private, MaxIdle: maxIdle,
-		Timeouts: egress.Timeouts{FirstByte: -1, Idle: -1, Total: -1},
-	})
+	// The gateway's limits are those of the call: it hangs up.
+	at.Name, at.MaxIdle, at.Timeouts = name, maxIdle, egress.Timeouts{FirstByte: -1, Idle: -1, Total: -1}
+	origin, err := egress.New(egress.Needs{}).Origin(at)
 	if err != nil {
-		return invalid("base_url: " + err.Error())
+		return invalid(err.Error())
 	}
-	p.client = &client{origin: origin, prefix: strings.TrimSuffix(u.EscapedPath(), "/"), header: header}
+	p.client = &client{origin: origin, prefix: prefix, header: header}
 	if keys {
 		p.client.signer = &signer{region: c.Region, id: c.AccessKeyID, secret: c.SecretAccessKey, session: c.SessionToken}
 	}

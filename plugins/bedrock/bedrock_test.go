@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ginnel/ginnel/plugins/bedrock"
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/sdktest"
@@ -107,7 +108,7 @@ func call(model string, stream bool) *llm.Call {
 func placed(at string) func() provider.Provider {
 	return func() provider.Provider {
 		p := bedrock.New()
-		if err := p.(provider.Placer).Place(at); err != nil {
+		if err := p.(provider.Placer).Place(provider.Place{BaseURL: at}); err != nil {
 			panic(err)
 		}
 		return p
@@ -298,9 +299,26 @@ func TestConfigs(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	for _, at := range []string{"", "ftp://a", "http://u@a", "http://a?b", "a"} {
-		if err := bedrock.New().(provider.Placer).Place(at); err == nil {
-			t.Errorf("%q passes", at)
+	for _, at := range []string{"ftp://a", "http://u@a", "http://a?b", "a"} {
+		if _, err := configured(t, at, map[string]any{"region": "us-east-1", "api_key": secret}); err == nil || !strings.Contains(err.Error(), "base_url") {
+			t.Errorf("%q: %v", at, err)
 		}
+	}
+	for want, place := range map[string]provider.Place{
+		"private address":              {BaseURL: "https://127.0.0.1:1", Reach: egress.Public},
+		"tls: ca_file":                 {TLS: egress.Trust{CA: []byte(secret)}},
+		"the proxy is not http://host": {Proxy: "https://u:" + secret + "@a"},
+	} {
+		p := bedrock.New()
+		if err := p.(provider.Placer).Place(place); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Configure(t.Context(), []byte(`{"region":"us-east-1","api_key":"none"}`)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	p := bedrock.New()
+	if err := p.Configure(t.Context(), []byte(`{"region":"us-east-1","api_key":"none"}`)); err != nil {
+		t.Errorf("the region's own address: %v", err)
 	}
 }

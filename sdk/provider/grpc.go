@@ -58,7 +58,7 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 	}
 	info := &Info{
 		Name: r.GetName(), Version: r.GetVersion(), Origins: r.GetOrigins(),
-		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(), Placed: r.GetPlaced(),
+		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(), Placed: r.GetPlaced(), Connects: r.GetConnects(),
 	}
 	for _, op := range r.GetOps() {
 		info.Ops = append(info.Ops, llm.Op(op))
@@ -80,9 +80,9 @@ func (c *Client) Configure(ctx context.Context, config []byte) error {
 	return plugin.FromStatus(err)
 }
 
-// ConfigureAt is Configure for a provider that is Placed, with a base URL.
-func (c *Client) ConfigureAt(ctx context.Context, config []byte, baseURL string) error {
-	_, err := c.rpc.Configure(ctx, &pluginv1.ConfigureRequest{Config: config, BaseUrl: baseURL})
+// ConfigureAt is Configure for a provider that is Placed. One that does not Connect hears of the base URL only.
+func (c *Client) ConfigureAt(ctx context.Context, config []byte, place Place) error {
+	_, err := c.rpc.Configure(ctx, &pluginv1.ConfigureRequest{Config: config, BaseUrl: place.BaseURL, Connect: place.connect()})
 	return plugin.FromStatus(err)
 }
 
@@ -157,6 +157,7 @@ func (s *grpcServer) Describe(ctx context.Context, _ *pluginv1.ProviderDescribeR
 	_, r.Invokes = s.p.(Invoker)
 	_, r.Probes = s.p.(Prober)
 	_, r.Placed = s.p.(Placer)
+	r.Connects = r.Placed
 	return r, nil
 }
 
@@ -165,8 +166,11 @@ func (s *grpcServer) Configure(ctx context.Context, m *pluginv1.ConfigureRequest
 	if err == nil {
 		err = plugin.CheckConfig(info.Config, m.GetConfig())
 	}
-	if p, ok := s.p.(Placer); err == nil && ok && m.GetBaseUrl() != "" {
-		err = p.Place(m.GetBaseUrl())
+	if p, ok := s.p.(Placer); err == nil && ok && (m.GetBaseUrl() != "" || m.Connect != nil) {
+		var place Place
+		if place, err = placeOf(m); err == nil {
+			err = p.Place(place)
+		}
 	}
 	if err == nil {
 		err = s.p.Configure(ctx, m.GetConfig())

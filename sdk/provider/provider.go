@@ -60,12 +60,12 @@ type Invoker interface {
 	Invoke(context.Context, *llm.Call) (*llm.Response, error)
 }
 
-// Placer is an Invoker that makes its calls where the operator says. One that is not leaves a base_url in its
-// provider block an error.
+// Placer is an Invoker that makes its calls where and how the operator says. One that is not leaves base_url, private,
+// proxy and tls in its provider block an error.
 type Placer interface {
-	// Place is told the base_url, without a slash at its end, before Configure; it is not called where
-	// the block has none.
-	Place(baseURL string) error
+	// Place is told before Configure, of a block that says nothing too. An older host, which knows base_url only,
+	// does not call it where the block has none.
+	Place(Place) error
 }
 
 // Prober is a provider that can tell whether it would work, at little cost.
@@ -85,7 +85,9 @@ type Info struct {
 	Origins []string
 
 	// The abilities, which Serve fills in.
-	Relays, Invokes, Probes, Placed bool
+	Relays, Invokes, Probes bool
+	Placed                  bool // can be told a base URL
+	Connects                bool // and the rest of a Place
 }
 
 // Leads returns the base URL that a lease is for: one of those that the description lists, and "" where

@@ -23,6 +23,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Reach says at which addresses a provider may be. What another number says is not known.
+type Reach int32
+
+const (
+	Reach_REACH_BY_NAME Reach = 0 // private where the name is one that the public DNS does not have, or an address
+	Reach_REACH_PUBLIC  Reach = 1
+	Reach_REACH_PRIVATE Reach = 2 // public ones too
+)
+
+// Enum value maps for Reach.
+var (
+	Reach_name = map[int32]string{
+		0: "REACH_BY_NAME",
+		1: "REACH_PUBLIC",
+		2: "REACH_PRIVATE",
+	}
+	Reach_value = map[string]int32{
+		"REACH_BY_NAME": 0,
+		"REACH_PUBLIC":  1,
+		"REACH_PRIVATE": 2,
+	}
+)
+
+func (x Reach) Enum() *Reach {
+	p := new(Reach)
+	*p = x
+	return p
+}
+
+func (x Reach) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reach) Descriptor() protoreflect.EnumDescriptor {
+	return file_pluginv1_common_proto_enumTypes[0].Descriptor()
+}
+
+func (Reach) Type() protoreflect.EnumType {
+	return &file_pluginv1_common_proto_enumTypes[0]
+}
+
+func (x Reach) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reach.Descriptor instead.
+func (Reach) EnumDescriptor() ([]byte, []int) {
+	return file_pluginv1_common_proto_rawDescGZIP(), []int{0}
+}
+
 // Error travels as a detail of a gRPC status. It is llm.Error.
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -96,6 +146,7 @@ type ConfigureRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        []byte                 `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`                  // a JSON object that is valid against the schema of Describe; holds secrets
 	BaseUrl       string                 `protobuf:"bytes,2,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"` // from version 2 on: where a provider that is invoked makes its calls; empty = where it likes
+	Connect       *Connect               `protobuf:"bytes,3,opt,name=connect,proto3" json:"connect,omitempty"`                // how it gets there; from a host that knows that it connects
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -144,6 +195,98 @@ func (x *ConfigureRequest) GetBaseUrl() string {
 	return ""
 }
 
+func (x *ConfigureRequest) GetConnect() *Connect {
+	if x != nil {
+		return x.Connect
+	}
+	return nil
+}
+
+// Connect is what a provider block says of private, proxy and tls.
+type Connect struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reach         Reach                  `protobuf:"varint,1,opt,name=reach,proto3,enum=ginnel.plugin.v1.Reach" json:"reach,omitempty"`
+	Proxy         string                 `protobuf:"bytes,2,opt,name=proxy,proto3" json:"proxy,omitempty"`                             // http://[user:password@]host[:port], secret; empty = none
+	Ca            []byte                 `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`                                   // PEM; empty = the system's roots
+	Cert          []byte                 `protobuf:"bytes,4,opt,name=cert,proto3" json:"cert,omitempty"`                               // PEM; empty = none is shown
+	Key           []byte                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`                                 // PEM, secret
+	ServerName    string                 `protobuf:"bytes,6,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"` // in the server's certificate; empty = the host of the base URL
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Connect) Reset() {
+	*x = Connect{}
+	mi := &file_pluginv1_common_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Connect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Connect) ProtoMessage() {}
+
+func (x *Connect) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginv1_common_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Connect.ProtoReflect.Descriptor instead.
+func (*Connect) Descriptor() ([]byte, []int) {
+	return file_pluginv1_common_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Connect) GetReach() Reach {
+	if x != nil {
+		return x.Reach
+	}
+	return Reach_REACH_BY_NAME
+}
+
+func (x *Connect) GetProxy() string {
+	if x != nil {
+		return x.Proxy
+	}
+	return ""
+}
+
+func (x *Connect) GetCa() []byte {
+	if x != nil {
+		return x.Ca
+	}
+	return nil
+}
+
+func (x *Connect) GetCert() []byte {
+	if x != nil {
+		return x.Cert
+	}
+	return nil
+}
+
+func (x *Connect) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Connect) GetServerName() string {
+	if x != nil {
+		return x.ServerName
+	}
+	return ""
+}
+
 type ConfigureResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -152,7 +295,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_pluginv1_common_proto_msgTypes[2]
+	mi := &file_pluginv1_common_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -164,7 +307,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginv1_common_proto_msgTypes[2]
+	mi := &file_pluginv1_common_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -177,7 +320,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_pluginv1_common_proto_rawDescGZIP(), []int{2}
+	return file_pluginv1_common_proto_rawDescGZIP(), []int{3}
 }
 
 type DrainRequest struct {
@@ -188,7 +331,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_pluginv1_common_proto_msgTypes[3]
+	mi := &file_pluginv1_common_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -200,7 +343,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginv1_common_proto_msgTypes[3]
+	mi := &file_pluginv1_common_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -213,7 +356,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_pluginv1_common_proto_rawDescGZIP(), []int{3}
+	return file_pluginv1_common_proto_rawDescGZIP(), []int{4}
 }
 
 type DrainResponse struct {
@@ -224,7 +367,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_pluginv1_common_proto_msgTypes[4]
+	mi := &file_pluginv1_common_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -236,7 +379,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginv1_common_proto_msgTypes[4]
+	mi := &file_pluginv1_common_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -249,7 +392,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_pluginv1_common_proto_rawDescGZIP(), []int{4}
+	return file_pluginv1_common_proto_rawDescGZIP(), []int{5}
 }
 
 var File_pluginv1_common_proto protoreflect.FileDescriptor
@@ -261,13 +404,26 @@ const file_pluginv1_common_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\x05R\x06status\x12$\n" +
 	"\x0eretry_after_ms\x18\x03 \x01(\x03R\fretryAfterMs\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"E\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"z\n" +
 	"\x10ConfigureRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
-	"\bbase_url\x18\x02 \x01(\tR\abaseUrl\"\x13\n" +
+	"\bbase_url\x18\x02 \x01(\tR\abaseUrl\x123\n" +
+	"\aconnect\x18\x03 \x01(\v2\x19.ginnel.plugin.v1.ConnectR\aconnect\"\xa5\x01\n" +
+	"\aConnect\x12-\n" +
+	"\x05reach\x18\x01 \x01(\x0e2\x17.ginnel.plugin.v1.ReachR\x05reach\x12\x14\n" +
+	"\x05proxy\x18\x02 \x01(\tR\x05proxy\x12\x0e\n" +
+	"\x02ca\x18\x03 \x01(\fR\x02ca\x12\x12\n" +
+	"\x04cert\x18\x04 \x01(\fR\x04cert\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\fR\x03key\x12\x1f\n" +
+	"\vserver_name\x18\x06 \x01(\tR\n" +
+	"serverName\"\x13\n" +
 	"\x11ConfigureResponse\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
-	"\rDrainResponseB-Z+github.com/ginnel/ginnel/sdk/proto/pluginv1b\x06proto3"
+	"\rDrainResponse*?\n" +
+	"\x05Reach\x12\x11\n" +
+	"\rREACH_BY_NAME\x10\x00\x12\x10\n" +
+	"\fREACH_PUBLIC\x10\x01\x12\x11\n" +
+	"\rREACH_PRIVATE\x10\x02B-Z+github.com/ginnel/ginnel/sdk/proto/pluginv1b\x06proto3"
 
 var (
 	file_pluginv1_common_proto_rawDescOnce sync.Once
@@ -281,20 +437,25 @@ func file_pluginv1_common_proto_rawDescGZIP() []byte {
 	return file_pluginv1_common_proto_rawDescData
 }
 
-var file_pluginv1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_pluginv1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_pluginv1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_pluginv1_common_proto_goTypes = []any{
-	(*Error)(nil),             // 0: ginnel.plugin.v1.Error
-	(*ConfigureRequest)(nil),  // 1: ginnel.plugin.v1.ConfigureRequest
-	(*ConfigureResponse)(nil), // 2: ginnel.plugin.v1.ConfigureResponse
-	(*DrainRequest)(nil),      // 3: ginnel.plugin.v1.DrainRequest
-	(*DrainResponse)(nil),     // 4: ginnel.plugin.v1.DrainResponse
+	(Reach)(0),                // 0: ginnel.plugin.v1.Reach
+	(*Error)(nil),             // 1: ginnel.plugin.v1.Error
+	(*ConfigureRequest)(nil),  // 2: ginnel.plugin.v1.ConfigureRequest
+	(*Connect)(nil),           // 3: ginnel.plugin.v1.Connect
+	(*ConfigureResponse)(nil), // 4: ginnel.plugin.v1.ConfigureResponse
+	(*DrainRequest)(nil),      // 5: ginnel.plugin.v1.DrainRequest
+	(*DrainResponse)(nil),     // 6: ginnel.plugin.v1.DrainResponse
 }
 var file_pluginv1_common_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	3, // 0: ginnel.plugin.v1.ConfigureRequest.connect:type_name -> ginnel.plugin.v1.Connect
+	0, // 1: ginnel.plugin.v1.Connect.reach:type_name -> ginnel.plugin.v1.Reach
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_pluginv1_common_proto_init() }
@@ -307,13 +468,14 @@ func file_pluginv1_common_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pluginv1_common_proto_rawDesc), len(file_pluginv1_common_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   5,
+			NumEnums:      1,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_pluginv1_common_proto_goTypes,
 		DependencyIndexes: file_pluginv1_common_proto_depIdxs,
+		EnumInfos:         file_pluginv1_common_proto_enumTypes,
 		MessageInfos:      file_pluginv1_common_proto_msgTypes,
 	}.Build()
 	File_pluginv1_common_proto = out.File

@@ -45,6 +45,7 @@ func TestShrinkingIsNoticed(t *testing.T) {
 	file := protodesc.ToFileDescriptorProto(pluginv1.File_pluginv1_common_proto)
 	file.MessageType[0].Field[0].Number = proto.Int32(99)
 	file.MessageType[0].Field = file.MessageType[0].Field[:2]
+	file.MessageType[1].Field = file.MessageType[1].Field[:1]
 	file.MessageType = file.MessageType[:2]
 	changed, err := protodesc.NewFiles(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}})
 	if err != nil {
@@ -54,7 +55,7 @@ func TestShrinkingIsNoticed(t *testing.T) {
 	if err := old.RegisterFile(pluginv1.File_pluginv1_common_proto); err != nil {
 		t.Fatal(err)
 	}
-	if lost := missing(old, changed); len(lost) < 4 {
+	if lost := missing(old, changed); len(lost) < 6 {
 		t.Errorf("noticed only %q", lost)
 	}
 }

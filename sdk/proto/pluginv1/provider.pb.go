@@ -70,6 +70,7 @@ type ProviderDescribeResponse struct {
 	Invokes       bool                   `protobuf:"varint,8,opt,name=invokes,proto3" json:"invokes,omitempty"`                              // answers HTTP/1.1 on the listener it was handed
 	Probes        bool                   `protobuf:"varint,9,opt,name=probes,proto3" json:"probes,omitempty"`                                // Probe works
 	Placed        bool                   `protobuf:"varint,10,opt,name=placed,proto3" json:"placed,omitempty"`                               // from version 2 on: Configure takes a base_url
+	Connects      bool                   `protobuf:"varint,11,opt,name=connects,proto3" json:"connects,omitempty"`                           // Configure takes connect too
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,6 +171,13 @@ func (x *ProviderDescribeResponse) GetProbes() bool {
 func (x *ProviderDescribeResponse) GetPlaced() bool {
 	if x != nil {
 		return x.Placed
+	}
+	return false
+}
+
+func (x *ProviderDescribeResponse) GetConnects() bool {
+	if x != nil {
+		return x.Connects
 	}
 	return false
 }
@@ -575,7 +583,7 @@ var File_pluginv1_provider_proto protoreflect.FileDescriptor
 const file_pluginv1_provider_proto_rawDesc = "" +
 	"\n" +
 	"\x17pluginv1/provider.proto\x12\x10ginnel.plugin.v1\x1a\x15pluginv1/common.proto\"\x19\n" +
-	"\x17ProviderDescribeRequest\"\x97\x02\n" +
+	"\x17ProviderDescribeRequest\"\xb3\x02\n" +
 	"\x18ProviderDescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x10\n" +
@@ -587,7 +595,8 @@ const file_pluginv1_provider_proto_rawDesc = "" +
 	"\ainvokes\x18\b \x01(\bR\ainvokes\x12\x16\n" +
 	"\x06probes\x18\t \x01(\bR\x06probes\x12\x16\n" +
 	"\x06placed\x18\n" +
-	" \x01(\bR\x06placed\"\x0e\n" +
+	" \x01(\bR\x06placed\x12\x1a\n" +
+	"\bconnects\x18\v \x01(\bR\bconnects\"\x0e\n" +
 	"\fRelayRequest\"\xe6\x01\n" +
 	"\rRelayResponse\x12,\n" +
 	"\x03ops\x18\x01 \x03(\v2\x1a.ginnel.plugin.v1.TemplateR\x03ops\x12/\n" +
