@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ginnel/ginnel/core/upstream"
@@ -15,6 +16,9 @@ import (
 
 // HeaderDropped lists, in an answer, the fields of the request that the provider could not be told.
 const HeaderDropped = "X-Ginnel-Dropped"
+
+// mostDropped bounds the list in bytes, for clients that bound a header: behind it stands how many more there are.
+const mostDropped = 4 << 10
 
 // foreign reports whether the upstream was spoken to in another dialect than the client's.
 func (s *serving) foreign() bool {
@@ -150,13 +154,35 @@ func (s *serving) translatedHeader(a *upstream.Answer) llm.Header {
 	}
 	h := llm.Header{{Name: "Content-Type", Value: kind}}
 	if len(s.lost) > 0 {
-		var fields []string
-		for _, l := range s.lost {
-			fields = append(fields, headerSafe(l.Field))
-		}
-		h.Add(HeaderDropped, strings.Join(fields, ", "))
+		h.Add(HeaderDropped, dropped(s.lost))
 	}
 	return h
+}
+
+// dropped lists the fields that were left out, each once.
+func dropped(lost []conversation.Loss) string {
+	var list strings.Builder
+	seen := make(map[string]bool, len(lost))
+	more := 0
+	for _, l := range lost {
+		field := headerSafe(l.Field)
+		switch {
+		case seen[field]:
+			continue
+		case list.Len()+len(field) > mostDropped:
+			more++
+		case list.Len() > 0:
+			list.WriteString(", ")
+			fallthrough
+		default:
+			list.WriteString(field)
+		}
+		seen[field] = true
+	}
+	if more > 0 {
+		list.WriteString(", and " + strconv.Itoa(more) + " more")
+	}
+	return list.String()
 }
 
 // headerSafe returns a field's name, which may be the client's own word, as a header field can carry it.
