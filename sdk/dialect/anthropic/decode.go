@@ -19,7 +19,8 @@ type decoder struct {
 
 // DecodeRequest reads a request for a message.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	q := &conversation.Request{IncludeUsage: true}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (d decoder) member(key string) {
 			if k == "user_id" {
 				q.User = d.Str(k)
 			} else {
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case "thinking":
@@ -99,11 +100,13 @@ func (d decoder) thinking(key string) {
 				r.Include, r.Budget = true, -1
 			case "disabled":
 				r.Off = true
+			default:
+				d.Unsaid("")
 			}
 		case "budget_tokens":
 			r.Budget = d.Count(k)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 }
@@ -136,7 +139,7 @@ func (d decoder) format(key string) {
 		case "schema":
 			f.Schema = d.Raw()
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 }
@@ -146,7 +149,7 @@ func (d decoder) tool(i int) {
 	t := conversation.Tool{}
 	kind := "custom"
 	raw := d.Raw()
-	inner := decoder{conversation.NewReader(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into}
 	inner.Each(at, func(k string) {
 		switch k {
 		case "type":
@@ -163,8 +166,12 @@ func (d decoder) tool(i int) {
 			t.Strict = inner.Flag(k)
 		case "cache_control":
 			t.Cache = inner.cache()
+		case "defer_loading", "eager_input_streaming":
+			inner.Leave("false")
+		case "allowed_callers":
+			inner.Leave(`["direct"]`) // the model itself
 		default:
-			inner.Skip()
+			inner.Leave()
 		}
 	})
 	d.Adopt(inner.Reader)
@@ -180,10 +187,13 @@ func (d decoder) cache() *conversation.Cache {
 	}
 	c := &conversation.Cache{}
 	d.Each("cache_control", func(k string) {
-		if k == "ttl" {
-			c.TTL = d.Str(k)
-		} else {
+		switch k {
+		case "type":
 			d.Skip()
+		case "ttl":
+			c.TTL = d.Str(k)
+		default:
+			d.Leave()
 		}
 	})
 	return c
@@ -191,6 +201,7 @@ func (d decoder) cache() *conversation.Cache {
 
 func (d decoder) toolChoice(key string) {
 	c := &d.into.ToolChoice
+	named := false
 	d.Each(key, func(k string) {
 		switch k {
 		case "type":
@@ -200,7 +211,7 @@ func (d decoder) toolChoice(key string) {
 			case "none":
 				c.Mode = conversation.ToolNone
 			case "any", "tool":
-				c.Mode = conversation.ToolRequired
+				c.Mode, named = conversation.ToolRequired, s == "tool"
 			default:
 				d.Refuse("`tool_choice.type` must be auto, any, tool or none")
 			}
@@ -212,16 +223,19 @@ func (d decoder) toolChoice(key string) {
 				d.into.Parallel = &parallel
 			}
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
+	if named && len(c.Names) == 0 {
+		d.Refuse("`tool_choice.name` is missing")
+	}
 }
 
 // message reads message i.
 func (d decoder) message(i int) {
 	at := "messages[" + strconv.Itoa(i) + "]"
 	role := ""
-	t := conversation.Turn{}
+	t := conversation.Turn{At: at}
 	d.Each(at, func(k string) {
 		switch k {
 		case "role":
@@ -229,7 +243,7 @@ func (d decoder) message(i int) {
 		case "content":
 			t.Parts = d.content(at + ".content")
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	switch role {
@@ -248,7 +262,7 @@ func (d decoder) message(i int) {
 func (d decoder) content(at string) (parts []conversation.Part) {
 	if d.Type() == dialect.TypeString {
 		if s := d.Str(at); s != "" {
-			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s})
+			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s, At: d.At()})
 		}
 		return parts
 	}
@@ -264,17 +278,19 @@ type blockFields struct {
 	parts                                        []conversation.Part
 	cache                                        *conversation.Cache
 	citations                                    []conversation.Citation
-	failed                                       bool
+	failed, cited                                bool
+	context                                      string
+	odd                                          bool // its content is neither words nor blocks
 }
 
 // block reads a content block, of a request or of an answer.
 func (d decoder) block(at string) conversation.Part {
 	raw := d.Raw()
-	inner := decoder{conversation.NewReader(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into}
 	var f blockFields
 	inner.Each(at, func(k string) { inner.blockMember(at, k, &f) })
 	d.Adopt(inner.Reader)
-	p := conversation.Part{Cache: f.cache}
+	p := conversation.Part{Cache: f.cache, At: d.At()}
 	switch f.kind {
 	case "text":
 		p.Kind, p.Text, p.Citations = conversation.Text, f.text, f.citations
@@ -284,13 +300,17 @@ func (d decoder) block(at string) conversation.Part {
 			d.Refuse("`" + at + ".source` is missing")
 			p.Media = &conversation.Medium{}
 		}
-		if p.Media.Name = f.title; p.Media.Type == "" {
+		p.Media.Name, p.Media.Named, p.Media.Context, p.Media.Cited = f.title, "title", f.context, f.cited
+		if p.Media.Type == "" {
 			p.Media.Type = map[string]string{"image": "image/*", "document": "application/pdf"}[f.kind]
 		}
 	case "tool_use":
 		id, sealed := conversation.UnpackID(f.id)
 		p.Kind, p.Opaque, p.Call = conversation.ToolCall, sealed, &conversation.Call{ID: id, Name: f.name, Arguments: string(f.input)}
 	case "tool_result":
+		if f.odd {
+			d.Refuse("`" + at + ".content` must be a string or a list of blocks")
+		}
 		id, _ := conversation.UnpackID(f.id)
 		p.Kind, p.Result = conversation.ToolResult, &conversation.Result{ID: id, Parts: f.parts, Error: f.failed}
 	case "thinking":
@@ -328,6 +348,7 @@ func (d decoder) blockMember(at, key string, f *blockFields) {
 		if d.Type() == dialect.TypeString || d.Type() == dialect.TypeArray {
 			f.parts = d.content(at + ".content")
 		} else {
+			f.odd = d.Type() != dialect.TypeNull
 			d.Skip()
 		}
 	case "source":
@@ -336,13 +357,37 @@ func (d decoder) blockMember(at, key string, f *blockFields) {
 		f.cache = d.cache()
 	case "citations":
 		if d.Type() != dialect.TypeArray { // of a document: whether they are wanted
-			d.Skip()
+			d.wanted(at, f)
 			return
 		}
 		d.Items(at, func(int) { f.citations = append(f.citations, d.citation()) })
+	case "context":
+		if d.Type() != dialect.TypeString { // of something else than a document
+			d.Leave()
+			return
+		}
+		f.context = d.Str(at + ".context")
+	case "caller":
+		d.Leave(`{"type":"direct"}`) // the model itself
 	default:
-		d.Skip()
+		d.Leave()
 	}
+}
+
+// wanted reads whether a document's citations are wanted.
+func (d decoder) wanted(at string, f *blockFields) {
+	if d.Type() != dialect.TypeObject {
+		d.Leave()
+		return
+	}
+	d.Each(at+".citations", func(k string) {
+		if k == "enabled" {
+			v := d.Flag(at + ".citations.enabled")
+			f.cited = v != nil && *v
+		} else {
+			d.Leave()
+		}
+	})
 }
 
 func (d decoder) source(at string) *conversation.Medium {
@@ -365,11 +410,14 @@ func (d decoder) source(at string) *conversation.Medium {
 			m.FileID, m.Vendor = d.Str(at+".file_id"), conversation.VendorAnthropic
 		case "content":
 			m.Text = true
-			for _, p := range d.content(at + ".content") {
+			for i, p := range d.content(at + ".content") {
+				if p.Kind != conversation.Text {
+					d.Refuse("the provider of this model cannot be told `" + at + ".content[" + strconv.Itoa(i) + "]`, which is no text")
+				}
 				m.Data += p.Text
 			}
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	return m

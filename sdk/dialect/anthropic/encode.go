@@ -164,7 +164,7 @@ func (e *encoder) messages() {
 		}
 		e.Text("role", role)
 		e.Key("content")
-		e.content("messages["+strconv.Itoa(i)+"].content", resultsFirst(t.Parts), false)
+		e.content(t.Where(i)+".content", resultsFirst(t.Parts), false)
 		e.EndObject()
 	}
 	e.EndArray()
@@ -192,10 +192,10 @@ func (e *encoder) content(at string, parts []conversation.Part, system bool) {
 	e.Array()
 	for i := range parts {
 		if system && parts[i].Kind != conversation.Text {
-			e.refuse(at)
+			e.refuse(parts[i].Where(at))
 			continue
 		}
-		e.part(at+"["+strconv.Itoa(i)+"]", &parts[i])
+		e.part(parts[i].Where(at+"["+strconv.Itoa(i)+"]"), &parts[i])
 	}
 	e.EndArray()
 }
@@ -212,7 +212,7 @@ func (e *encoder) part(at string, p *conversation.Part) {
 		e.medium(at, p.Media)
 	case conversation.ToolCall:
 		e.begin("tool_use")
-		e.Text("id", p.Call.ID)
+		e.Text("id", conversation.PlainID(p.Call.ID))
 		e.Text("name", p.Call.Name)
 		e.Key("input")
 		if !writeInput(&e.Writer, p.Call.Arguments) {
@@ -220,7 +220,7 @@ func (e *encoder) part(at string, p *conversation.Part) {
 		}
 	case conversation.ToolResult:
 		e.begin("tool_result")
-		e.Text("tool_use_id", p.Result.ID)
+		e.Text("tool_use_id", conversation.PlainID(p.Result.ID))
 		if len(p.Result.Parts) > 0 {
 			e.Key("content")
 			e.content(at+".content", p.Result.Parts, false)
@@ -326,9 +326,17 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 		e.refuse(at)
 	}
 	e.EndObject()
-	if block == "document" {
-		e.Text("title", m.Name)
+	if block != "document" {
+		e.lost.Medium(at, m, 0)
+		return
 	}
+	e.Text("title", m.Name)
+	e.Text("context", m.Context)
+	if m.Cited {
+		e.Key("citations")
+		e.Raw([]byte(`{"enabled":true}`))
+	}
+	e.lost.Medium(at, m, conversation.AboutName|conversation.AboutDocument)
 }
 
 func (e *encoder) tools() {
@@ -349,7 +357,7 @@ func (e *encoder) tool(i int, t *conversation.Tool) {
 		if t.Native.Dialect == llm.Anthropic {
 			e.Raw(t.Native.Raw)
 		} else {
-			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+			e.refuse(t.Where(i) + " (" + t.Native.Type + ")")
 		}
 		return
 	}
@@ -410,6 +418,7 @@ func (e *encoder) wishes(budget int64) {
 		e.Strings(q.Stop)
 	}
 	e.thinking(budget)
+	e.lost.Summary(&q.Reasoning, budget != 0)
 	if budget != 0 && (q.Temperature != "" || q.TopK != "") {
 		for _, f := range [...]struct {
 			name  string
@@ -478,6 +487,9 @@ func (e *encoder) output() {
 		e.Text("effort", q.Reasoning.Effort)
 	}
 	if schema {
+		if q.Format.Description != "" {
+			e.lost.Drop("response_format.description", "a schema has none in Anthropic's dialect")
+		}
 		e.Key("format")
 		e.begin("json_schema")
 		e.Member("schema", q.Format.Schema)
@@ -503,6 +515,7 @@ func (e *encoder) unsayable() {
 			e.lost.Drop(f.name, "Anthropic's dialect has nothing like it")
 		}
 	}
+	e.lost.Wishes(q)
 	if q.CacheKey != "" {
 		e.lost.Drop("prompt_cache_key", "Anthropic's dialect marks what is cached")
 	}

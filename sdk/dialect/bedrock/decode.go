@@ -16,7 +16,8 @@ type decoder struct {
 
 // DecodeRequest reads a request of Converse. The model and whether the answer is a stream stand in its path.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	q := &conversation.Request{IncludeUsage: true}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (d decoder) inference(key string) {
 	case "stopSequences":
 		d.Items(key, func(int) { q.Stop = append(q.Stop, d.Str(key)) })
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -89,7 +90,7 @@ func (d decoder) additional(key string) {
 			case "budget_tokens":
 				q.Reasoning.Budget = d.Count(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case "reasoning_effort":
@@ -102,7 +103,7 @@ func (d decoder) additional(key string) {
 				q.TopK = d.Num(k)
 				return
 			}
-			d.Skip()
+			d.Leave()
 		})
 	default:
 		if raw := d.Raw(); raw != nil {
@@ -115,7 +116,7 @@ func (d decoder) additional(key string) {
 func (d decoder) output(key string) {
 	f := &d.into.Format
 	if key != "textFormat" {
-		d.Skip()
+		d.Leave()
 		return
 	}
 	d.Each(key, func(k string) {
@@ -127,7 +128,7 @@ func (d decoder) output(key string) {
 		case "structure":
 			d.Each(k, func(k string) {
 				if k != "jsonSchema" {
-					d.Skip()
+					d.Leave()
 					return
 				}
 				d.Each(k, func(k string) {
@@ -139,12 +140,12 @@ func (d decoder) output(key string) {
 					case "description":
 						f.Description = d.Str(k)
 					default:
-						d.Skip()
+						d.Leave()
 					}
 				})
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 }
@@ -159,19 +160,19 @@ func (d decoder) toolConfig(key string) {
 			switch k {
 			case "auto":
 				q.ToolChoice.Mode = conversation.ToolAuto
-				d.Skip()
+				d.Leave()
 			case "any":
 				q.ToolChoice.Mode = conversation.ToolRequired
-				d.Skip()
+				d.Leave()
 			case "tool":
 				q.ToolChoice.Mode = conversation.ToolRequired
 				d.Each(k, func(k string) { q.ToolChoice.Names = append(q.ToolChoice.Names, d.Str(k)) })
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -192,7 +193,7 @@ func (d decoder) tool(int) {
 				case "inputSchema":
 					d.Each(k, func(string) { t.Parameters = d.Raw() })
 				default:
-					d.Skip()
+					d.Leave()
 				}
 			})
 			q.Tools = append(q.Tools, t)
@@ -210,17 +211,21 @@ func (d decoder) tool(int) {
 func (d decoder) cachePoint() *conversation.Cache {
 	c := &conversation.Cache{}
 	d.Each("cachePoint", func(k string) {
-		if k == "ttl" {
+		switch k {
+		case "type":
+			d.Skip()
+		case "ttl":
 			c.TTL = d.Str(k)
-			return
+		default:
+			d.Leave()
 		}
-		d.Skip()
 	})
 	return c
 }
 
 // message reads a turn.
 func (d decoder) message() (t conversation.Turn) {
+	t.At = d.At()
 	d.Each("messages", func(k string) {
 		switch k {
 		case "role":
@@ -230,7 +235,7 @@ func (d decoder) message() (t conversation.Turn) {
 		case "content":
 			t.Parts = d.content(k)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	return t
@@ -255,7 +260,7 @@ func (d decoder) content(name string) (parts []conversation.Part) {
 
 // block reads the block of a type: one part, or a text in pieces with their sources.
 func (d decoder) block(kind string) []conversation.Part {
-	p := conversation.Part{}
+	p := conversation.Part{At: d.At()}
 	switch kind {
 	case "text":
 		p.Text = d.Str(kind)
@@ -272,7 +277,7 @@ func (d decoder) block(kind string) []conversation.Part {
 			case "input":
 				p.Call.Arguments = string(d.Raw())
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case "toolResult":
@@ -300,14 +305,14 @@ func (d decoder) result() *conversation.Result {
 				d.Each(k, func(kind string) {
 					if kind == "json" {
 						res.Object = d.Raw()
-						res.Parts = append(res.Parts, conversation.Part{Text: string(res.Object)})
+						res.Parts = append(res.Parts, conversation.Part{Text: string(res.Object), At: d.At()})
 						return
 					}
 					res.Parts = append(res.Parts, d.block(kind)...)
 				})
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	if len(res.Parts) != 1 || res.Object != nil && res.Object[0] != '{' {
@@ -328,20 +333,20 @@ func (d decoder) reasoning(p *conversation.Part) {
 				case "signature":
 					p.Opaque = conversation.Unseal(d.Str(k), conversation.VendorAnthropic)
 				default:
-					d.Skip()
+					d.Leave()
 				}
 			})
 		case "redactedContent":
 			p.Redacted, p.Opaque = true, conversation.Unseal(d.Str(k), conversation.VendorAnthropic)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 }
 
 // cited reads a text with its sources.
 func (d decoder) cited() []conversation.Part {
-	p := conversation.Part{}
+	p := conversation.Part{At: d.At()}
 	var text strings.Builder
 	d.Each("citationsContent", func(k string) {
 		switch k {
@@ -352,13 +357,13 @@ func (d decoder) cited() []conversation.Part {
 						text.WriteString(d.Str(k))
 						return
 					}
-					d.Skip()
+					d.Leave()
 				})
 			})
 		case "citations":
 			d.Items(k, func(int) { p.Citations = append(p.Citations, d.citation()) })
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	p.Text = text.String()
@@ -413,6 +418,17 @@ func (d decoder) medium(kind string) *conversation.Medium {
 			m.Format = d.Str(k)
 		case "name":
 			m.Name = d.Str(k)
+		case "context":
+			m.Context = d.Str(k)
+		case "citations":
+			d.Each(k, func(k string) {
+				if k == "enabled" {
+					v := d.Flag(k)
+					m.Cited = v != nil && *v
+				} else {
+					d.Leave()
+				}
+			})
 		case "source":
 			d.Each(k, func(k string) {
 				switch k {
@@ -426,7 +442,7 @@ func (d decoder) medium(kind string) *conversation.Medium {
 							m.URL = d.Str(k)
 							return
 						}
-						d.Skip()
+						d.Leave()
 					})
 				case "content":
 					m.Text = true
@@ -436,15 +452,15 @@ func (d decoder) medium(kind string) *conversation.Medium {
 								m.Data += d.Str(k)
 								return
 							}
-							d.Skip()
+							d.Leave()
 						})
 					})
 				default:
-					d.Skip()
+					d.Leave()
 				}
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	m.Type = typeOf(kind, m.Format)

@@ -10,9 +10,6 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// longestID bounds the id of a call.
-const longestID = 64
-
 type encoder struct {
 	dialect.Writer
 	q     *conversation.Request
@@ -98,10 +95,10 @@ func (e *encoder) system() {
 	e.Array()
 	for i := range parts {
 		if parts[i].Kind != conversation.Text {
-			e.refuse("system")
+			e.refuse(parts[i].Where("system"))
 			continue
 		}
-		e.part("system["+strconv.Itoa(i)+"]", &parts[i])
+		e.part(parts[i].Where("system["+strconv.Itoa(i)+"]"), &parts[i])
 	}
 	e.EndArray()
 }
@@ -126,7 +123,7 @@ func (e *encoder) messages() {
 		for pass := range 2 {
 			for j := range t.Parts {
 				if (t.Parts[j].Kind == conversation.ToolResult) == (pass == 0) {
-					e.part("messages["+strconv.Itoa(i)+"].content["+strconv.Itoa(j)+"]", &t.Parts[j])
+					e.part(t.Parts[j].Where(t.Where(i)+".content["+strconv.Itoa(j)+"]"), &t.Parts[j])
 				}
 			}
 		}
@@ -153,7 +150,7 @@ func (e *encoder) part(at string, p *conversation.Part) {
 		e.medium(at, p.Media)
 	case conversation.ToolCall:
 		e.block("toolUse")
-		e.Text("toolUseId", callID(p.Call.ID))
+		e.Text("toolUseId", conversation.PlainID(p.Call.ID))
 		e.Text("name", p.Call.Name)
 		e.Key("input")
 		if !e.arguments(p.Call.Arguments) {
@@ -161,7 +158,9 @@ func (e *encoder) part(at string, p *conversation.Part) {
 		}
 		e.end()
 	case conversation.ToolResult:
-		e.result(at, p.Result)
+		if inside := e.result(at, p.Result); p.Cache == nil {
+			e.cache(inside)
+		}
 	case conversation.Thinking:
 		e.thought(p)
 	default:
@@ -198,17 +197,6 @@ func (e *encoder) cache(c *conversation.Cache) {
 	e.end()
 }
 
-// callID returns an id in the characters and the length that the service takes, the same for the same id.
-func callID(id string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.:-", r)) {
-			return r
-		}
-		return '_'
-	}, id)
-	return clean[max(0, len(clean)-longestID):]
-}
-
 // arguments writes a call's arguments as the object that they are, and reports false where they are none.
 func (e *encoder) arguments(text string) bool {
 	trimmed := strings.TrimSpace(text)
@@ -226,9 +214,10 @@ func (e *encoder) arguments(text string) bool {
 	return true
 }
 
-func (e *encoder) result(at string, r *conversation.Result) {
+// result writes a tool's result and returns the mark of a cache in it, which belongs behind it.
+func (e *encoder) result(at string, r *conversation.Result) *conversation.Cache {
 	e.block("toolResult")
-	e.Text("toolUseId", callID(r.ID))
+	e.Text("toolUseId", conversation.PlainID(r.ID))
 	e.Key("content")
 	e.Array()
 	if r.Object != nil {
@@ -236,9 +225,14 @@ func (e *encoder) result(at string, r *conversation.Result) {
 		e.Member("json", r.Object)
 		e.EndObject()
 	}
+	var cache *conversation.Cache
 	for i := range r.Parts {
-		if r.Object == nil || r.Parts[i].Kind != conversation.Text { // the object is what the text says
-			e.part(at+".content["+strconv.Itoa(i)+"]", &r.Parts[i])
+		p := r.Parts[i]
+		if p.Cache != nil { // which has no place inside
+			cache, p.Cache = p.Cache, nil
+		}
+		if r.Object == nil || p.Kind != conversation.Text { // the object is what the text says
+			e.part(p.Where(at+".content["+strconv.Itoa(i)+"]"), &p)
 		}
 	}
 	e.EndArray()
@@ -246,6 +240,7 @@ func (e *encoder) result(at string, r *conversation.Result) {
 		e.Text("status", "error")
 	}
 	e.end()
+	return cache
 }
 
 func (e *encoder) thought(p *conversation.Part) {
@@ -296,6 +291,16 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 		e.Text("bytes", m.Data)
 	}
 	e.EndObject()
+	kept := conversation.About(0)
+	if kind == "document" {
+		e.Text("context", m.Context)
+		if m.Cited {
+			e.Key("citations")
+			e.Raw([]byte(`{"enabled":true}`))
+		}
+		kept = conversation.AboutName | conversation.AboutDocument
+	}
+	e.lost.Medium(at, m, kept)
 	e.end()
 }
 

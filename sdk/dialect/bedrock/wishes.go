@@ -162,7 +162,7 @@ func (e *encoder) tools() {
 func (e *encoder) tool(i int, t *conversation.Tool) {
 	if t.Native != nil {
 		if t.Native.Dialect != llm.Bedrock {
-			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+			e.refuse(t.Where(i) + " (" + t.Native.Type + ")")
 			return
 		}
 		e.Object()
@@ -212,6 +212,7 @@ func (e *encoder) toolChoice() {
 // additional writes what Converse has no words for and the model's maker has.
 func (e *encoder) additional(t thoughts) {
 	q := e.q
+	e.lost.Summary(&q.Reasoning, t.budget != 0 || t.effort != "")
 	topK := q.TopK
 	if topK != "" && e.maker != anthropic && e.maker != amazon {
 		e.lost.Drop("top_k", "what this model calls it is not known")
@@ -298,6 +299,7 @@ func (e *encoder) unsayable() {
 			e.lost.Drop(f.name, "Converse has nothing like it")
 		}
 	}
+	e.lost.Wishes(q)
 	if q.CacheKey != "" {
 		e.lost.Drop("prompt_cache_key", "Converse marks what is cached")
 	}

@@ -16,6 +16,10 @@ func FuzzRequests(f *testing.F) {
 	f.Add(1, []byte(`{"model":"m","instructions":"i","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]},{"type":"reasoning","summary":[],"encrypted_content":"x"}],"reasoning":{"effort":"low"}}`))
 	f.Add(2, []byte(`{"model":"m","max_tokens":9,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":"r","is_error":true}]}],"thinking":{"type":"enabled","budget_tokens":1024}}`))
 	f.Add(3, []byte(`{"system_instruction":{"parts":{"text":"s"}},"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"x"}]},{"parts":[{"functionResponse":{"name":"f","response":{"result":"r"}}}]}],"generationConfig":{"responseSchema":{"type":"OBJECT"}}}`))
+	f.Add(0, []byte(`{"model":"m","store":true,"top_logprobs":2,"messages":[{"role":"system","name":"n","content":"s","x":1},{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/y.png","detail":"low","x":1},"x":{}}]}],"tool_choice":{"type":"function"}}`))
+	f.Add(1, []byte(`{"model":"m","input":[{"type":"function_call","call_id":"functions.f:0","name":"f","arguments":"{}","x":1},{"type":"function_call_output","call_id":"functions.f:0","output":{"a":1}}],"reasoning":{"summary":"detailed"}}`))
+	f.Add(2, []byte(`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","title":"t","context":"c","citations":{"enabled":true},"source":{"type":"content","content":[{"type":"text","text":"a","x":1}]}}]}]}`))
+	f.Add(3, []byte(`{"contents":[{"parts":[{"text":"a","mediaResolution":{"level":"L"},"x":1}]}],"tools":[{"functionDeclarations":[{"name":"f","behavior":"NON_BLOCKING","response":{}}]}]}`))
 	f.Fuzz(func(t *testing.T, from int, body []byte) {
 		source := dialects[uint(from)%4]
 		var asked dialect.Request

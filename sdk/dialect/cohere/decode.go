@@ -20,7 +20,8 @@ type decoder struct {
 
 // DecodeRequest reads a request for a chat.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	q := &conversation.Request{IncludeUsage: true}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (d decoder) member(key string) {
 			case "token_budget":
 				q.Reasoning.Budget = d.Count(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case "response_format":
@@ -101,15 +102,20 @@ func (d decoder) format(key string) {
 			f.Kind = conversation.FormatSchema
 		}
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
 func (d decoder) tool(int) {
 	t := conversation.Tool{}
 	d.Each("tools", func(k string) {
-		if k != "function" {
+		switch k {
+		case "function":
+		case "type":
 			d.Skip()
+			return
+		default:
+			d.Leave()
 			return
 		}
 		d.Each(k, func(k string) {
@@ -121,7 +127,7 @@ func (d decoder) tool(int) {
 			case "parameters":
 				t.Parameters = d.Raw()
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	})
@@ -130,6 +136,7 @@ func (d decoder) tool(int) {
 
 // message is what a message says, of a request or of an answer.
 type message struct {
+	at        string // "" in an answer
 	role      string
 	parts     []conversation.Part
 	plan      string
@@ -139,6 +146,7 @@ type message struct {
 }
 
 func (d decoder) message() (m message) {
+	m.at = d.At()
 	d.Each("messages", func(k string) {
 		switch k {
 		case "role":
@@ -154,7 +162,7 @@ func (d decoder) message() (m message) {
 		case "citations":
 			d.Items(k, func(int) { m.citations = append(m.citations, d.citation()) })
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	return m
@@ -164,7 +172,7 @@ func (d decoder) message() (m message) {
 func (m *message) all() []conversation.Part {
 	parts := m.parts
 	if m.plan != "" {
-		parts = append(parts, conversation.Part{Text: m.plan})
+		parts = append(parts, conversation.Part{Text: m.plan, At: m.at})
 	}
 	return append(parts, m.calls...)
 }
@@ -178,14 +186,14 @@ func (d decoder) turn(int) {
 			q.System = append(q.System, m.parts...)
 			return
 		}
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Parts: m.parts})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Parts: m.parts, At: m.at})
 	case "assistant", "chatbot":
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Parts: m.all()})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Parts: m.all(), At: m.at})
 	case "tool":
 		res := &conversation.Result{ID: m.answers, Parts: m.parts}
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: res}}})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: res, At: m.at}}, At: m.at})
 	default:
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: m.parts})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: m.parts, At: m.at})
 	}
 }
 
@@ -193,7 +201,7 @@ func (d decoder) turn(int) {
 func (d decoder) content(name string) (parts []conversation.Part) {
 	if d.Type() == dialect.TypeString {
 		if s := d.Str(name); s != "" {
-			parts = append(parts, conversation.Part{Text: s})
+			parts = append(parts, conversation.Part{Text: s, At: d.At()})
 		}
 		return parts
 	}
@@ -211,7 +219,7 @@ func (d decoder) content(name string) (parts []conversation.Part) {
 			case "document":
 				p.Text = d.document()
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 		switch kind {
@@ -224,6 +232,7 @@ func (d decoder) content(name string) (parts []conversation.Part) {
 		if p.Kind == conversation.Text && p.Text == "" {
 			return
 		}
+		p.At = d.At()
 		parts = append(parts, p)
 	})
 	return parts
@@ -240,7 +249,7 @@ func (d decoder) document() (text string) {
 			}
 			return
 		}
-		d.Skip()
+		d.Leave()
 	})
 	return text
 }
@@ -257,7 +266,7 @@ func (d decoder) image() *conversation.Medium {
 			case "detail":
 				m.Detail = d.Str(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	}
@@ -283,14 +292,16 @@ func (d decoder) call() conversation.Part {
 				case "arguments":
 					c.Arguments = d.Str(k)
 				default:
-					d.Skip()
+					d.Leave()
 				}
 			})
-		default:
+		case "type", "index":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
-	return conversation.Part{Kind: conversation.ToolCall, Call: c}
+	return conversation.Part{Kind: conversation.ToolCall, Call: c, At: d.At()}
 }
 
 // citation reads where a text comes from. Its places count characters.

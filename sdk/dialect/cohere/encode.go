@@ -61,7 +61,7 @@ func (e *encoder) messages() {
 	}
 	for i := range e.q.Turns {
 		t := &e.q.Turns[i]
-		at := "messages[" + strconv.Itoa(i) + "]"
+		at := t.Where(i)
 		if t.Name != "" {
 			e.lost.Drop(at+".name", "Cohere's dialect has no names of participants")
 		}
@@ -93,14 +93,16 @@ func (e *encoder) user(at string, parts []conversation.Part) {
 		var words strings.Builder
 		for j := range r.Parts {
 			if r.Parts[j].Kind != conversation.Text {
-				e.refuse(at + ".content[" + strconv.Itoa(i) + "]")
+				e.refuse(r.Parts[j].Where(at + ".content[" + strconv.Itoa(i) + "]"))
 			}
 			words.WriteString(r.Parts[j].Text)
+			e.cache(r.Parts[j].Where(at), &r.Parts[j])
 		}
+		e.cache(parts[i].Where(at), &parts[i])
 		e.String(words.String())
 		e.EndObject()
 		if r.Error {
-			e.lost.Drop(at+".is_error", "Cohere's dialect has no mark for a tool's failure; its words stay")
+			e.lost.Drop(parts[i].Where(at)+".is_error", "Cohere's dialect has no mark for a tool's failure; its words stay")
 		}
 	}
 	if len(rest) > 0 {
@@ -115,14 +117,14 @@ func (e *encoder) said(at, role string, parts []conversation.Part) {
 	e.Key("content")
 	if len(parts) == 1 && parts[0].Kind == conversation.Text {
 		e.String(parts[0].Text)
-		e.cache(at, &parts[0])
+		e.cache(parts[0].Where(at), &parts[0])
 		e.EndObject()
 		return
 	}
 	e.Array()
 	for i := range parts {
 		p := &parts[i]
-		where := at + ".content[" + strconv.Itoa(i) + "]"
+		where := p.Where(at + ".content[" + strconv.Itoa(i) + "]")
 		switch p.Kind {
 		case conversation.Text, conversation.Refusal:
 			e.text(p.Text)
@@ -172,6 +174,7 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 	e.Text("detail", m.Detail)
 	e.EndObject()
 	e.EndObject()
+	e.lost.Medium(at, m, conversation.AboutDetail)
 }
 
 // assistant writes what the model said. Beside calls its words are the plan.
@@ -180,17 +183,18 @@ func (e *encoder) assistant(at string, parts []conversation.Part) {
 	var calls []*conversation.Call
 	for i := range parts {
 		p := &parts[i]
+		where := p.Where(at + ".content[" + strconv.Itoa(i) + "]")
 		switch p.Kind {
 		case conversation.Text, conversation.Refusal:
 			words.WriteString(p.Text)
 		case conversation.ToolCall:
 			calls = append(calls, p.Call)
 		case conversation.Thinking:
-			e.lost.Drop(at+".content["+strconv.Itoa(i)+"]", "thoughts are not given back to this model")
+			e.lost.Drop(where, "thoughts are not given back to this model")
 		default:
-			e.refuse(at + ".content[" + strconv.Itoa(i) + "]")
+			e.refuse(where)
 		}
-		e.cache(at+".content["+strconv.Itoa(i)+"]", p)
+		e.cache(where, p)
 	}
 	e.Object()
 	e.Text("role", "assistant")
@@ -233,7 +237,7 @@ func (e *encoder) tools() {
 	e.Array()
 	for i := range q.Tools {
 		t := &q.Tools[i]
-		at := "tools[" + strconv.Itoa(i) + "]"
+		at := t.Where(i)
 		if t.Native != nil {
 			e.refuse(at + " (" + t.Native.Type + ")")
 			continue
@@ -322,6 +326,9 @@ func (e *encoder) wishes() {
 		e.Object()
 		e.Text("type", "json_object")
 		e.Member("json_schema", f.Schema)
+		if f.Description != "" {
+			e.lost.Drop("response_format.description", "a schema has none in Cohere's dialect")
+		}
 		e.EndObject()
 	}
 	e.thinking()
@@ -331,6 +338,7 @@ func (e *encoder) wishes() {
 	if q.Logprobs {
 		e.refuse("logprobs") // it has them, by tokens' numbers
 	}
+	e.lost.Wishes(q)
 	if q.User != "" {
 		e.lost.Drop("user", "Cohere's dialect has no place for the end user")
 	}
@@ -347,6 +355,7 @@ func (e *encoder) thinking() {
 		budget = budgets[r.Effort]
 	}
 	off := r.Off || r.Effort == "none"
+	e.lost.Summary(&r, !off && budget+r.Budget != 0 && reasons(e.q.Model))
 	switch {
 	case !off && budget == 0 && r.Budget == 0:
 		return

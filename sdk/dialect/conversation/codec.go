@@ -128,23 +128,6 @@ type StreamEncoder interface {
 	End(dst []byte) []byte
 }
 
-// Lost is a list of losses under construction.
-type Lost []Loss
-
-// Drop notes that the source's field was left out.
-func (l *Lost) Drop(field, why string) { *l = append(*l, Loss{field, why}) }
-
-// Others drops what the source said in its own words, or refuses it where it is vital.
-func (l *Lost) Others(r *Request) error {
-	for _, f := range r.Other {
-		if f.Vital {
-			return Unsupported(f.Name)
-		}
-		l.Drop(f.Name, "the provider of this model has nothing like it")
-	}
-	return nil
-}
-
 // Unsupported is the error of a request whose field the provider of the model cannot be told.
 func Unsupported(field string) error {
 	return &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model cannot be told `" + field + "`, and leaving it out would change the request"}

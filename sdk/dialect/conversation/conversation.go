@@ -11,7 +11,9 @@
 package conversation
 
 import (
+	"cmp"
 	"encoding/json"
+	"strconv"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -48,6 +50,7 @@ type Request struct {
 
 	Stream       bool
 	IncludeUsage bool // a stream shall tell its usage
+	Store        bool // the vendor shall keep the answer; a dialect's default that nobody says is not followed
 
 	// Other is what the source said besides, in its own words. Encoders of other dialects cannot
 	// express it: Encode of each lists it as lost, or refuses where leaving it out changes what is
@@ -57,8 +60,8 @@ type Request struct {
 
 // Field is a member of a request that the model has no place for.
 type Field struct {
-	Name  string
-	Value json.RawMessage
+	Name  string          // or the way to it: "messages[2].content[0].priority"
+	Value json.RawMessage // of a member of the request itself; else nil
 	// Vital says that the request means something else without it: it cannot be dropped.
 	Vital bool
 }
@@ -79,6 +82,15 @@ type Turn struct {
 	Role  Role
 	Name  string // of the participant, or ""
 	Parts []Part
+	At    string // where the source says it: "messages[3]"; of turns that became one the first; "" = not known
+}
+
+// Where returns where the source says the turn, the i-th one.
+func (t *Turn) Where(i int) string {
+	if t.At != "" {
+		return t.At
+	}
+	return "messages[" + strconv.Itoa(i) + "]"
 }
 
 // Kind is what a part is.
@@ -113,7 +125,12 @@ type Part struct {
 	Cache     *Cache     // what comes up to here may be cached
 	Citations []Citation // of Text
 	Native    *Foreign   // of Native
+
+	At string // where the source says it: "messages[3].content[1]"; "" = not known
 }
+
+// Where returns where the source says the part, or else, which is where it stands now.
+func (p *Part) Where(otherwise string) string { return cmp.Or(p.At, otherwise) }
 
 // Opaque is a vendor's sealed state; the zero value is none.
 type Opaque struct {
@@ -137,9 +154,13 @@ type Medium struct {
 	FileID string // at Vendor
 	Vendor string // of FileID
 	Name   string // of a file
+	Named  string // what the source calls Name: "title"; "" = "name"
 	Detail string // OpenAI's: low, high, auto
 	Text   bool   // Data is the text itself, not base64
 	Format string // of audio, as OpenAI names it: wav, mp3
+
+	Context string // of a document: what the model is told about it beside its words
+	Cited   bool   // of a document: the answer shall cite it
 }
 
 // Call is a tool call. Arguments is a JSON text, byte for byte as the model wrote it.
@@ -187,6 +208,15 @@ type Tool struct {
 	Strict      *bool
 	Cache       *Cache
 	Native      *Foreign // a tool of the vendor's own, such as its web search; the other fields are empty
+	At          string   // where the source says it, where that is not "tools" and its index
+}
+
+// Where returns where the source says the tool, the i-th one.
+func (t *Tool) Where(i int) string {
+	if t.At != "" {
+		return t.At
+	}
+	return "tools[" + strconv.Itoa(i) + "]"
 }
 
 // ToolMode is whether tools may or must be called.

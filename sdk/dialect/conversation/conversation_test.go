@@ -165,3 +165,53 @@ func TestCollectorHoldsTheOrder(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestPlainIDs: every id becomes one that the vendors take, the same each time, and two ids never become one.
+func TestPlainIDs(t *testing.T) {
+	seen := map[string]string{}
+	long := strings.Repeat("x", 70)
+	for _, id := range []string{"", "toolu_01", strings.Repeat("x", 64), "functions.w:0", "functions.w:1", "functions_w_0", "functions w:0", long, long + "y", "é", "\xff"} {
+		got := PlainID(id)
+		if strings.Trim(got, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" || len(got) > 64 || got != PlainID(id) || seen[got] != "" {
+			t.Errorf("%q became %q, as %q did", id, got, seen[got])
+		}
+		seen[got] = "of " + id
+	}
+	for _, id := range []string{"", "toolu_01", "functions_w_0"} {
+		if got := PlainID(id); got != id {
+			t.Errorf("%q became %q", id, got)
+		}
+	}
+}
+
+// TestLeave: what is left is listed with the way to it, in requests only, and so many at most.
+func TestLeave(t *testing.T) {
+	walk := func(r *Reader) {
+		r.Each("the body", func(string) {
+			r.Items("list", func(int) {
+				raw := r.Raw()
+				inner := r.Inner(raw)
+				inner.Each("item", func(string) { inner.Leave(`"idle"`) })
+				r.Adopt(inner)
+			})
+		})
+	}
+	const body = `{"list":[{"a":null,"b":{},"c":[]},{"a":"idle","":1,"d":"` + "\\u0061" + `"}]}`
+	var q Request
+	r := NewRequestReader([]byte(body), &q)
+	walk(r)
+	var names []string
+	for _, f := range q.Other {
+		names = append(names, f.Name)
+	}
+	if err := r.End(); err != nil || !reflect.DeepEqual(names, []string{"list[1].", "list[1].d"}) || r.At() != "" {
+		t.Errorf("%v: %q, and then at %q", err, names, r.At())
+	}
+	walk(NewReader([]byte(body))) // which is no request
+
+	q = Request{}
+	walk(NewRequestReader([]byte(`{"list":[{`+strings.Repeat(`"x":1,`, 5000)+`"x":1}]}`), &q))
+	if n := len(q.Other); n != mostListed+1 || q.Other[n-1].Name != "and more" {
+		t.Errorf("%d are listed, the last as %q", n, q.Other[n-1].Name)
+	}
+}

@@ -79,6 +79,30 @@ func CallID(of string, turn, part int, name string) string {
 	return "call_" + hex.EncodeToString(sum[:12]) // OpenAI takes 40 characters, Anthropic letters, digits, _ and -
 }
 
+// The ids that PlainID gives as they are, and how much of a longer one it keeps before the mark of the whole.
+const (
+	longestID = 64
+	idHead    = 40
+)
+
+// PlainID returns a call's id in the characters and the length that every vendor takes who says what it takes, letters,
+// digits, _ and - (Anthropic's is ^[a-zA-Z0-9_-]+$, Converse's also at most 64 of them): the same for the same id, and
+// another for another.
+func PlainID(id string) string {
+	plain := func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' {
+			return r
+		}
+		return '_'
+	}
+	clean := strings.Map(plain, id)
+	if clean == id && len(id) <= longestID {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return clean[:min(len(clean), idHead)] + "_" + hex.EncodeToString(sum[:8])
+}
+
 // Complete gives every call an id and every result the name of its tool: what one dialect leaves out,
 // another demands. A result that answers no call keeps what it has.
 func (r *Request) Complete() {
@@ -123,7 +147,7 @@ func answered(open *[]*Call, name string) string {
 func (r *Request) Alternating(dialect, vendor string, lost *Lost) []Turn {
 	kept := Request{Turns: make([]Turn, 0, len(r.Turns))}
 	for i, t := range r.Turns {
-		at := "messages[" + strconv.Itoa(i) + "]."
+		at := t.Where(i) + "."
 		if t.Role == System {
 			t.Role = User
 			lost.Drop(at+"role", "instructions inside the conversation become the user's words")
@@ -134,8 +158,12 @@ func (r *Request) Alternating(dialect, vendor string, lost *Lost) []Turn {
 		}
 		foreign := func(p Part) bool { return p.Kind == Thinking && p.Opaque.Vendor != vendor }
 		if slices.ContainsFunc(t.Parts, foreign) {
+			for _, p := range t.Parts {
+				if foreign(p) {
+					lost.Drop(p.Where(at+"content"), "thoughts of another vendor's model cannot be given back to this one")
+				}
+			}
 			t.Parts = slices.DeleteFunc(slices.Clone(t.Parts), foreign)
-			lost.Drop(at+"content", "thoughts of another vendor's model cannot be given back to this one")
 		}
 		kept.Turns = append(kept.Turns, t)
 	}

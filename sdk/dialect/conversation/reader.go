@@ -3,17 +3,94 @@ package conversation
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
+	"strconv"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
+// mostListed bounds how many members of a request are listed one by one, mostIdle how long a value is that says nothing.
+const (
+	mostListed = 256
+	mostIdle   = 64
+)
+
 // Reader reads values out of a JSON text, as copies of their own. Its errors are the dialect.Reader's;
 // a value of another type than the one asked for is refused, null is as good as absent.
-type Reader struct{ dialect.Reader }
+type Reader struct {
+	dialect.Reader
+	other *[]Field // of the request that is read, for Leave; nil = it is none
+	path  []step   // to the value at hand, kept where other is
+}
+
+// step is an item's index or, where that is below zero, a member's name.
+type step struct {
+	index int
+	key   string
+}
 
 // NewReader returns a reader of body.
-func NewReader(body []byte) *Reader { return &Reader{dialect.NewReader(body)} }
+func NewReader(body []byte) *Reader { return &Reader{Reader: dialect.NewReader(body)} }
+
+// NewRequestReader returns a reader of a request, which knows where it is and lists in q what it leaves.
+func NewRequestReader(body []byte, q *Request) *Reader {
+	return &Reader{Reader: dialect.NewReader(body), other: &q.Other, path: make([]step, 0, 8)}
+}
+
+// Inner returns a reader of raw, the value that was read last.
+func (r *Reader) Inner(raw []byte) *Reader {
+	return &Reader{Reader: dialect.NewReader(raw), other: r.other, path: r.path}
+}
+
+// At returns the way to the value at hand, as "messages[3].content[1]". It is "" in what is no request.
+func (r *Reader) At() string {
+	if len(r.path) == 0 {
+		return ""
+	}
+	b := make([]byte, 0, 64)
+	for i, s := range r.path {
+		switch {
+		case s.index >= 0:
+			b = append(strconv.AppendInt(append(b, '['), int64(s.index), 10), ']')
+		case i > 0:
+			b = append(append(b, '.'), s.key...)
+		default:
+			b = append(b, s.key...)
+		}
+	}
+	return string(b)
+}
+
+// Leave reads over the value at hand, for which the model has no place. In a request it is listed among what the
+// source said besides, unless it is null, {}, [] or written as one of idle, which say what holds without them.
+func (r *Reader) Leave(idle ...string) {
+	value := r.Skip()
+	if r.other == nil || r.Err() != nil {
+		return
+	}
+	if value.Len() <= mostIdle {
+		if s := string(r.Bytes(value)); s == "null" || s == "{}" || s == "[]" || slices.Contains(idle, s) {
+			return
+		}
+	}
+	r.Unsaid("")
+}
+
+// Unsaid lists a member of the object at hand, or the value at hand where member is "", as one that the model has no
+// place for. In what is no request it does nothing.
+func (r *Reader) Unsaid(member string) {
+	if member != "" {
+		member = "." + member
+	}
+	switch {
+	case r.other == nil || len(*r.other) > mostListed:
+	case len(*r.other) == mostListed:
+		*r.other = append(*r.other, Field{Name: "and more"})
+	default:
+		*r.other = append(*r.other, Field{Name: r.At() + member})
+	}
+}
 
 // Adopt takes over the error of a reader of a part.
 func (r *Reader) Adopt(inner *Reader) {
@@ -124,7 +201,14 @@ func (r *Reader) Each(name string, member func(key string)) {
 		if _, ok := r.Next(&o); !ok {
 			return
 		}
-		member(r.Key(&o))
+		key := r.Key(&o)
+		if r.other != nil {
+			r.path = append(r.path, step{index: -1, key: key})
+			member(key)
+			r.path = r.path[:len(r.path)-1]
+			continue
+		}
+		member(key)
 	}
 }
 
@@ -140,6 +224,12 @@ func (r *Reader) Items(name string, item func(i int)) {
 	}
 	r.Array()
 	for n := 0; r.Item(&n); {
+		if r.other != nil {
+			r.path = append(r.path, step{index: n - 1})
+			item(n - 1)
+			r.path = r.path[:len(r.path)-1]
+			continue
+		}
 		item(n - 1)
 	}
 }

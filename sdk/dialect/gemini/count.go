@@ -6,7 +6,8 @@ var _ conversation.Counter = Codec{}
 
 // DecodeCount reads a request whose tokens are to be counted: contents alone, or a whole request inside.
 func (Codec) DecodeCount(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	q := &conversation.Request{}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.each("the body", func(key string) {
 		if key == "generateContentRequest" {
 			d.each(key, d.member)

@@ -21,7 +21,8 @@ type decoder struct {
 
 // DecodeRequest reads a request for content. The model and whether it streams stand in the path.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	q := &conversation.Request{IncludeUsage: true}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (d decoder) member(key string) {
 			if k == "functionCallingConfig" {
 				d.each(k, d.calling)
 			} else {
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case "generationConfig":
@@ -131,10 +132,10 @@ func (d decoder) config(key string) {
 	case "responseModalities":
 		raw := d.Raw()
 		if s := strings.ToUpper(string(raw)); raw != nil && s != `["TEXT"]` {
-			q.Other = append(q.Other, conversation.Field{Name: key, Value: raw, Vital: true})
+			q.Other = append(q.Other, conversation.Field{Name: d.At(), Value: raw, Vital: true})
 		}
 	default:
-		d.other(key, false)
+		d.Leave()
 	}
 }
 
@@ -150,7 +151,7 @@ func (d decoder) thinking(key string) {
 		v := d.Flag(key)
 		r.Include = v != nil && *v
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -159,8 +160,11 @@ func (d decoder) calling(key string) {
 	switch key {
 	case "mode":
 		switch s := d.Str(key); strings.ToUpper(s) {
-		case "AUTO", "VALIDATED":
+		case "AUTO":
 			c.Mode = conversation.ToolAuto
+		case "VALIDATED":
+			c.Mode = conversation.ToolAuto
+			d.Unsaid("") // that calls fit their schemas
 		case "NONE":
 			c.Mode = conversation.ToolNone
 		case "ANY":
@@ -172,7 +176,7 @@ func (d decoder) calling(key string) {
 	case "allowedFunctionNames":
 		d.Items(key, func(int) { c.Names = append(c.Names, d.Str(key)) })
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -188,11 +192,12 @@ func (d decoder) tool(i int) {
 			return
 		}
 		raw = append(append([]byte(`{"`+key+`":`), raw...), '}')
-		d.into.Tools = append(d.into.Tools, conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Gemini, Type: camelCase(key), Raw: raw}})
+		d.into.Tools = append(d.into.Tools, conversation.Tool{Native: &conversation.Foreign{Dialect: llm.Gemini, Type: camelCase(key), Raw: raw}, At: d.At()})
 	})
 }
 
 func (d decoder) function() (t conversation.Tool) {
+	t.At = d.At()
 	d.each("functionDeclarations", func(k string) {
 		switch k {
 		case "name":
@@ -201,8 +206,10 @@ func (d decoder) function() (t conversation.Tool) {
 			t.Description = d.Str(k)
 		case "parameters", "parametersJsonSchema":
 			t.Parameters = plainSchema(d.Raw())
+		case "behavior": // which is how tools of other vendors are called, too
+			d.Leave(`"BLOCKING"`, `"UNSPECIFIED"`)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	return t
@@ -274,7 +281,7 @@ func schemaMap(r *dialect.Reader, types *[]dialect.Span) {
 
 // content reads one content of the conversation.
 func (d decoder) content(at string) {
-	t := conversation.Turn{}
+	t := conversation.Turn{At: d.At()}
 	d.each(at, func(k string) {
 		switch k {
 		case "role":
@@ -288,7 +295,7 @@ func (d decoder) content(at string) {
 		case "parts":
 			t.Parts = d.parts(at + ".parts")
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	d.into.Turns = append(d.into.Turns, t)
@@ -297,13 +304,16 @@ func (d decoder) content(at string) {
 // contentParts reads a content whose role does not matter, or a bare text.
 func (d decoder) contentParts(at string) (parts []conversation.Part) {
 	if d.Type() == dialect.TypeString {
-		return []conversation.Part{{Kind: conversation.Text, Text: d.Str(at)}}
+		return []conversation.Part{{Kind: conversation.Text, Text: d.Str(at), At: d.At()}}
 	}
 	d.each(at, func(k string) {
-		if k == "parts" {
+		switch k {
+		case "parts":
 			parts = d.parts(at + ".parts")
-		} else {
+		case "role":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	return parts
@@ -320,7 +330,7 @@ func (d decoder) parts(at string) (parts []conversation.Part) {
 // part reads a part of a request or of an answer.
 func (d decoder) part(at string) (p conversation.Part) {
 	raw := d.Raw()
-	inner := decoder{conversation.NewReader(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into}
 	thought, native, unknown := false, "", ""
 	inner.each(at, func(k string) {
 		switch k {
@@ -341,10 +351,10 @@ func (d decoder) part(at string) (p conversation.Part) {
 			native = k
 			inner.Skip()
 		case "videoMetadata", "mediaResolution", "partMetadata":
-			inner.Skip()
+			inner.Leave()
 		default:
 			unknown = k
-			inner.Skip()
+			inner.Leave()
 		}
 	})
 	d.Adopt(inner.Reader)
@@ -353,7 +363,7 @@ func (d decoder) part(at string) (p conversation.Part) {
 	}
 	switch {
 	case native != "":
-		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
+		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, At: d.At(), Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
 	case thought && p.Kind == conversation.Text:
 		p.Kind, p.Redacted = conversation.Thinking, p.Text == ""
 	}
@@ -362,6 +372,7 @@ func (d decoder) part(at string) (p conversation.Part) {
 			p.Call.ID, p.Opaque = id, sealed
 		}
 	}
+	p.At = d.At()
 	return p
 }
 
@@ -376,9 +387,9 @@ func (d decoder) data(at, key string) *conversation.Medium {
 		case "fileUri":
 			m.URL = d.Str(k)
 		case "displayName":
-			m.Name = d.Str(k)
+			m.Name, m.Named = d.Str(k), key+".displayName"
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	if strings.HasPrefix(m.URL, "https://generativelanguage.googleapis.com/") || strings.HasPrefix(m.URL, "gs://") {
@@ -398,7 +409,7 @@ func (d decoder) call(at string) *conversation.Call {
 		case "args":
 			c.Arguments = string(d.Raw())
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	if c.Arguments == "" {
@@ -421,7 +432,7 @@ func (d decoder) response(at string) *conversation.Result {
 		case "parts":
 			media = d.parts(at + ".functionResponse.parts")
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	text := string(r.Object)

@@ -91,7 +91,7 @@ func (e *encoder) contents() {
 		}
 		e.Object()
 		e.Text("role", role)
-		e.parts("messages["+strconv.Itoa(i)+"]", t.Parts)
+		e.parts(t.Where(i), t.Parts)
 		e.EndObject()
 	}
 	e.EndArray()
@@ -127,15 +127,22 @@ func (e *encoder) parts(at string, parts []conversation.Part) {
 	e.Array()
 	for i := range parts {
 		p := &parts[i]
-		if p.Cache != nil {
-			e.lost.Drop(at+".cache_control", "Gemini caches by itself")
-		}
-		e.part(at+".content["+strconv.Itoa(i)+"]", p)
+		e.cache(at, p)
+		e.part(p.Where(at+".content["+strconv.Itoa(i)+"]"), p)
 	}
 	e.EndArray()
 }
 
+func (e *encoder) cache(at string, p *conversation.Part) {
+	if p.Cache != nil {
+		e.lost.Drop(p.Where(at)+".cache_control", "Gemini caches by itself")
+	}
+}
+
 func (e *encoder) part(at string, p *conversation.Part) {
+	if p.Kind == conversation.ToolCall && !isObject(p.Call.Arguments) {
+		e.lost.Drop(at+".arguments", "they are no JSON object and go as text inside of one")
+	}
 	switch p.Kind {
 	case conversation.Text, conversation.Refusal, conversation.ToolCall, conversation.Thinking:
 		writePart(&e.Writer, p, false)
@@ -185,16 +192,22 @@ func writePart(w *dialect.Writer, p *conversation.Part, client bool) {
 
 // writeArgs writes a call's arguments as the object that they are; what is none goes inside of one.
 func writeArgs(w *dialect.Writer, arguments string) {
-	switch trimmed := strings.TrimSpace(arguments); {
-	case trimmed == "":
+	switch {
+	case strings.TrimSpace(arguments) == "":
 		w.Raw([]byte("{}"))
-	case trimmed[0] == '{' && json.Valid([]byte(arguments)):
+	case isObject(arguments):
 		w.Raw([]byte(arguments))
 	default:
 		w.Object()
 		w.Text("arguments", arguments)
 		w.EndObject()
 	}
+}
+
+// isObject reports whether a call's arguments are an object; none are an empty one.
+func isObject(arguments string) bool {
+	trimmed := strings.TrimSpace(arguments)
+	return trimmed == "" || trimmed[0] == '{' && json.Valid([]byte(arguments))
 }
 
 // medium writes a medium's member into the open object.
@@ -222,6 +235,7 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 	default:
 		e.refuse(at)
 	}
+	e.lost.Medium(at, m, 0)
 }
 
 // result writes a tool's result, an object by the dialect's rules, and its media behind it.
@@ -229,6 +243,7 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	text := ""
 	var media []conversation.Part
 	for _, p := range r.Parts {
+		e.cache(at, &p)
 		if p.Kind == conversation.Text {
 			text += p.Text
 		} else {
@@ -259,7 +274,7 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	e.EndObject()
 	e.EndObject()
 	for i := range media {
-		e.part(at, &media[i])
+		e.part(media[i].Where(at), &media[i])
 	}
 }
 
@@ -294,7 +309,7 @@ func (e *encoder) tools() {
 		case t.Native.Dialect == llm.Gemini:
 			e.Raw(t.Native.Raw)
 		default:
-			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+			e.refuse(t.Where(i) + " (" + t.Native.Type + ")")
 		}
 	}
 	if functions {
@@ -304,10 +319,10 @@ func (e *encoder) tools() {
 		for i := range q.Tools {
 			if t := &q.Tools[i]; t.Native == nil {
 				if t.Cache != nil {
-					e.lost.Drop("tools["+strconv.Itoa(i)+"].cache_control", "Gemini caches by itself")
+					e.lost.Drop(t.Where(i)+".cache_control", "Gemini caches by itself")
 				}
 				if t.Strict != nil && *t.Strict {
-					e.lost.Drop("tools["+strconv.Itoa(i)+"].strict", "Gemini's dialect has no such promise")
+					e.lost.Drop(t.Where(i)+".strict", "Gemini's dialect has no such promise")
 				}
 				e.Object()
 				e.Text("name", t.Name)
@@ -375,6 +390,9 @@ func (e *encoder) config() {
 	case conversation.FormatSchema:
 		e.Text("responseMimeType", "application/json")
 		e.Member("responseJsonSchema", q.Format.Schema)
+		if q.Format.Description != "" {
+			e.lost.Drop("response_format.description", "a schema has none in Gemini's dialect")
+		}
 	}
 	e.thinking()
 	e.EndObject()
@@ -414,6 +432,8 @@ func (e *encoder) unsayable() {
 	if q.Parallel != nil && !*q.Parallel && len(q.Tools) > 0 {
 		e.lost.Drop("parallel_tool_calls", "Gemini's models decide by themselves")
 	}
+	e.lost.Wishes(q)
+	e.lost.Summary(&q.Reasoning, !q.Reasoning.Off)
 	if q.User != "" {
 		e.lost.Drop("user", "Gemini's dialect has nothing like it")
 	}

@@ -119,7 +119,11 @@ func (e *encoder) wishes() {
 		e.lost.Drop("user", "Mistral's dialect has no place for the end user")
 		q.User = ""
 	}
+	e.lost.Wishes(q)
+	q.Store, q.TopLogprobs = false, ""
 	r := &q.Reasoning
+	e.lost.Summary(r, adjusts(q.Model) && !r.Off && (r.Effort != "" && r.Effort != "none" || r.Budget != 0))
+	r.Summary = ""
 	switch effort := r.Effort; {
 	case effort == "" && r.Budget == 0 && !r.Off:
 	case !adjusts(q.Model):
@@ -141,7 +145,7 @@ func (e *encoder) tools() {
 	for i := range q.Tools {
 		t := &q.Tools[i]
 		if t.Native != nil {
-			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+			e.refuse(t.Where(i) + " (" + t.Native.Type + ")")
 		}
 		if t.Parameters == nil { // they are required
 			t.Parameters = []byte(`{"type":"object","properties":{}}`)

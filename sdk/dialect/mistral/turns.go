@@ -20,14 +20,14 @@ const bridge = "OK."
 func (e *encoder) turns() {
 	var all []conversation.Turn
 	for i, t := range e.q.Turns {
-		at := "messages[" + strconv.Itoa(i) + "]"
+		at := t.Where(i)
 		if t.Name != "" {
 			e.lost.Drop(at+".name", "Mistral's dialect has no names of participants")
 			t.Name = ""
 		}
 		t.Parts = slices.Clone(t.Parts)
 		for j := range t.Parts {
-			e.part(at+".content["+strconv.Itoa(j)+"]", &t.Parts[j], false)
+			e.part(t.Parts[j].Where(at+".content["+strconv.Itoa(j)+"]"), &t.Parts[j], false)
 		}
 		if t.Role == conversation.Assistant && !slices.ContainsFunc(t.Parts, speaks) {
 			e.lost.Drop(at, "a message of the model's without words and calls is refused by this provider")
@@ -52,7 +52,7 @@ func (e *encoder) ordered(at string, all []conversation.Turn, t conversation.Tur
 	rest := slices.DeleteFunc(t.Parts, isResult)
 	answered := len(results) > 0 || len(all) > 0 && slices.ContainsFunc(all[len(all)-1].Parts, isResult)
 	if len(results) > 0 {
-		all = append(all, conversation.Turn{Role: t.Role, Parts: results})
+		all = append(all, conversation.Turn{Role: t.Role, Parts: results, At: at})
 	}
 	if t.Role == conversation.User && answered && len(rest) > 0 {
 		e.lost.Drop(at+".content", "the model says `"+bridge+"` between a tool's result and the user's words, which this provider wants")
@@ -100,7 +100,7 @@ func (e *encoder) part(at string, p *conversation.Part, inside bool) {
 		r.ID = callID(r.ID)
 		r.Parts = slices.Clone(r.Parts)
 		for i := range r.Parts {
-			e.part(at, &r.Parts[i], true)
+			e.part(r.Parts[i].Where(at), &r.Parts[i], true)
 		}
 		p.Result = &r
 	case conversation.Media:
@@ -115,7 +115,8 @@ func (e *encoder) medium(at string, p *conversation.Part, inside bool) {
 	kind, _, _ := strings.Cut(m.Type, "/")
 	switch {
 	case m.Text:
-		*p = conversation.Part{Text: m.Data, Cache: p.Cache}
+		e.lost.Medium(at, m, 0)
+		*p = conversation.Part{Text: m.Data, Cache: p.Cache, At: p.At}
 		return
 	case m.FileID != "" || kind == "video" || kind == "audio" && inside:
 		e.refuse(at)
@@ -127,10 +128,11 @@ func (e *encoder) medium(at string, p *conversation.Part, inside bool) {
 	if m.Data != "" {
 		url = "data:" + m.Type + ";base64," + m.Data
 	}
-	name := "document_url"
+	name, kept := "document_url", conversation.AboutName
 	if kind == "image" {
-		name = "image_url"
+		name, kept = "image_url", 0
 	}
+	e.lost.Medium(at, m, kept)
 	var w dialect.Writer
 	w.Object()
 	w.Text("type", name)
@@ -139,7 +141,7 @@ func (e *encoder) medium(at string, p *conversation.Part, inside bool) {
 		w.Text("document_name", m.Name)
 	}
 	w.EndObject()
-	*p = conversation.Part{Kind: conversation.Native, Cache: p.Cache, Native: &conversation.Foreign{Dialect: llm.OpenAI, Type: name, Raw: w.Buf}}
+	*p = conversation.Part{Kind: conversation.Native, Cache: p.Cache, At: p.At, Native: &conversation.Foreign{Dialect: llm.OpenAI, Type: name, Raw: w.Buf}}
 }
 
 // idLength is that of a call's id, idChars what it is written in.

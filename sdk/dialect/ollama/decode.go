@@ -15,7 +15,8 @@ type decoder struct {
 
 // DecodeRequest reads a request for a chat. A stream is what a request asks for that does not say it.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true, Stream: true}}
+	q := &conversation.Request{IncludeUsage: true, Stream: true}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -119,8 +120,13 @@ func (d decoder) think() {
 func (d decoder) tool(int) {
 	t := conversation.Tool{}
 	d.Each("tools", func(k string) {
-		if k != "function" {
+		switch k {
+		case "function":
+		case "type":
 			d.Skip()
+			return
+		default:
+			d.Leave()
 			return
 		}
 		d.Each(k, func(k string) {
@@ -132,7 +138,7 @@ func (d decoder) tool(int) {
 			case "parameters":
 				t.Parameters = d.Raw()
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	})
@@ -145,6 +151,7 @@ func (d decoder) messages() {
 	q := d.into
 	var calls []string
 	d.Items("messages", func(int) {
+		at := d.At()
 		m := d.message("messages")
 		switch m.role {
 		case "system":
@@ -152,21 +159,21 @@ func (d decoder) messages() {
 				q.System = append(q.System, m.all()...)
 				return
 			}
-			q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Parts: m.all()})
+			q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Parts: m.all(), At: at})
 		case "assistant":
 			calls = calls[:0]
 			for _, c := range m.calls {
 				calls = append(calls, c.Call.Name)
 			}
-			q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Parts: m.all()})
+			q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Parts: m.all(), At: at})
 		case "tool":
 			if m.tool == "" && m.answers == "" && len(calls) > 0 {
 				m.tool, calls = calls[0], calls[1:]
 			}
 			r := &conversation.Result{ID: m.answers, Name: m.tool, Parts: m.all()}
-			q.Turns = append(q.Turns, conversation.Turn{Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: r}}})
+			q.Turns = append(q.Turns, conversation.Turn{Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: r, At: at}}, At: at})
 		default:
-			q.Turns = append(q.Turns, conversation.Turn{Parts: m.all()})
+			q.Turns = append(q.Turns, conversation.Turn{Parts: m.all(), At: at})
 		}
 	})
 }
@@ -198,7 +205,7 @@ func (d decoder) message(name string) (m message) {
 		case "tool_call_id":
 			m.answers = d.Str(k)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	return m
@@ -244,12 +251,16 @@ func (d decoder) call() conversation.Part {
 					c.Arguments = d.Str(k)
 				case k == "arguments":
 					c.Arguments = string(d.Raw())
-				default:
+				case k == "index":
 					d.Skip()
+				default:
+					d.Leave()
 				}
 			})
-		default:
+		case "type":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	if strings.TrimSpace(c.Arguments) == "" {

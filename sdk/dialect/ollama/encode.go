@@ -1,7 +1,6 @@
 package ollama
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -65,7 +64,7 @@ func (e *encoder) tools() {
 	e.Key("tools")
 	e.Array()
 	for i := range q.Tools {
-		e.tool("tools["+strconv.Itoa(i)+"]", &q.Tools[i])
+		e.tool(q.Tools[i].Where(i), &q.Tools[i])
 	}
 	e.EndArray()
 }
@@ -105,6 +104,9 @@ func (e *encoder) format() {
 		e.Text("format", "json")
 	case conversation.FormatSchema:
 		e.Member("format", f.Schema)
+		if f.Description != "" {
+			e.lost.Drop("response_format.description", "a schema has none in Ollama's dialect")
+		}
 	}
 }
 
@@ -142,6 +144,7 @@ var levels = map[string]string{"minimal": "low", "low": "low", "medium": "medium
 func (e *encoder) thinking() {
 	r := e.q.Reasoning
 	level := levels[r.Effort]
+	e.lost.Summary(&r, !r.Off && (level != "" || r.Budget != 0))
 	switch {
 	case r.Off || r.Effort == "none":
 		e.Key("think")
@@ -181,6 +184,7 @@ func (e *encoder) wishes() {
 		e.Bool(true)
 		e.Member("top_logprobs", []byte(q.TopLogprobs))
 	}
+	e.lost.Wishes(q)
 	if q.Choices > 1 {
 		e.refuse("n")
 	}

@@ -27,7 +27,7 @@ func (e *encoder) messages() {
 	}
 	for i := range q.Turns {
 		t := &q.Turns[i]
-		at := "messages[" + strconv.Itoa(i) + "]"
+		at := t.Where(i)
 		if t.Name != "" {
 			e.lost.Drop(at+".name", "Ollama's dialect has no names of participants")
 		}
@@ -62,8 +62,11 @@ func (e *encoder) user(at string, parts []conversation.Part) {
 			}
 		}
 		e.write("tool", e.gather(at, words), r)
+		if parts[i].Cache != nil {
+			e.lost.Drop(parts[i].Where(at)+".cache_control", cachesItself)
+		}
 		if r.Error {
-			e.lost.Drop(at+".is_error", "Ollama's dialect has no mark for a tool's failure; its words stay")
+			e.lost.Drop(parts[i].Where(at)+".is_error", "Ollama's dialect has no mark for a tool's failure; its words stay")
 		}
 	}
 	if len(media) > 0 {
@@ -78,7 +81,7 @@ func (e *encoder) user(at string, parts []conversation.Part) {
 func (e *encoder) gather(at string, parts []conversation.Part) (s said) {
 	for i := range parts {
 		p := &parts[i]
-		where := at + ".content[" + strconv.Itoa(i) + "]"
+		where := p.Where(at + ".content[" + strconv.Itoa(i) + "]")
 		switch {
 		case p.Kind == conversation.Text || p.Kind == conversation.Refusal:
 			s.texts = append(s.texts, p.Text)
@@ -94,6 +97,9 @@ func (e *encoder) gather(at string, parts []conversation.Part) (s said) {
 			e.lost.Drop(where, "thoughts of another vendor's model are not given back to this one")
 		default:
 			e.refuse(where)
+		}
+		if p.Kind == conversation.Media {
+			e.lost.Medium(where, p.Media, 0)
 		}
 		if p.Cache != nil {
 			e.lost.Drop(where+".cache_control", cachesItself)

@@ -19,7 +19,8 @@ type decoder struct {
 
 // DecodeRequest reads a chat request.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	q := &conversation.Request{}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -41,10 +42,13 @@ func (d decoder) member(key string) {
 		q.Stream = flag(d.Flag(key))
 	case "stream_options":
 		d.Each(key, func(k string) {
-			if k == "include_usage" {
+			switch k {
+			case "include_usage":
 				q.IncludeUsage = flag(d.Flag(k))
-			} else {
+			case "include_obfuscation": // a stream that is translated has none
 				d.Skip()
+			default:
+				d.Leave()
 			}
 		})
 	case "max_tokens", "max_completion_tokens":
@@ -62,9 +66,13 @@ func (d decoder) member(key string) {
 	case "user", "safety_identifier":
 		if s := d.Str(key); q.User == "" {
 			q.User = s
+		} else if s != "" && s != q.User {
+			d.Unsaid("")
 		}
 	case "prompt_cache_key":
 		q.CacheKey = d.Str(key)
+	case "store":
+		q.Store = flag(d.Flag(key))
 	default:
 		if n := numberOf(q, key); n != nil {
 			*n = d.Num(key)
@@ -102,7 +110,11 @@ func (d decoder) wish(key string) {
 	case "tools":
 		d.Items(key, d.tool)
 	case "functions":
-		d.Items(key, func(int) { q.Tools = append(q.Tools, d.function()) })
+		d.Items(key, func(int) {
+			t := d.function()
+			t.At = d.At()
+			q.Tools = append(q.Tools, t)
+		})
 	case "tool_choice", "function_call":
 		q.ToolChoice = d.toolChoice(key)
 	case "response_format":
@@ -117,7 +129,7 @@ func (d decoder) wish(key string) {
 			case "max_tokens":
 				q.Reasoning.Budget = d.Count(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	default:
@@ -133,7 +145,7 @@ var vital = map[string]bool{"logit_bias": true, "audio": true, "modalities": tru
 // idle reports whether a member says what holds without it.
 func idle(key, value string) bool {
 	switch key {
-	case "store", "echo":
+	case "echo":
 		return value == "false"
 	case "modalities":
 		return value == `["text"]`
@@ -176,7 +188,7 @@ func (d decoder) tool(i int) {
 		case "cache_control":
 			cache = d.cache() // before or behind the function
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	t.Cache = cache
@@ -199,19 +211,25 @@ func (d decoder) function() (t conversation.Tool) {
 		case "strict":
 			t.Strict = d.Flag(k)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	return t
 }
 
 func (d decoder) cache() *conversation.Cache {
+	if d.Null() {
+		return nil
+	}
 	c := &conversation.Cache{}
 	d.Each("cache_control", func(k string) {
-		if k == "ttl" {
-			c.TTL = d.Str(k)
-		} else {
+		switch k {
+		case "type":
 			d.Skip()
+		case "ttl":
+			c.TTL = d.Str(k)
+		default:
+			d.Leave()
 		}
 	})
 	return c
@@ -221,6 +239,9 @@ func (d decoder) toolChoice(key string) (c conversation.ToolChoice) {
 	if d.Type() == dialect.TypeObject {
 		c.Mode = conversation.ToolRequired
 		d.namedChoice(key, &c)
+		if len(c.Names) == 0 {
+			d.Refuse("`" + key + "` names no function")
+		}
 		return c
 	}
 	switch s := d.Str(key); s {
@@ -250,9 +271,16 @@ func (d decoder) namedChoice(key string, c *conversation.ToolChoice) {
 		case "function", "allowed_tools", "custom":
 			d.namedChoice(k, c)
 		case "tools":
-			d.Items(k, func(int) { d.namedChoice(k, c) })
-		default:
+			d.Items(k, func(i int) {
+				before := len(c.Names)
+				if d.namedChoice(k, c); len(c.Names) == before {
+					d.Refuse("`" + key + ".tools[" + strconv.Itoa(i) + "]` names no function")
+				}
+			})
+		case "type":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 }
@@ -284,11 +312,11 @@ func (d decoder) format(key string) {
 				case "strict":
 					f.Strict = d.Flag(k)
 				default:
-					d.Skip()
+					d.Leave()
 				}
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 }

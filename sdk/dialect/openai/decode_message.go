@@ -26,24 +26,30 @@ func (d decoder) message(i int) {
 	at := "messages[" + strconv.Itoa(i) + "]"
 	var m said
 	d.Each(at, func(k string) { d.said(at, k, &m) })
+	if m.role != "assistant" && len(m.calls) > 0 {
+		d.Unsaid("tool_calls")
+	}
 	q := d.into
 	switch m.role {
 	case "system", "developer":
 		if len(q.Turns) == 0 {
 			q.System = append(q.System, m.parts...)
+			if m.name != "" {
+				d.Unsaid("name")
+			}
 			return
 		}
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Name: m.name, Parts: m.parts})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Name: m.name, Parts: m.parts, At: at})
 	case "user":
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Name: m.name, Parts: m.parts})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Name: m.name, Parts: m.parts, At: at})
 	case "assistant":
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Name: m.name, Parts: m.all()})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Name: m.name, Parts: m.all(), At: at})
 	case "tool", "function":
 		r := &conversation.Result{Parts: m.parts, Error: m.error}
 		if r.ID, _ = conversation.UnpackID(m.callID); m.role == "function" || m.callID == "" {
 			r.Name = m.name
 		}
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: r}}})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: r, At: at}}, At: at})
 	default:
 		d.Refuse("`" + at + ".role` must be system, developer, user, assistant or tool")
 	}
@@ -80,9 +86,9 @@ func (d decoder) said(at, key string, m *said) {
 		m.refusal = d.Str(at + ".refusal")
 	case "reasoning_content", "reasoning":
 		if d.Type() != dialect.TypeString {
-			d.Skip()
+			d.Leave()
 		} else if s := d.Str(key); s != "" && len(m.thoughts) == 0 {
-			m.thoughts = append(m.thoughts, conversation.Part{Kind: conversation.Thinking, Text: s})
+			m.thoughts = append(m.thoughts, conversation.Part{Kind: conversation.Thinking, Text: s, At: d.At()})
 		}
 	case "reasoning_details":
 		d.Items(key, func(int) { m.details = append(m.details, d.detail()) })
@@ -100,7 +106,7 @@ func (d decoder) said(at, key string, m *said) {
 			d.Refuse("the provider of this model cannot be told `" + at + ".audio`")
 		}
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -108,18 +114,22 @@ func (d decoder) said(at, key string, m *said) {
 func (d decoder) content(at string) (parts []conversation.Part) {
 	if d.Type() != dialect.TypeArray {
 		if s := d.Str(at); s != "" {
-			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s})
+			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s, At: d.At()})
 		}
 		return parts
 	}
 	d.Items(at, func(i int) {
 		if d.Type() == dialect.TypeString {
-			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: d.Str(at)})
+			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: d.Str(at), At: d.At()})
 			return
 		}
-		if p, kind := d.part(at + "[" + strconv.Itoa(i) + "]"); kind != "reference" { // Mistral's, to what a tool found: it has no words
-			parts = append(parts, p)
+		p, kind := d.part(at + "[" + strconv.Itoa(i) + "]")
+		if kind == "reference" { // Mistral's, to what a tool found: it has no words
+			d.Unsaid("")
+			return
 		}
+		p.At = d.At()
+		parts = append(parts, p)
 	})
 	return parts
 }
@@ -146,8 +156,10 @@ func (d decoder) part(at string) (p conversation.Part, kind string) {
 			p.Kind, p.Media = conversation.Media, d.file(at)
 		case "cache_control":
 			p.Cache = d.cache()
-		default:
+		case "reference_ids": // of a reference, which is left out as a whole
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	switch kind {
@@ -171,7 +183,7 @@ func (d decoder) url(at, kind string) *conversation.Medium {
 			case "detail":
 				m.Detail = d.Str(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	}
@@ -207,7 +219,7 @@ func (d decoder) audio(at string) *conversation.Medium {
 		case "format":
 			m.Format = d.Str(k)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	if m.Type = "audio/" + m.Format; m.Format == "mp3" {
@@ -225,9 +237,9 @@ func (d decoder) file(at string) *conversation.Medium {
 		case "file_id":
 			m.FileID, m.Vendor = d.Str(k), conversation.VendorOpenAI
 		case "filename":
-			m.Name = d.Str(k)
+			m.Name, m.Named = d.Str(k), "file.filename"
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 	if splitData(m); m.Data == "" && m.URL != "" && !strings.Contains(m.URL, ":") {
@@ -241,7 +253,7 @@ func (d decoder) file(at string) *conversation.Medium {
 
 // call reads a tool call, or the function_call that came before there were tools.
 func (d decoder) call() conversation.Part {
-	p := conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{}}
+	p := conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{}, At: d.At()}
 	d.callMembers(&p)
 	p.Call.ID, p.Opaque = unpacked(&p)
 	return p
@@ -268,8 +280,10 @@ func (d decoder) callMember(p *conversation.Part, key string) {
 		d.callMembers(p)
 	case "extra_content":
 		d.Each(key, func(k string) { d.signature(p, k) })
-	default:
+	case "type", "index": // as a stream's are, which clients put together
 		d.Skip()
+	default:
+		d.Leave()
 	}
 }
 
@@ -281,7 +295,7 @@ func (d decoder) signature(p *conversation.Part, key string) {
 	case "thought_signature":
 		p.Opaque = conversation.Opaque{Vendor: conversation.VendorGoogle, Value: d.Str(key)}
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -301,7 +315,7 @@ func vendorOf(format string) string {
 
 // detail reads an item of reasoning_details.
 func (d decoder) detail() conversation.Part {
-	p := conversation.Part{Kind: conversation.Thinking}
+	p := conversation.Part{Kind: conversation.Thinking, At: d.At()}
 	format := ""
 	d.Each("reasoning_details", func(k string) {
 		switch k {
@@ -314,8 +328,10 @@ func (d decoder) detail() conversation.Part {
 			p.Opaque.ID = d.Str(k)
 		case "format":
 			format = d.Str(k)
-		default:
+		case "type", "index":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	if p.Opaque.Vendor = vendorOf(format); p.Opaque.Value == "" && p.Opaque.ID == "" {

@@ -91,6 +91,7 @@ func (e *encoder) limits(l conversation.Limits) {
 		e.Bool(true)
 		e.number("top_logprobs", q.TopLogprobs)
 	}
+	e.lost.Alternatives(q)
 }
 
 func (e *encoder) wishes() {
@@ -100,8 +101,13 @@ func (e *encoder) wishes() {
 		e.Key("reasoning_effort")
 		e.String(effort)
 	}
+	e.lost.Summary(&q.Reasoning, false)
 	e.Text("user", q.User)
 	e.Text("prompt_cache_key", q.CacheKey)
+	if q.Store {
+		e.Key("store")
+		e.Bool(true)
+	}
 	if q.Stream {
 		e.Key("stream")
 		e.Bool(true)
@@ -179,7 +185,7 @@ func (e *encoder) tool(i int, t *conversation.Tool) {
 			e.Raw(t.Native.Raw)
 			return
 		}
-		e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+		e.refuse(t.Where(i) + " (" + t.Native.Type + ")")
 		return
 	}
 	e.Object()
@@ -193,7 +199,7 @@ func (e *encoder) tool(i int, t *conversation.Tool) {
 	e.EndObject()
 	e.EndObject()
 	if t.Cache != nil {
-		e.lost.Drop("tools["+strconv.Itoa(i)+"].cache_control", "OpenAI caches by itself")
+		e.lost.Drop(t.Where(i)+".cache_control", "OpenAI caches by itself")
 	}
 }
 
@@ -248,7 +254,7 @@ func (e *encoder) instructions(parts []conversation.Part) {
 
 // turn writes the messages of a turn: each result of a tool is one of its own, before the rest.
 func (e *encoder) turn(i int, t *conversation.Turn) {
-	at := "messages[" + strconv.Itoa(i) + "]"
+	at := t.Where(i)
 	switch t.Role {
 	case conversation.Assistant:
 		e.assistant(at, t)
@@ -295,11 +301,12 @@ func (e *encoder) result(at string, p *conversation.Part) (media []conversation.
 	e.Key("content")
 	e.content(at, texts)
 	e.EndObject()
+	e.cache(at, p)
 	if p.Result.Error {
-		e.lost.Drop(at+".is_error", "a tool's result has no mark of failure in OpenAI's dialect; its words stay")
+		e.lost.Drop(p.Where(at)+".is_error", "a tool's result has no mark of failure in OpenAI's dialect; its words stay")
 	}
 	if len(media) > 0 {
-		e.lost.Drop(at+".content", "a tool's images follow in a message of the user")
+		e.lost.Drop(p.Where(at)+".content", "a tool's images follow in a message of the user")
 	}
 	return media
 }
@@ -313,12 +320,13 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 			texts = append(texts, p)
 		case conversation.ToolCall:
 			calls = append(calls, p)
+			e.cache(at, &p)
 		case conversation.Refusal:
 			refusal += p.Text
 		case conversation.Thinking:
-			e.lost.Drop(at+".reasoning", "OpenAI's dialect takes no reasoning back")
+			e.lost.Drop(p.Where(at+".reasoning"), "OpenAI's dialect takes no reasoning back")
 		default:
-			e.refuse(at + ".content")
+			e.refuse(p.Where(at + ".content"))
 		}
 	}
 	if len(texts)+len(calls) == 0 && refusal == "" && len(t.Parts) > 0 {
@@ -384,9 +392,7 @@ func writeCall(w *dialect.Writer, p *conversation.Part, index int, arguments str
 // content writes a string where there is one text alone, else a list of parts.
 func (e *encoder) content(at string, parts []conversation.Part) {
 	for i := range parts {
-		if parts[i].Cache != nil {
-			e.lost.Drop(at+".cache_control", "OpenAI caches by itself")
-		}
+		e.cache(at, &parts[i])
 	}
 	if len(parts) == 0 {
 		e.String("")
@@ -398,9 +404,15 @@ func (e *encoder) content(at string, parts []conversation.Part) {
 	}
 	e.Array()
 	for i := range parts {
-		e.part(at+".content["+strconv.Itoa(i)+"]", &parts[i])
+		e.part(parts[i].Where(at+".content["+strconv.Itoa(i)+"]"), &parts[i])
 	}
 	e.EndArray()
+}
+
+func (e *encoder) cache(at string, p *conversation.Part) {
+	if p.Cache != nil {
+		e.lost.Drop(p.Where(at)+".cache_control", "OpenAI caches by itself")
+	}
 }
 
 func (e *encoder) part(at string, p *conversation.Part) {
@@ -425,6 +437,7 @@ func (e *encoder) part(at string, p *conversation.Part) {
 func (e *encoder) medium(at string, m *conversation.Medium) {
 	data := "data:" + m.Type + ";base64," + m.Data
 	kind, _, _ := strings.Cut(m.Type, "/")
+	var kept conversation.About
 	e.Object()
 	switch {
 	case m.Text:
@@ -440,6 +453,7 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 		}
 		e.Text("url", data)
 		e.Text("detail", m.Detail)
+		kept = conversation.AboutDetail
 		e.EndObject()
 	case kind == "audio" && m.Data != "":
 		e.Text("type", "input_audio")
@@ -465,8 +479,10 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 			e.Text("file_data", data)
 		}
 		e.EndObject()
+		kept = conversation.AboutName
 	default:
 		e.refuse(at)
 	}
+	e.lost.Medium(at, m, kept)
 	e.EndObject()
 }

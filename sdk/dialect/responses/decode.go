@@ -20,12 +20,12 @@ type decoder struct {
 
 // DecodeRequest reads a request for a response.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{IncludeUsage: true}}
+	q := &conversation.Request{IncludeUsage: true}
+	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
 	}
-	q := d.into
 	for len(q.Turns) > 0 && q.Turns[0].Role == conversation.System { // input may stand before instructions
 		q.System = append(q.System, q.Turns[0].Parts...)
 		q.Turns = q.Turns[1:]
@@ -42,11 +42,11 @@ func (d decoder) member(key string) {
 		q.Model = d.Str(key)
 	case "instructions":
 		if s := d.Str(key); s != "" {
-			q.System = append([]conversation.Part{{Kind: conversation.Text, Text: s}}, q.System...)
+			q.System = append([]conversation.Part{{Kind: conversation.Text, Text: s, At: key}}, q.System...)
 		}
 	case "input":
 		if d.Type() == dialect.TypeString {
-			d.say(conversation.User, conversation.Part{Kind: conversation.Text, Text: d.Str(key)})
+			d.say(key, conversation.User, conversation.Part{Kind: conversation.Text, Text: d.Str(key), At: key})
 			return
 		}
 		d.Items(key, d.item)
@@ -98,9 +98,14 @@ func (d decoder) limit(key string) {
 	case "user", "safety_identifier":
 		if s := d.Str(key); q.User == "" {
 			q.User = s
+		} else if s != "" && s != q.User {
+			d.Unsaid("")
 		}
 	case "prompt_cache_key":
 		q.CacheKey = d.Str(key)
+	case "store":
+		v := d.Flag(key)
+		q.Store = v != nil && *v
 	case "previous_response_id", "conversation", "prompt":
 		d.other(key, true)
 	default:
@@ -113,7 +118,7 @@ func (d decoder) other(key string, vital bool) {
 	raw := d.Raw()
 	switch value := string(raw); {
 	case raw == nil, value == "{}", value == "[]":
-	case key == "store", key == "stream_options": // nothing is kept for a translated request
+	case key == "stream_options": // a stream that is translated has nothing obfuscated, which is all they know
 	case key == "background" && value == "false":
 	case key == "truncation" && value == `"disabled"`:
 	case key == "service_tier" && (value == `"auto"` || value == `"default"`):
@@ -132,7 +137,7 @@ func (d decoder) reasoning(key string) {
 		r.Summary = d.Str(key)
 		r.Include = r.Summary != ""
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -159,7 +164,7 @@ func (d decoder) format(key string) {
 		case "strict":
 			f.Strict = d.Flag(k)
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
 }
@@ -167,7 +172,7 @@ func (d decoder) format(key string) {
 func (d decoder) tool(i int) {
 	at := "tools[" + strconv.Itoa(i) + "]"
 	raw := d.Raw()
-	inner := decoder{conversation.NewReader(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into}
 	t, kind := conversation.Tool{}, ""
 	inner.Each(at, func(k string) {
 		switch k {
@@ -181,8 +186,10 @@ func (d decoder) tool(i int) {
 			t.Parameters = inner.Raw()
 		case "strict":
 			t.Strict = inner.Flag(k)
+		case "defer_loading":
+			inner.Leave("false")
 		default:
-			inner.Skip()
+			inner.Leave()
 		}
 	})
 	d.Adopt(inner.Reader)
@@ -212,16 +219,14 @@ func (d decoder) toolChoice(key string) {
 	}
 }
 
+// named reads an object that names a tool, or several.
 func (d decoder) named(key string) {
 	c := &d.into.ToolChoice
+	kind, before := "", len(c.Names)
 	d.Each(key, func(k string) {
 		switch k {
 		case "type":
-			switch s := d.Str(k); s {
-			case "function", "custom", "allowed_tools":
-			default: // a tool of the vendor's own
-				c.Names = append(c.Names, s)
-			}
+			kind = d.Str(k)
 		case "mode":
 			if d.Str(k) == "auto" {
 				c.Mode = conversation.ToolAuto
@@ -231,14 +236,22 @@ func (d decoder) named(key string) {
 		case "tools":
 			d.Items(k, func(int) { d.named(k) })
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
+	switch kind {
+	case "", "function", "custom", "allowed_tools":
+		if len(c.Names) == before {
+			d.Refuse("`" + d.At() + "` names no function")
+		}
+	default: // a tool of the vendor's own
+		c.Names = append(c.Names, kind)
+	}
 }
 
-// say adds parts to the conversation.
-func (d decoder) say(role conversation.Role, parts ...conversation.Part) {
-	d.into.Turns = append(d.into.Turns, conversation.Turn{Role: role, Parts: parts})
+// say adds parts to the conversation that stand at a place of the request.
+func (d decoder) say(at string, role conversation.Role, parts ...conversation.Part) {
+	d.into.Turns = append(d.into.Turns, conversation.Turn{Role: role, Parts: parts, At: at})
 }
 
 // fields is what an item may have, before its type is known.
@@ -246,6 +259,7 @@ type fields struct {
 	kind, role, id, callID, name, arguments, encrypted string
 	thoughts                                           []string
 	parts, output                                      []conversation.Part
+	odd                                                bool // its output is neither a text nor parts
 }
 
 // item reads an item of the input.
@@ -261,7 +275,7 @@ func (d decoder) item(i int) {
 		if !ok {
 			d.Refuse("`" + at + ".role` must be user, assistant, system or developer")
 		}
-		d.say(role, f.parts...)
+		d.say(at, role, f.parts...)
 		return
 	}
 	if f.kind == "item_reference" {
@@ -269,10 +283,14 @@ func (d decoder) item(i int) {
 		return
 	}
 	if p, role, ok := f.part(); ok {
-		d.say(role, p)
+		if f.odd && p.Kind == conversation.ToolResult {
+			d.Refuse("`" + at + ".output` must be a string or a list of parts")
+		}
+		p.At = at
+		d.say(at, role, p)
 		return
 	}
-	d.say(conversation.Assistant, conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Responses, Type: f.kind, Raw: raw}})
+	d.say(at, conversation.Assistant, conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Responses, Type: f.kind, Raw: raw}, At: at})
 }
 
 // part returns what an item other than a message says.
@@ -300,7 +318,7 @@ func (f *fields) part() (p conversation.Part, role conversation.Role, ok bool) {
 // fields reads an item, of the input or of an answer.
 func (d decoder) fields(at string) (raw json.RawMessage, f fields) {
 	raw = d.Raw()
-	inner := decoder{conversation.NewReader(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into}
 	inner.Each(at, func(k string) { inner.field(at, k, &f) })
 	d.Adopt(inner.Reader)
 	return raw, f
@@ -330,10 +348,13 @@ func (d decoder) field(at, key string, f *fields) {
 		if t := d.Type(); t == dialect.TypeString || t == dialect.TypeArray {
 			f.output = d.content(at + ".output")
 		} else {
+			f.odd = t != dialect.TypeNull
 			d.Skip()
 		}
-	default:
+	case "status": // of an answer that is said again
 		d.Skip()
+	default:
+		d.Leave()
 	}
 }
 
@@ -353,8 +374,10 @@ func (d decoder) thoughts(key string, f *fields) {
 		d.Each(key, func(k string) {
 			if k == "text" {
 				f.thoughts = append(f.thoughts, d.Str(k))
-			} else {
+			} else if k == "type" {
 				d.Skip()
+			} else {
+				d.Leave()
 			}
 		})
 	})
@@ -364,7 +387,7 @@ func (d decoder) thoughts(key string, f *fields) {
 func (d decoder) content(at string) (parts []conversation.Part) {
 	if d.Type() == dialect.TypeString {
 		if s := d.Str(at); s != "" {
-			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s})
+			parts = append(parts, conversation.Part{Kind: conversation.Text, Text: s, At: d.At()})
 		}
 		return parts
 	}
@@ -374,7 +397,8 @@ func (d decoder) content(at string) (parts []conversation.Part) {
 
 func (d decoder) part(at string) (p conversation.Part) {
 	kind := ""
-	m := &conversation.Medium{}
+	m := &conversation.Medium{Named: "filename"}
+	p.At = d.At()
 	d.Each(at, func(k string) {
 		switch k {
 		case "type":
@@ -395,8 +419,10 @@ func (d decoder) part(at string) (p conversation.Part) {
 			m.Detail = d.Str(at + ".detail")
 		case "annotations":
 			p.Citations = d.annotations(at)
-		default:
+		case "logprobs": // of an answer that is said again
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	switch kind {
@@ -439,6 +465,8 @@ func (d decoder) annotations(at string) (all []conversation.Citation) {
 	d.Items(at+".annotations", func(int) {
 		if c := citationOf(d.Raw()); c.URL != "" {
 			all = append(all, c)
+		} else {
+			d.Unsaid("")
 		}
 	})
 	return all

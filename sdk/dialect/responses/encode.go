@@ -16,7 +16,7 @@ type encoder struct {
 	err  error
 }
 
-// EncodeRequest writes a request for a response that the vendor does not keep.
+// EncodeRequest writes a request for a response that the vendor does not keep, unless it is told to.
 func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := spoken(q)
 	e.wishes()
@@ -62,11 +62,9 @@ func (e *encoder) refuse(field string) {
 func (e *encoder) instructions() {
 	var texts []string
 	for _, p := range e.q.System {
-		if p.Cache != nil {
-			e.lost.Drop("system.cache_control", "OpenAI caches by itself")
-		}
+		e.cache("system", &p)
 		if p.Kind != conversation.Text {
-			e.refuse("system")
+			e.refuse(p.Where("system"))
 			continue
 		}
 		texts = append(texts, p.Text)
@@ -77,7 +75,7 @@ func (e *encoder) instructions() {
 // turn writes the items of a turn: messages, and calls, results and thoughts, which are items of their
 // own.
 func (e *encoder) turn(i int, t *conversation.Turn) {
-	at := "messages[" + strconv.Itoa(i) + "]"
+	at := t.Where(i)
 	if t.Name != "" {
 		e.lost.Drop(at+".name", "Responses has no names of participants")
 	}
@@ -102,7 +100,7 @@ func (e *encoder) turn(i int, t *conversation.Turn) {
 			said = append(said, *part)
 		default:
 			flush()
-			e.item(at+".content["+strconv.Itoa(p)+"]", part)
+			e.item(part.Where(at+".content["+strconv.Itoa(p)+"]"), part)
 		}
 	}
 	flush()
@@ -121,9 +119,7 @@ func (e *encoder) content(at, kind string, parts []conversation.Part) {
 	e.Array()
 	for i := range parts {
 		p := &parts[i]
-		if p.Cache != nil {
-			e.lost.Drop(at+".cache_control", "OpenAI caches by itself")
-		}
+		e.cache(at, p)
 		switch p.Kind {
 		case conversation.Text:
 			e.typed(kind)
@@ -133,9 +129,9 @@ func (e *encoder) content(at, kind string, parts []conversation.Part) {
 			e.typed("refusal")
 			e.Text("refusal", p.Text)
 		case conversation.Media:
-			e.medium(at+".content["+strconv.Itoa(i)+"]", p.Media)
+			e.medium(p.Where(at+".content["+strconv.Itoa(i)+"]"), p.Media)
 		default:
-			e.refuse(at)
+			e.refuse(p.Where(at))
 			continue
 		}
 		e.EndObject()
@@ -156,6 +152,7 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 	case m.Text:
 		e.typed("input_text")
 		e.Text("text", m.Data)
+		e.lost.Medium(at, m, 0)
 		return
 	case m.FileID != "" && m.Vendor != conversation.VendorOpenAI, kind == "audio" || kind == "video":
 		e.typed("input_file")
@@ -175,8 +172,10 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 		} else {
 			e.String(m.Detail)
 		}
+		e.lost.Medium(at, m, conversation.AboutDetail)
 	default:
 		e.typed("input_file")
+		e.lost.Medium(at, m, conversation.AboutName)
 		e.Text("filename", m.Name)
 		e.Text("file_url", m.URL)
 		if m.Data != "" {
@@ -186,7 +185,14 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 	e.Text("file_id", m.FileID)
 }
 
+func (e *encoder) cache(at string, p *conversation.Part) {
+	if p.Cache != nil {
+		e.lost.Drop(p.Where(at)+".cache_control", "OpenAI caches by itself")
+	}
+}
+
 func (e *encoder) item(at string, p *conversation.Part) {
+	e.cache(at, p)
 	switch p.Kind {
 	case conversation.ToolCall:
 		writeCall(&e.Writer, p, "", p.Call.ID, p.Call.Arguments, "")
@@ -195,6 +201,7 @@ func (e *encoder) item(at string, p *conversation.Part) {
 		e.Text("call_id", p.Result.ID)
 		e.Key("output")
 		if len(p.Result.Parts) == 1 && p.Result.Parts[0].Kind == conversation.Text {
+			e.cache(at, &p.Result.Parts[0])
 			e.String(p.Result.Parts[0].Text)
 		} else {
 			e.content(at, "input_text", p.Result.Parts)
@@ -280,7 +287,7 @@ func (e *encoder) tool(i int, t *conversation.Tool) {
 		if t.Native.Dialect == llm.Responses {
 			e.Raw(t.Native.Raw)
 		} else {
-			e.refuse("tools[" + strconv.Itoa(i) + "] (" + t.Native.Type + ")")
+			e.refuse(t.Where(i) + " (" + t.Native.Type + ")")
 		}
 		return
 	}
@@ -297,7 +304,7 @@ func (e *encoder) tool(i int, t *conversation.Tool) {
 	e.Bool(t.Strict != nil && *t.Strict)
 	e.EndObject()
 	if t.Cache != nil {
-		e.lost.Drop("tools["+strconv.Itoa(i)+"].cache_control", "OpenAI caches by itself")
+		e.lost.Drop(t.Where(i)+".cache_control", "OpenAI caches by itself")
 	}
 }
 
@@ -332,13 +339,11 @@ func (e *encoder) wishes() {
 	e.Member("top_p", []byte(q.TopP))
 	e.format()
 	e.reasoning()
-	if q.Logprobs {
-		e.Member("top_logprobs", []byte(q.TopLogprobs))
-	}
+	e.Member("top_logprobs", []byte(q.TopLogprobs))
 	e.Text("user", q.User)
 	e.Text("prompt_cache_key", q.CacheKey)
-	e.Key("store")
-	e.Bool(false)
+	e.Key("store") // the default here is true, elsewhere it is false
+	e.Bool(q.Store)
 	if q.Stream {
 		e.Key("stream")
 		e.Bool(true)
