@@ -50,6 +50,9 @@ func (e *encoder) budget(t thoughts) thoughts {
 		budget = budgets[r.Effort]
 	}
 	switch {
+	case budget == 0:
+		e.lost.Drop("reasoning_effort", "Anthropic's models have no such word")
+		return t
 	case e.q.ToolChoice.Mode == conversation.ToolRequired:
 		e.lost.Drop("reasoning_effort", "a tool must be called, which excludes thinking of Anthropic's models")
 		return t
@@ -57,6 +60,9 @@ func (e *encoder) budget(t thoughts) thoughts {
 		e.lost.Drop("reasoning_effort", "the conversation has tool calls without the thinking that led to them, which Anthropic's models want back")
 		return t
 	case budget < 0:
+		if r.Effort != "" {
+			e.lost.Drop("reasoning_effort", "Converse has no word for it beside thinking as the model likes")
+		}
 		t.budget = budget
 		return t
 	case !said:

@@ -358,6 +358,9 @@ func (e *encoder) thinking() {
 	e.lost.Summary(&r, !off && budget+r.Budget != 0 && reasons(e.q.Model))
 	switch {
 	case !off && budget == 0 && r.Budget == 0:
+		if r.Effort != "" {
+			e.lost.Drop("reasoning_effort", "Cohere's dialect has no such word")
+		}
 		return
 	case !reasons(e.q.Model):
 		e.lost.Drop("reasoning_effort", "this model does not think")

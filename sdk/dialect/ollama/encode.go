@@ -151,6 +151,9 @@ func (e *encoder) thinking() {
 		e.Bool(false)
 		return
 	case level == "" && r.Budget == 0:
+		if r.Effort != "" {
+			e.lost.Drop("reasoning_effort", "Ollama's dialect has no such word")
+		}
 		return
 	case level == "" && r.Budget > 0:
 		level = levelOf(r.Budget)
