@@ -321,9 +321,15 @@ func (d decoder) contentParts(at string) (parts []conversation.Part) {
 
 func (d decoder) parts(at string) (parts []conversation.Part) {
 	if d.Type() == dialect.TypeObject {
-		return []conversation.Part{d.part(at)}
+		p := d.part(at)
+		p.At = d.At()
+		return []conversation.Part{p}
 	}
-	d.Items(at, func(i int) { parts = append(parts, d.part(at+"["+strconv.Itoa(i)+"]")) })
+	d.Items(at, func(i int) {
+		p := d.part(at + "[" + strconv.Itoa(i) + "]")
+		p.At = d.At()
+		parts = append(parts, p)
+	})
 	return parts
 }
 
@@ -363,7 +369,7 @@ func (d decoder) part(at string) (p conversation.Part) {
 	}
 	switch {
 	case native != "":
-		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, At: d.At(), Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
+		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
 	case thought && p.Kind == conversation.Text:
 		p.Kind, p.Redacted = conversation.Thinking, p.Text == ""
 	}
@@ -372,7 +378,6 @@ func (d decoder) part(at string) (p conversation.Part) {
 			p.Call.ID, p.Opaque = id, sealed
 		}
 	}
-	p.At = d.At()
 	return p
 }
 

@@ -30,6 +30,7 @@ func (d decoder) message(i int) {
 		d.Unsaid("tool_calls")
 	}
 	q := d.into
+	before := len(q.Turns)
 	switch m.role {
 	case "system", "developer":
 		if len(q.Turns) == 0 {
@@ -39,20 +40,22 @@ func (d decoder) message(i int) {
 			}
 			return
 		}
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Name: m.name, Parts: m.parts, At: at})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.System, Name: m.name, Parts: m.parts})
 	case "user":
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Name: m.name, Parts: m.parts, At: at})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Name: m.name, Parts: m.parts})
 	case "assistant":
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Name: m.name, Parts: m.all(), At: at})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Name: m.name, Parts: m.all()})
 	case "tool", "function":
 		r := &conversation.Result{Parts: m.parts, Error: m.error}
 		if r.ID, _ = conversation.UnpackID(m.callID); m.role == "function" || m.callID == "" {
 			r.Name = m.name
 		}
-		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: r, At: at}}, At: at})
+		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: r, At: at}}})
 	default:
 		d.Refuse("`" + at + ".role` must be system, developer, user, assistant or tool")
+		return
 	}
+	q.Turns[before].At = at
 }
 
 // all returns the parts of an assistant's message in the order in which a model writes them.
