@@ -102,22 +102,19 @@ func isStream(kind string, text []byte) bool {
 // wellFormed says what is wrong with a stream by its dialect's own codec, or "".
 func wellFormed(d llm.Dialect, stream []byte) string {
 	codec := codecs.Of(d)
-	ended, finish := false, ""
+	var ending dialect.Ending
 	err := replay.Events(stream, func(payload []byte) error {
 		var e dialect.Event
 		if err := codec.Event(llm.OpChat, payload, &e); err != nil {
 			return err
 		}
-		ended = ended || e.End
-		if e.Finish != "" {
-			finish = e.Finish
-		}
+		ending.Add(&e)
 		return nil
 	})
 	if err != nil {
 		return err.Error()
 	}
-	if !codec.Complete(ended, finish) {
+	if !codec.Complete(ending) {
 		return "it is not complete"
 	}
 	return ""

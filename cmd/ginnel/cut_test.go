@@ -35,18 +35,17 @@ func ended(x *recorded.Exchange, size int) bool {
 	if err != nil {
 		return false
 	}
-	codec, over, finish := codecs.OfUpstream(x.Dialect()), false, ""
+	codec := codecs.OfUpstream(x.Dialect())
+	var ending dialect.Ending
 	replay.Events(text, func(payload []byte) error {
 		var e dialect.Event
 		if err := codec.Event(llm.OpChat, payload, &e); err != nil {
 			return err
 		}
-		if over = over || e.End; e.Finish != "" {
-			finish = e.Finish
-		}
+		ending.Add(&e)
 		return nil
 	})
-	return codec.Complete(over, finish)
+	return codec.Complete(ending)
 }
 
 // TestRecordedStreamsThatEndEarly: a recorded stream of any vendor that ends before its end, without an error of the

@@ -66,7 +66,8 @@ func through(t *testing.T, path, body string, ups ...canned) (*exchange.Reply, s
 	g := New(Needs{Telemetry: telemetry.New(telemetry.Config{}), Codecs: codecs.All(), Upstreams: codecs.Upstreams()})
 	g.Swap(NewGeneration([]*Route{{Name: "r", Path: "/*", Open: true, Pipeline: exchange.NewPipeline("p"), Models: []Model{{Model: models[0]}}}}, nil))
 	x := exchange.New(t.Context())
-	x.ID, x.Method, x.Path = "req-1", "POST", path
+	x.ID, x.Method = "req-1", "POST"
+	x.Path, x.Query, _ = strings.Cut(path, "?")
 	x.Request.Body = exchange.NewBody([]byte(body), nil)
 	reply := g.Serve(t.Context(), x)
 	out := string(reply.Body)

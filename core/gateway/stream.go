@@ -25,7 +25,7 @@ type stream struct {
 	buf    []byte
 	plain  bool // no filter looks at events: they pass uncopied
 	over   bool
-	ended  bool // the upstream's terminator came
+	ending dialect.Ending
 	torn   bool // the last event came without the blank line that ends it
 	failed bool // the upstream said an error, which went to the client as it was
 	trail  int  // events that may still follow the terminator; 0 before it
@@ -172,7 +172,7 @@ func (st *stream) pass(dst []byte) []byte {
 	} else if u != nil {
 		s.x.Usage.Merge(u)
 	}
-	if st.event.Finish != "" {
+	if st.ending.Add(&st.event); st.event.Finish != "" {
 		s.x.Finish = st.event.Finish
 	}
 	if st.event.First && s.x.Timings.First == 0 {
@@ -191,8 +191,8 @@ func (st *stream) pass(dst []byte) []byte {
 // terminate takes the terminator, which comes after all that filters hold back. Only where it carries
 // texts do they see it.
 func (st *stream) terminate(dst []byte) []byte {
-	st.ended = true
-	if !st.failed && !st.s.codec.Complete(true, st.s.x.Finish) {
+	st.ending.Terminated = true
+	if !st.failed && !st.s.codec.Complete(st.ending) {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
 	end := &exchange.Event{Raw: st.frame.Raw}
@@ -308,14 +308,14 @@ func (st *stream) finish(dst []byte, err error) []byte {
 		}
 		return st.fail(dst, end, e, err)
 	}
-	whole := st.ended // of an item that was cut, nothing has been read: it goes nowhere
+	whole := st.ending.Terminated // of an item that was cut, nothing has been read: it goes nowhere
 	if !st.array {
 		if st.torn = st.framer.Tail(&st.frame); st.torn {
 			if dst = st.pass(dst); st.over {
 				return dst
 			}
 		}
-		whole = st.s.codec.Complete(st.ended, st.s.x.Finish)
+		whole = st.s.codec.Complete(st.ending)
 	}
 	if !whole && !st.failed {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)

@@ -260,8 +260,7 @@ type translation struct {
 	encoder conversation.StreamEncoder
 	deltas  []conversation.Delta
 	buf     []byte
-	finish  string
-	ended   bool  // the upstream's terminator came
+	ending  dialect.Ending
 	open    []int // choices of which it was not said why they ended
 	closed  bool  // and of one it was
 	over    bool
@@ -344,11 +343,8 @@ func (t *translation) pass(dst []byte) ([]byte, error) {
 	if t.deltas, err = t.decoder.Event(t.frame.Payload, t.deltas[:0]); err != nil {
 		return dst, errUnreadable
 	}
-	if t.event.Finish != "" {
-		t.finish = t.event.Finish
-	}
+	t.ending.Add(&t.event)
 	if dst = t.write(dst); t.event.End && !t.over {
-		t.ended = true
 		return t.end(dst)
 	}
 	return dst, nil
@@ -389,13 +385,13 @@ func (t *translation) write(dst []byte) []byte {
 
 // end ends the client's stream as the upstream's ended.
 func (t *translation) end(dst []byte) ([]byte, error) {
-	if t.framer.Tail(&t.frame) && !t.ended {
+	if t.framer.Tail(&t.frame) && !t.ending.Terminated {
 		var err error
 		if dst, err = t.pass(dst); err != nil || t.over {
 			return dst, err
 		}
 	}
-	if !t.codec.Complete(t.ended, t.finish) {
+	if !t.codec.Complete(t.ending) {
 		return dst, errBroken
 	}
 	t.deltas = t.decoder.End(t.deltas[:0])

@@ -102,6 +102,8 @@ type Answer struct {
 type Event struct {
 	Texts  []Text
 	Closed []Block // blocks that end with this event: no later one adds to their texts
+	Begun  Choices // choices of which something is said, where the dialect has several in one stream
+	Over   Choices // those of them that say why they ended
 	Finish string
 	Usage  *llm.Usage // of the call so far; what it leaves out is 0
 	First  bool       // carries content of the answer: the first such event ends the time to first token
@@ -173,9 +175,8 @@ type Upstream interface {
 	// Answer reads a unary answer, Event one event's payload (the joined data lines).
 	Answer(op llm.Op, body []byte, into *Answer) error
 	Event(op llm.Op, payload []byte, into *Event) error
-	// Complete reports whether a stream that ended without an error is whole: terminated says that
-	// its terminator came, finish is the last finish reason.
-	Complete(terminated bool, finish string) bool
+	// Complete reports whether a stream that ended so is whole.
+	Complete(Ending) bool
 }
 
 // Realtime is a Codec whose dialect has sessions over WebSocket: OpRealtime is one of its operations. Request

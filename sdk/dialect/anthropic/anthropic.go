@@ -90,7 +90,7 @@ func (Codec) SetModel(body []byte, read *dialect.Request, name string) (dialect.
 }
 
 // Complete reports whether a stream that ended without an error is whole: only message_stop says so.
-func (Codec) Complete(terminated bool, _ string) bool { return terminated }
+func (Codec) Complete(e dialect.Ending) bool { return e.Terminated }
 
 // RequestID returns the field that Anthropic's SDKs read.
 func (Codec) RequestID() string { return "request-id" }

@@ -364,7 +364,7 @@ func TestEvents(t *testing.T) {
 	if err := (Codec{}).Event(llm.OpChat, []byte(`{"type":"message_stop"}`), &e); err != nil || !e.End || len(e.Closed) > 0 {
 		t.Errorf("%v, %+v", err, e)
 	}
-	if (Codec{}).Complete(false, "end_turn") || !(Codec{}).Complete(true, "") {
+	if (Codec{}).Complete(dialect.Ending{Finish: "end_turn"}) || !(Codec{}).Complete(dialect.Ending{Terminated: true}) {
 		t.Error("a stream is whole without its terminator")
 	}
 }

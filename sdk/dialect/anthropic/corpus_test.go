@@ -399,7 +399,7 @@ func readStream(t *testing.T, r *recording, size int) string {
 	if !bytes.Equal(raw, []byte(r.Response.Raw)) {
 		t.Errorf("%s: framing in chunks of %d changes bytes", r.Name, size)
 	}
-	if !(Codec{}).Complete(ends == 1, finish) || finish == "" || firsts == 0 || closed == 0 || total.InputTotal == 0 || total.OutputTotal == 0 {
+	if !(Codec{}).Complete(dialect.Ending{Terminated: ends == 1}) || finish == "" || firsts == 0 || closed == 0 || total.InputTotal == 0 || total.OutputTotal == 0 {
 		t.Errorf("%s: the stream does not end: %d terminators, finish %q, usage %+v", r.Name, ends, finish, total)
 	}
 	return fmt.Sprint(finish, ends, closed, usages, firsts, texts, total.InputTotal, total.OutputTotal)

@@ -140,9 +140,9 @@ func exception(r *conversation.Reader, code llm.Code) *llm.Error {
 	return e
 }
 
-// Complete reports whether a stream that ended without an error is whole: it said why it stopped. The
-// metadata that follow are the usage.
-func (Codec) Complete(terminated bool, finish string) bool { return terminated || finish != "" }
+// Complete reports whether a stream that ended without an error is whole: behind why it stopped come the metadata, which
+// are its usage.
+func (Codec) Complete(e dialect.Ending) bool { return e.Terminated }
 
 // usage reads a usage object. Input that was read from a cache or written to one is not in inputTokens.
 func usage(r *conversation.Reader) *llm.Usage {

@@ -231,17 +231,14 @@ func decode(name llm.Dialect, raw []byte) (deltas []conversation.Delta, err erro
 
 // complete holds a stream to its dialect's own codec.
 func complete(name llm.Dialect, raw []byte) bool {
-	ended, finish := false, ""
+	var ending dialect.Ending
 	err := payloads(raw, func(p []byte) error {
 		var e dialect.Event
 		if err := Of(name).Event(llm.OpChat, p, &e); err != nil {
 			return err
 		}
-		ended = ended || e.End
-		if e.Finish != "" {
-			finish = e.Finish
-		}
+		ending.Add(&e)
 		return nil
 	})
-	return err == nil && Of(name).Complete(ended, finish)
+	return err == nil && Of(name).Complete(ending)
 }

@@ -137,7 +137,7 @@ func (Codec) Event(_ llm.Op, payload []byte, into *dialect.Event) error {
 }
 
 // Complete reports whether a stream that ended without an error is whole: it said why it stopped.
-func (Codec) Complete(terminated bool, finish string) bool { return terminated || finish != "" }
+func (Codec) Complete(e dialect.Ending) bool { return e.Terminated || e.Finish != "" }
 
 // usage reads a usage object: the tokens that the model saw, and where it does not say them, those that are
 // billed.

@@ -37,6 +37,8 @@ type answerReader struct {
 	finish  string
 	blocked string // why there is no candidate
 	usage   *llm.Usage
+	begun   dialect.Choices
+	over    dialect.Choices
 	err     *llm.Error
 	faults  []dialect.Text // the words of it
 	model   dialect.Span
@@ -76,6 +78,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.ended(), a.usage, a.err
 	into.Faults = a.faults
+	into.Begun, into.Over = a.begun, a.over
 	into.First = len(a.texts) > 0 || a.called
 	return nil
 }
@@ -153,7 +156,7 @@ func (a *answerReader) candidates() {
 
 // candidate reads one candidate, whose index may stand after its texts; without one it is the first.
 func (a *answerReader) candidate() {
-	begin, index := len(a.texts), int64(0)
+	begin, index, over := len(a.texts), int64(0), false
 	o := a.Object(candidateKeys)
 	for {
 		key, ok := a.Next(&o)
@@ -171,7 +174,7 @@ func (a *answerReader) candidate() {
 			a.content(dialect.RoleAssistant)
 		case candidateFinish:
 			if f := a.reason(finishReasons); f != "" {
-				a.finish = f
+				a.finish, over = f, true
 			}
 		case candidateMessage:
 			a.beside(dialect.KindText)
@@ -180,6 +183,9 @@ func (a *answerReader) candidate() {
 		default:
 			a.Skip()
 		}
+	}
+	if a.begun.Add(index); over {
+		a.over.Add(index)
 	}
 	for i := begin; i < len(a.texts); i++ {
 		a.texts[i].Channel.Choice = dialect.ClampIndex(index)

@@ -344,6 +344,7 @@ func readStream(t *testing.T, name string, stream []byte, f framer, size int) st
 	var fr dialect.Frame
 	var raw []byte
 	var e dialect.Event
+	var ending dialect.Ending
 	finish, lasts, usages, firsts, texts := "", 0, 0, 0, 0
 	for at := 0; at < len(stream); at += size {
 		f.Feed(stream[at:min(at+size, len(stream))])
@@ -376,6 +377,7 @@ func readStream(t *testing.T, name string, stream []byte, f framer, size int) st
 				t.Errorf("%s: %s: %+v", name, fr.Payload, e)
 			}
 			texts += len(e.Texts)
+			ending.Add(&e)
 			if e.Finish != "" {
 				finish = e.Finish
 			}
@@ -393,7 +395,7 @@ func readStream(t *testing.T, name string, stream []byte, f framer, size int) st
 	if !bytes.Equal(raw, stream) {
 		t.Errorf("%s: framing in chunks of %d changes bytes", name, size)
 	}
-	if _, array := f.(*dialect.ArrayFramer); array != (lasts == 1) || !(Codec{}).Complete(false, finish) {
+	if _, array := f.(*dialect.ArrayFramer); array != (lasts == 1) || !(Codec{}).Complete(ending) {
 		t.Errorf("%s: the stream does not end: finish %q", name, finish)
 	}
 	return fmt.Sprint(finish, lasts, usages, firsts, texts)

@@ -160,10 +160,10 @@ func (Codec) SetModel(_ []byte, read *dialect.Request, name string) (dialect.Spa
 	return read.ModelSpan, dialect.AppendQuoted(nil, []byte(name))
 }
 
-// Complete reports whether a stream that ended without an error is whole: a finish reason came, or the
-// reason why the prompt was blocked. The dialect has no terminator of its own; a stream that is an array
+// Complete reports whether a stream that ended without an error is whole: each candidate had a finish reason, or it was
+// said why the prompt was blocked. The dialect has no terminator of its own; a stream that is an array
 // needs its closing bracket besides, which its framer tells.
-func (Codec) Complete(_ bool, finish string) bool { return finish != "" }
+func (Codec) Complete(e dialect.Ending) bool { return e.Finish != "" && !e.Open() }
 
 // RequestID returns the field that says the request's id. Google's SDKs read none.
 func (Codec) RequestID() string { return "x-request-id" }

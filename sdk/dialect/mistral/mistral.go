@@ -45,9 +45,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 }
 
 // Complete reports whether a stream that ended without an error is whole.
-func (Codec) Complete(terminated bool, finish string) bool {
-	return openai.Codec{}.Complete(terminated, finish)
-}
+func (Codec) Complete(e dialect.Ending) bool { return openai.Codec{}.Complete(e) }
 
 // DecodeAnswer reads an answer.
 func (Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {

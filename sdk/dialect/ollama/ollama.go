@@ -61,7 +61,7 @@ func (Codec) Event(_ llm.Op, payload []byte, into *dialect.Event) error {
 }
 
 // Complete reports whether a stream that ended without an error is whole: a line said that it is done.
-func (Codec) Complete(terminated bool, _ string) bool { return terminated }
+func (Codec) Complete(e dialect.Ending) bool { return e.Terminated }
 
 func (s *state) failure() (*llm.Error, []dialect.Text) {
 	if !s.fault.Reported() {

@@ -174,7 +174,7 @@ func play(stream string) (*conversation.Collector, bool, error) {
 		ended = ended || e.End
 	}
 	err := c.Add(d.End(nil)...)
-	return c, err == nil && c.Failed == nil && Codec{}.Complete(ended, "") && c.Whole() == nil, err
+	return c, err == nil && c.Failed == nil && Codec{}.Complete(dialect.Ending{Terminated: ended}) && c.Whole() == nil, err
 }
 
 const whole = `{"model":"m","created_at":"2025-05-19T09:26:59.678947Z","message":{"role":"assistant","content":"","thinking":"h"},"done":false}

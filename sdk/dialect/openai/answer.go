@@ -67,6 +67,8 @@ type answerReader struct {
 	model   dialect.Span
 	choices int
 	called  bool // a tool call stands in it
+	begun   dialect.Choices
+	over    dialect.Choices
 	op      llm.Op
 	kind    string // the type of an event
 	answer  bool   // it has the form of an answer, so a "message" in it is no error's
@@ -109,6 +111,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
 	into.Faults = a.fault.Texts()
+	into.Begun, into.Over = a.begun, a.over
 	into.First = len(a.texts) > 0 || a.called
 	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
 	if op == llm.OpImages || op == llm.OpSpeech || uploads(op) {
@@ -205,7 +208,7 @@ func (a *answerReader) readChoices() {
 // choice reads one choice, whose index may stand after its texts.
 func (a *answerReader) choice(position int) {
 	begin, index := len(a.texts), int64(position)
-	delta := false
+	delta, over := false, false
 	o := a.Object(choiceKeys)
 	for {
 		key, ok := a.Next(&o)
@@ -229,13 +232,16 @@ func (a *answerReader) choice(position int) {
 			a.text(blockText, dialect.KindText)
 		case choiceFinish:
 			if s, ok := a.String(); ok {
-				a.finish = finishOf(a.Bytes(s))
+				a.finish, over = finishOf(a.Bytes(s)), s.Len() > 0
 			} else {
 				a.Skip()
 			}
 		default:
 			a.Skip()
 		}
+	}
+	if a.begun.Add(index); over {
+		a.over.Add(index)
 	}
 	for i := begin; i < len(a.texts); i++ {
 		t := &a.texts[i]

@@ -279,6 +279,7 @@ func readStream(t *testing.T, r *recording, size int) string {
 	var fr dialect.Frame
 	var raw []byte
 	var e dialect.Event
+	var ending dialect.Ending
 	finish, ends, faults, usages, firsts, texts := "", 0, 0, 0, 0, 0
 	for at := 0; at < len(r.Response.Raw); at += size {
 		f.Feed([]byte(r.Response.Raw[at:min(at+size, len(r.Response.Raw))]))
@@ -297,7 +298,7 @@ func readStream(t *testing.T, r *recording, size int) string {
 			if err := (Codec{}).Event(llm.OpChat, fr.Payload, &e); err != nil {
 				t.Fatalf("%s: %q: %v", r.Name, fr.Payload, err)
 			}
-			if e.End {
+			if ending.Add(&e); e.End {
 				ends++
 				continue
 			}
@@ -333,7 +334,7 @@ func readStream(t *testing.T, r *recording, size int) string {
 	if !bytes.Equal(raw, []byte(r.Response.Raw)) {
 		t.Errorf("%s: framing in chunks of %d changes bytes", r.Name, size)
 	}
-	if faults == 0 && !(Codec{}).Complete(ends == 1, finish) {
+	if faults == 0 && !(Codec{}).Complete(ending) {
 		t.Errorf("%s: the stream does not end: %d terminators, finish %q", r.Name, ends, finish)
 	}
 	return fmt.Sprint(finish, ends, faults, usages, firsts, texts)

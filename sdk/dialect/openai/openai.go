@@ -120,9 +120,11 @@ func (Codec) SetModel(body []byte, read *dialect.Request, name string) (dialect.
 	return dialect.SetModel(body, read, name)
 }
 
-// Complete reports whether a stream that ended without an error is whole: it had its terminator, or,
-// from a vendor that sends none (Perplexity), a finish reason.
-func (Codec) Complete(terminated bool, finish string) bool { return terminated || finish != "" }
+// Complete reports whether a stream that ended without an error is whole: it had its terminator, or, from a vendor that
+// sends none (Perplexity), a finish reason of each choice, and its usage, which comes last where it comes alone.
+func (Codec) Complete(e dialect.Ending) bool {
+	return e.Terminated || e.Finish != "" && e.Used && !e.Open()
+}
 
 // RequestID returns the field that OpenAI's SDKs read.
 func (Codec) RequestID() string { return "x-request-id" }

@@ -379,7 +379,7 @@ func readStream(t *testing.T, r *recording, size int) string {
 	if !bytes.Equal(raw, []byte(r.Response.Raw)) {
 		t.Errorf("%s: framing in chunks of %d changes bytes", r.Name, size)
 	}
-	if !(Codec{}).Complete(ends == 1, finish) || finish == "" || usages != 1 {
+	if !(Codec{}).Complete(dialect.Ending{Terminated: ends == 1}) || finish == "" || usages != 1 {
 		t.Errorf("%s: the stream does not end: %d terminators, finish %q, %d usages", r.Name, ends, finish, usages)
 	}
 	return fmt.Sprint(finish, ends, usages, firsts, texts, closed)

@@ -181,7 +181,7 @@ func TestEndings(t *testing.T) {
 			t.Errorf("%s: %+v, code %q", c.payload, e, code)
 		}
 	}
-	if (Codec{}).Complete(false, "completed") || !(Codec{}).Complete(true, "") {
+	if (Codec{}).Complete(dialect.Ending{Finish: "completed"}) || !(Codec{}).Complete(dialect.Ending{Terminated: true}) {
 		t.Error("a stream is whole where its terminator came, and only there")
 	}
 }

@@ -68,7 +68,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 
 // Complete reports whether a stream that ended without an error is whole: only where its last event
 // came.
-func (Codec) Complete(terminated bool, _ string) bool { return terminated }
+func (Codec) Complete(e dialect.Ending) bool { return e.Terminated }
 
 // AppendErrorEvent appends the stream's error event. Beside the members that the event is specified
 // with it has the error object of a whole error: the official SDKs raise on that and pass an event
