@@ -250,6 +250,9 @@ func (s *serving) backward(a *upstream.Answer) llm.Header {
 		h = s.translatedHeader(a)
 	} else {
 		h = visible(a.Header)
+		if _, ok := s.streams(a); a.Status < 300 && ok != s.inEvents(a) {
+			h.Set("Content-Type", s.contentType(!ok))
+		}
 	}
 	if l := s.x.Limit(); l.Of != 0 {
 		h.Set("RateLimit-Limit", strconv.FormatInt(l.Of, 10))

@@ -347,11 +347,17 @@ func (s *serving) call() *exchange.Reply {
 	} else if v.Action == exchange.Respond {
 		return s.refuse(v.Reply)
 	}
-	if framing, ok := s.streams(answer); ok {
+	framing, ok := s.streams(answer)
+	events := s.inEvents(answer)
+	switch {
+	case ok && events:
 		return s.stream(framing)
-	}
-	if answer.Failure != nil {
+	case answer.Failure != nil:
 		return s.checked(s.upstreamFailed(answer.Failure))
+	case events:
+		return s.pieces()
+	case ok:
+		return s.gathered(framing)
 	}
 	return s.unary()
 }
@@ -375,7 +381,8 @@ func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
 	case !same && isOf(a.Header, "application/x-ndjson"):
 		return dialect.JSONLines, true
 	}
-	return dialect.JSONArray, s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect
+	object := bytes.HasPrefix(bytes.TrimSpace(a.First), []byte("{")) // and so one whole answer
+	return dialect.JSONArray, s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect && !object
 }
 
 // begun looks at the first event of a stream, before anything of it goes to the client: where the upstream
@@ -483,9 +490,17 @@ func (s *serving) unary() *exchange.Reply {
 	if err != nil {
 		return s.upstreamFailed(err)
 	}
+	return s.whole(raw)
+}
+
+// whole runs a whole answer in the client's dialect through the filters and returns it.
+func (s *serving) whole(raw []byte) *exchange.Reply {
 	var found dialect.Answer
 	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
-		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
+		return s.upstreamFailed(conversation.Unreadable())
+	}
+	if found.Error != nil {
+		return s.checked(s.upstreamFailed(found.Error))
 	}
 	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
 	if s.x.Usage, s.x.Finish = found.Usage, found.Finish; s.untold {

@@ -65,11 +65,15 @@ func (u upstreamBytes) Linger(dst []byte) ([]byte, error) {
 
 // stream returns a reply whose events are read as the client takes them; framing is the upstream's.
 func (s *serving) stream(framing dialect.Framing) *exchange.Reply {
-	st := &stream{s: s, array: s.endpoint.Framing == dialect.JSONArray}
-	st.source = upstreamBytes{s.answer}
 	if s.foreign() {
-		st.source = s.translation(framing)
+		return s.streamFrom(s.translation(framing))
 	}
+	return s.streamFrom(upstreamBytes{s.answer})
+}
+
+// streamFrom returns a reply whose events are a source's.
+func (s *serving) streamFrom(from source) *exchange.Reply {
+	st := &stream{s: s, source: from, array: s.endpoint.Framing == dialect.JSONArray}
 	st.framer = dialect.NewCutter(s.endpoint.Framing)
 	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
 	s.status = s.answer.Status

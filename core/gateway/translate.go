@@ -148,11 +148,7 @@ func vendors(name string) bool {
 
 // translatedHeader returns the header of an answer that is translated.
 func (s *serving) translatedHeader(a *upstream.Answer) llm.Header {
-	kind := contentJSON
-	if _, ok := s.streams(a); ok && s.endpoint.Framing == dialect.ServerSent {
-		kind = "text/event-stream"
-	}
-	h := llm.Header{{Name: "Content-Type", Value: kind}}
+	h := llm.Header{{Name: "Content-Type", Value: s.contentType(s.inEvents(a))}}
 	if len(s.lost) > 0 {
 		h.Add(HeaderDropped, dropped(s.lost))
 	}
@@ -215,28 +211,38 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 	case s.x.Op == llm.OpCountTokens:
 		return s.translateCounted(raw)
 	}
-	client, provider, err := s.translators(s.answer.Dialect)
+	a, client, err := s.decodeAnswer(raw)
 	if err != nil {
 		return nil, err
 	}
+	return client.EncodeAnswer(a), nil
+}
+
+// decodeAnswer reads a whole answer of a conversation, and returns it with what writes it for the client.
+func (s *serving) decodeAnswer(raw []byte) (*conversation.Answer, conversation.Codec, error) {
+	from := cmp.Or(s.answer.Dialect, s.x.Dialect)
+	client, provider, err := s.translators(from)
+	if err != nil {
+		return nil, nil, err
+	}
 	a, err := provider.DecodeAnswer(raw)
 	if err != nil {
-		return nil, upstreams(err)
+		return nil, nil, upstreams(err)
 	}
 	for i := range a.Choices {
 		c := &a.Choices[i]
-		if c.Finish == "" && s.answer.Dialect == llm.OpenAI { // some compatible servers never say
+		if c.Finish == "" && from == llm.OpenAI { // some compatible servers never say
 			c.Finish = conversation.FinishStop.Ended(c.Parts)
 		}
 		if e := c.Finish.Usable(); e != nil {
-			return nil, e
+			return nil, nil, e
 		}
 		if c.Finish == "" {
-			return nil, errBroken
+			return nil, nil, errBroken
 		}
 	}
 	if len(a.Choices) == 0 {
-		return nil, errBroken
+		return nil, nil, errBroken
 	}
 	if a.ID == "" {
 		a.ID = s.x.ID
@@ -244,7 +250,7 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 	if a.Model == "" {
 		a.Model = s.x.Model
 	}
-	return client.EncodeAnswer(a), nil
+	return a, client, nil
 }
 
 // translation is a source that reads an upstream's stream and gives it in the client's dialect. It ends
@@ -252,6 +258,7 @@ func (s *serving) translateAnswer(raw []byte) ([]byte, error) {
 type translation struct {
 	s       *serving
 	from    source
+	client  conversation.Codec
 	codec   dialect.Upstream // the upstream's
 	framer  dialect.Cutter
 	frame   dialect.Frame
@@ -269,14 +276,27 @@ type translation struct {
 
 // translation returns the translation of the upstream's stream, which is cut as framing says.
 func (s *serving) translation(framing dialect.Framing) source {
-	client, provider, err := s.translators(s.answer.Dialect)
+	t, err := s.newTranslation(upstreamBytes{s.answer}, framing)
 	if err != nil {
 		return failing{err}
 	}
-	return &translation{
-		s: s, from: upstreamBytes{s.answer}, codec: s.codecOf(s.answer.Dialect), framer: dialect.NewCutter(framing), decoder: provider.Decoder(),
-		encoder: client.Encoder(conversation.StreamOptions{IncludeUsage: s.request.IncludeUsage, Framing: s.endpoint.Framing}),
+	return t
+}
+
+func (s *serving) newTranslation(from source, framing dialect.Framing) (*translation, error) {
+	spoken := cmp.Or(s.answer.Dialect, s.x.Dialect)
+	client, provider, err := s.translators(spoken)
+	if err != nil {
+		return nil, err
 	}
+	return &translation{
+		s: s, from: from, client: client, codec: s.codecOf(spoken), framer: dialect.NewCutter(framing), decoder: provider.Decoder(), encoder: client.Encoder(s.streamOptions()),
+	}, nil
+}
+
+// streamOptions is what the client's stream depends on.
+func (s *serving) streamOptions() conversation.StreamOptions {
+	return conversation.StreamOptions{IncludeUsage: s.request.IncludeUsage, Framing: s.endpoint.Framing}
 }
 
 // failing is a source that never has anything.

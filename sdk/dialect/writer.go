@@ -9,6 +9,15 @@ type Writer struct {
 	comma bool // a value stands before, on the same level
 }
 
+// Line puts what was written from a byte of Buf on into one line: values that are JSON already may have several.
+func (w *Writer) Line(from int) {
+	for i, c := range w.Buf[from:] {
+		if c == '\n' || c == '\r' { // white space: a string has none as it is
+			w.Buf[from+i] = ' '
+		}
+	}
+}
+
 func (w *Writer) value() {
 	if w.comma {
 		w.Buf = append(w.Buf, ',')

@@ -316,6 +316,7 @@ func (e *streamEncoder) event(dst []byte, kind string, rest func(*dialect.Writer
 	w.Text("type", kind)
 	rest(w)
 	w.EndObject()
+	w.Line(len(dst))
 	return append(w.Buf, "\n\n"...)
 }
 

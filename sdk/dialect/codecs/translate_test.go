@@ -125,6 +125,7 @@ func TestAnswersAcross(t *testing.T) {
 				}
 				kept[fmt.Sprint(r.Dialect(), " to ", client, ", whole")]++
 			}
+			played(t, r, a.Deltas(nil), ", whole as a stream", kept)
 			continue
 		}
 		across(t, r, kept)
@@ -146,6 +147,11 @@ func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
 		t.Errorf("%s: %v", r.Name, err)
 		return
 	}
+	played(t, r, deltas, ", streamed", kept)
+}
+
+// played gives deltas to clients of all dialects.
+func played(t *testing.T, r *recorded.Exchange, deltas []conversation.Delta, form string, kept map[string]int) {
 	var c conversation.Collector
 	if err := c.Add(deltas...); err != nil {
 		t.Errorf("%s: %v", r.Name, err)
@@ -188,7 +194,7 @@ func across(t *testing.T, r *recorded.Exchange, kept map[string]int) {
 		if !complete(client, raw) {
 			t.Errorf("%s to %s: the stream is not complete", r.Name, client)
 		}
-		kept[fmt.Sprint(r.Dialect(), " to ", client, ", streamed")]++
+		kept[fmt.Sprint(r.Dialect(), " to ", client, form)]++
 	}
 }
 

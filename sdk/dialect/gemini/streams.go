@@ -252,6 +252,7 @@ func (e *streamEncoder) item(dst []byte, body func(*dialect.Writer)) []byte {
 	w.Object()
 	body(w)
 	w.EndObject()
+	w.Line(len(dst))
 	if !array {
 		w.Buf = append(w.Buf, "\r\n\r\n"...)
 	}

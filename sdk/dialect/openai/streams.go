@@ -410,7 +410,11 @@ func (e *streamEncoder) chunk(dst []byte, choice int, finish string, logprobs []
 	w.Object()
 	delta(w)
 	w.EndObject()
-	w.Member("logprobs", logprobs)
+	if len(logprobs) > 0 {
+		begin := len(w.Buf)
+		w.Member("logprobs", logprobs)
+		w.Line(begin)
+	}
 	w.Key("finish_reason")
 	if finish == "" {
 		w.Null()

@@ -73,7 +73,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		d.over = true
 		dst = d.End(dst)
 		if d.next == 0 { // a server that says all of it at the end only
-			dst = d.whole(dst, e.response.answer.Choices[0].Parts)
+			dst = e.response.answer.Choices[0].Deltas(0, dst)
 		}
 		finish := e.response.answer.Choices[0].Finish
 		if finish == conversation.FinishStop && d.calls { // a server that leaves the output out at the end
@@ -89,29 +89,6 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		begin.ID, begin.Model, begin.Created = a.ID, a.Model, a.Created
 	}
 	return conversation.Begun(&d.began, dst, at, begin), nil
-}
-
-// whole gives parts that came at once.
-func (d *streamDecoder) whole(dst []conversation.Delta, parts []conversation.Part) []conversation.Delta {
-	for _, p := range parts {
-		key := partKey{int64(d.next), 0}
-		text, sealed, cited := p.Text, p.Opaque, p.Citations
-		p.Citations = nil
-		if p.Kind == conversation.ToolCall {
-			call := *p.Call
-			text, call.Arguments = call.Arguments, ""
-			p.Call = &call
-			d.calls = true
-		} else {
-			p.Text, p.Opaque = "", conversation.Opaque{}
-		}
-		var b *openPart
-		if b, dst = d.begin(dst, key, p); text != "" {
-			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Text: text, Citations: cited})
-		}
-		dst = d.close(dst, key, sealed)
-	}
-	return dst
 }
 
 func (e *event) member(r decoder, key string) {
@@ -422,7 +399,7 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 func (e *streamEncoder) close(dst []byte) []byte {
 	p := e.part
 	if p.Kind == conversation.Native {
-		return dst
+		return e.native(dst)
 	}
 	switch p.Kind {
 	case conversation.ToolCall:
@@ -454,6 +431,22 @@ func (e *streamEncoder) close(dst []byte) []byte {
 		w.Key("item")
 		writeItem(w, &p, e.block, "completed")
 	})
+	e.output++
+	return dst
+}
+
+// native writes an item of the dialect's own, which came at once.
+func (e *streamEncoder) native(dst []byte) []byte {
+	if e.part.Native.Dialect != llm.Responses {
+		return dst
+	}
+	for _, kind := range []string{"response.output_item.added", "response.output_item.done"} {
+		dst = e.event(dst, kind, func(w *dialect.Writer) {
+			e.at(w)
+			w.Key("item")
+			w.Raw(e.part.Native.Raw)
+		})
+	}
 	e.output++
 	return dst
 }
@@ -528,6 +521,7 @@ func (e *streamEncoder) event(dst []byte, kind string, rest func(*dialect.Writer
 	e.sequence++
 	rest(w)
 	w.EndObject()
+	w.Line(len(dst))
 	return append(w.Buf, "\n\n"...)
 }
 

@@ -1,0 +1,170 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/codecs"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/egress"
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/sdktest/replay"
+)
+
+// wholeBy returns the path and body of a client's request for a whole answer.
+func wholeBy(client llm.Dialect) (path, ask string) {
+	path, ask = streamedBy(client)
+	if client == llm.Gemini {
+		return "/v1beta/models/m:generateContent", ask
+	}
+	return path, strings.Replace(ask, `"stream":true,`, "", 1)
+}
+
+// said is an answer with words and a call in each dialect, whole.
+func said(t *testing.T, d llm.Dialect) string {
+	a := &conversation.Answer{ID: "a1", Model: "m", Created: 1, Usage: &llm.Usage{InputTotal: 7, OutputTotal: 3}, Choices: []conversation.Choice{{
+		Finish: conversation.FinishTools,
+		Parts: []conversation.Part{
+			{Kind: conversation.Text, Text: "Let me see."},
+			{Kind: conversation.ToolCall, Call: &conversation.Call{ID: "c1", Name: "look", Arguments: `{"at":"it"}`}},
+		},
+	}}}
+	switch d {
+	case llm.Bedrock:
+		return `{"output":{"message":{"role":"assistant","content":[{"text":"Let me see."},{"toolUse":{"toolUseId":"c1","name":"look","input":{"at":"it"}}}]}},"stopReason":"tool_use","usage":{"inputTokens":7,"outputTokens":3,"totalTokens":10}}`
+	case llm.Ollama:
+		return `{"model":"m","created_at":"2025-01-01T00:00:00Z","message":{"role":"assistant","content":"Let me see.","tool_calls":[{"function":{"name":"look","arguments":{"at":"it"}}}]},"done":true,"done_reason":"stop","prompt_eval_count":7,"eval_count":3}`
+	}
+	return string(codecs.Translator(d).EncodeAnswer(a))
+}
+
+// check holds an answer to what said says.
+func check(t *testing.T, name string, a *conversation.Answer, err error) {
+	t.Helper()
+	if err != nil || len(a.Choices) != 1 || len(a.Choices[0].Parts) != 2 {
+		t.Errorf("%s: %v %+v", name, err, a)
+		return
+	}
+	c := a.Choices[0]
+	if c.Parts[0].Text != "Let me see." || c.Parts[1].Call == nil || c.Parts[1].Call.Name != "look" || c.Parts[1].Call.Arguments != `{"at":"it"}` || c.Finish != conversation.FinishTools {
+		t.Errorf("%s: %+v %+v", name, c, c.Parts[1].Call)
+	}
+}
+
+var clients = []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini}
+
+// TestAWholeAnswerToAClientThatStreams is a stream of its dialect, whatever the upstream's is.
+func TestAWholeAnswerToAClientThatStreams(t *testing.T) {
+	for _, client := range clients {
+		for _, from := range append(clients, llm.Bedrock, llm.Ollama) {
+			path, ask := streamedBy(client)
+			reply, got, _ := through(t, path, ask, canned{from, 200, plainJSON, said(t, from)})
+			name := string(from) + " for " + string(client)
+			if reply.Stream == nil || reply.Status != 200 || reply.Header.Get("content-type") != "text/event-stream" || reply.Header.Count("content-type") != 1 {
+				t.Errorf("%s: status %d, %q: %s", name, reply.Status, reply.Header.Get("content-type"), got)
+				continue
+			}
+			a, err := replay.Read(client, true, []byte(got))
+			check(t, name, a, err)
+			var ending dialect.Ending
+			replay.Events([]byte(got), func(payload []byte) error {
+				var e dialect.Event
+				if err := codecs.Of(client).Event(llm.OpChat, payload, &e); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				ending.Add(&e)
+				return nil
+			})
+			if !codecs.Of(client).Complete(ending) {
+				t.Errorf("%s: the stream is not whole: %s", name, got)
+			}
+		}
+	}
+}
+
+// TestAWholeAnswerWhereAnArrayWasAskedFor is one item of it.
+func TestAWholeAnswerWhereAnArrayWasAskedFor(t *testing.T) {
+	_, ask := streamedBy(llm.Gemini)
+	for _, from := range []llm.Dialect{llm.Gemini, llm.OpenAI} {
+		reply, got, _ := through(t, "/v1beta/models/m:streamGenerateContent", ask, canned{from, 200, plainJSON, said(t, from)})
+		if kind := reply.Header.Get("content-type"); kind != contentJSON || !strings.HasPrefix(got, "[") || !strings.HasSuffix(strings.TrimSpace(got), "]") {
+			t.Errorf("%s: %q: %s", from, kind, got)
+		}
+		a, err := replay.Read(llm.Gemini, true, []byte(got))
+		check(t, string(from), a, err)
+	}
+}
+
+// TestAStreamToAClientThatWantsAWholeAnswer is one, or an error where it broke off.
+func TestAStreamToAClientThatWantsAWholeAnswer(t *testing.T) {
+	for _, client := range clients {
+		for _, from := range clients {
+			a, err := codecs.Translator(from).DecodeAnswer([]byte(said(t, from)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := codecs.Translator(from).Encoder(conversation.StreamOptions{IncludeUsage: true})
+			var stream []byte
+			for _, d := range a.Deltas(nil) {
+				stream = e.Append(stream, &d)
+			}
+			path, ask := wholeBy(client)
+			name := string(from) + " for " + string(client)
+			reply, got, _ := through(t, path, ask, canned{from, 200, events, string(stream)})
+			if reply.Status != 502 || reply.Stream != nil || !strings.Contains(got, "broke off") {
+				t.Errorf("%s, cut: status %d: %s", name, reply.Status, got)
+			}
+			reply, got, _ = through(t, path, ask, canned{from, 200, events, string(e.End(stream))})
+			if reply.Status != 200 || reply.Stream != nil || reply.Header.Get("content-type") != contentJSON {
+				t.Errorf("%s: status %d: %s", name, reply.Status, got)
+				continue
+			}
+			read, err := codecs.Translator(client).DecodeAnswer([]byte(got))
+			check(t, name, read, err)
+			if read != nil && (read.Usage == nil || read.Usage.InputTotal != 7 || read.Usage.OutputTotal != 3) {
+				t.Errorf("%s: usage %+v", name, read.Usage)
+			}
+		}
+	}
+}
+
+// TestOlderCompletionsInTheOtherForm: an event has the form of an answer there, and pieces are not put together.
+func TestOlderCompletionsInTheOtherForm(t *testing.T) {
+	const whole = "{\"id\":\"c\",\"object\":\"text_completion\",\n\"choices\":[{\"index\":0,\"text\":\"hi\",\"finish_reason\":\"stop\"}]}"
+	_, got, _ := through(t, "/v1/completions", `{"model":"m","stream":true,"prompt":"x"}`, canned{llm.OpenAI, 200, plainJSON, whole})
+	if want := "data: " + strings.Replace(whole, "\n", "\ndata: ", 1) + "\n\ndata: [DONE]\n\n"; got != want {
+		t.Errorf("a stream: %q", got)
+	}
+	reply, got, _ := through(t, "/v1/completions", `{"model":"m","prompt":"x"}`, canned{llm.OpenAI, 200, events, got})
+	if reply.Status != 502 || !strings.Contains(got, "a stream where none was asked for") {
+		t.Errorf("a whole one: %d %s", reply.Status, got)
+	}
+}
+
+// TestFiltersSeeWhatComesInTheOtherForm as they see what comes in the one that was asked for.
+func TestFiltersSeeWhatComesInTheOtherForm(t *testing.T) {
+	const whole = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a secret b"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`
+	var x *exchange.Exchange
+	watch := filter{exchange.PhaseDone, func(_ exchange.Phase, seen *exchange.Exchange) (exchange.Verdict, error) {
+		x = seen
+		return exchange.Verdict{}, nil
+	}}
+	path, body := streamedBy(llm.OpenAI)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		io.WriteString(w, whole)
+	}))
+	defer s.Close()
+	reply := serveFrom(t, egress.New(egress.Needs{}), s.URL, path, body, redact("secret"), watch)
+	if got := all(t, reply, exchange.Completed); strings.Contains(got, "secret") || !strings.Contains(got, "[DONE]") || strings.Contains(got, `"usage":{`) {
+		t.Errorf("got %s", got)
+	}
+	if x.Usage == nil || x.Usage.OutputTotal != 2 || x.End != exchange.Completed {
+		t.Errorf("%s %+v", x.End, x.Usage)
+	}
+}
