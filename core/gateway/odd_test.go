@@ -95,19 +95,55 @@ func TestAChoiceThatIsCutIsNoWholeAnswer(t *testing.T) {
 
 // TestAnErrorInA200 is a failure: another target is asked.
 func TestAnErrorInA200(t *testing.T) {
-	const body = `{"error":{"message":"Provider returned error","code":502}}`
+	const failed = `"error":{"message":"Provider returned error","code":502}`
 	const good = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}]}`
-	for _, c := range []struct {
-		path, ask string
-		with      llm.Dialect
-	}{
-		{"/v1/chat/completions", `{"model":"m","messages":[{"role":"user","content":"x"}]}`, llm.OpenAI},
-		{"/v1/messages", `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]}`, llm.OpenAI},
+	for name, body := range map[string]string{
+		"alone":              `{` + failed + `}`,
+		"last":               `{"id":"c","choices":[],` + failed + `}`,
+		"in the middle":      "{\n \"object\": \"chat.completion\", \"choices\": null, " + failed + ", \"usage\": null\n}\n",
+		"behind many spaces": strings.Repeat(" \n", 9000) + `{"id":"c",` + failed + `}`,
+		"behind another":     `{"choices":[{"index":0,"message":{"role":"assistant","content":"x","error":null},"finish_reason":"error"}],` + failed + `}`,
+		"as its type":        `{"object":"error","message":"Provider returned error","code":502}`,
 	} {
-		r, got, st := through(t, c.path, c.ask, canned{llm.OpenAI, 200, plainJSON, body}, canned{llm.OpenAI, 200, plainJSON, good})
-		if !strings.Contains(got, "good") {
-			t.Errorf("%s: an error in a 200 did not fall back: status %d %s; target %+v", c.path, r.Status, got, st[0].Snapshot(time.Now()))
+		for path, ask := range map[string]string{
+			"/v1/chat/completions":       `{"model":"m","messages":[{"role":"user","content":"x"}]}`,
+			"/v1/messages":               `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]}`,
+			"/v1/chat/completions?again": `{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}`,
+		} {
+			r, got, st := through(t, path, ask, canned{llm.OpenAI, 200, plainJSON, body}, canned{llm.OpenAI, 200, plainJSON, good})
+			if !strings.Contains(got, "good") {
+				t.Errorf("%s, %s: an error in a 200 did not fall back: status %d %s; target %+v", name, path, r.Status, got, st[0].Snapshot(time.Now()))
+			}
+			if r, got, _ = through(t, path, ask, canned{llm.OpenAI, 200, plainJSON, body}); r.Status != 502 || !strings.Contains(got, "Provider returned error") {
+				t.Errorf("%s, %s: status %d %s", name, path, r.Status, got)
+			}
 		}
+	}
+	long := `{"id":"c","choices":[],"prompt":"` + strings.Repeat("x", 100<<10) + `",` + failed + `}`
+	if r, got, _ := through(t, "/v1/chat/completions", chatBody, canned{llm.OpenAI, 200, plainJSON, long}); r.Status != 502 || !strings.Contains(got, "Provider returned error") {
+		t.Errorf("behind much: status %d %.200s", r.Status, got)
+	}
+}
+
+// TestNoErrorInA200: others have members of that name, too.
+func TestNoErrorInA200(t *testing.T) {
+	const choices = `"choices":[{"index":0,"message":{"role":"assistant","content":"say \"error\": {}","error":{"code":1}},"finish_reason":"stop"}]`
+	for _, with := range []string{`"error":null`, `"error" : false`, `"error":""`, `"errors":["x"]`, `"result":{"error":{"message":"m"}}`} {
+		for _, body := range []string{`{` + with + `,` + choices + `}`, `{` + choices + `,` + with + `}`} {
+			if r, got, _ := through(t, "/v1/chat/completions", chatBody, canned{llm.OpenAI, 200, plainJSON, body}); r.Status != 200 || got != body {
+				t.Errorf("%s: status %d %s", with, r.Status, got)
+			}
+		}
+	}
+}
+
+// TestWhatSaysNoErrorIsNotParsedForIt, nor does looking cost an allocation.
+func TestWhatSaysNoErrorIsNotParsedForIt(t *testing.T) {
+	text := []byte(`{"id":"r","error": null,"incomplete_details":null,"output":[{"type":"message","content":[{"type":"output_text","text":"` + strings.Repeat(`an \"error\" is `, 1000) + `"}]}]}`)
+	a := &upstream.Answer{First: text, Ended: true}
+	s := &serving{} // which has no codec
+	if n := testing.AllocsPerRun(100, func() { s.begunWhole(a) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

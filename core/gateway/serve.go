@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -413,20 +412,39 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 	return false, nil
 }
 
-// begunWhole looks at a whole answer that begins with an error: some vendors say it in a 200.
+// begunWhole looks at a whole answer, which some vendors say an error in, and a 200. Nothing of it goes to the client
+// before it is whole, so it is awaited; what is longer than the beginning that is kept is looked at when it is read.
 func (s *serving) begunWhole(a *upstream.Answer) (more bool, failure error) {
-	rest, _ := bytes.CutPrefix(bytes.TrimSpace(a.First), []byte("{"))
-	if !bytes.HasPrefix(bytes.TrimSpace(rest), []byte(`"error"`)) {
-		return false, nil
-	}
-	if !a.Ended && !json.Valid(a.First) {
-		return true, nil
+	begin := bytes.TrimLeft(a.First, jsonSpace)
+	object := len(begin) == 0 || begin[0] == '{'
+	if !object || !a.Ended || !saysError(begin) {
+		return object && !a.Ended, nil
 	}
 	var found dialect.Answer
 	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
 		return false, found.Error
 	}
 	return false, nil
+}
+
+const jsonSpace = " \t\r\n"
+
+// saysError reports whether a JSON text may say an error: as a member of that name that is not null or false, or as a
+// value. Most have neither, and are not parsed for it.
+func saysError(text []byte) bool {
+	const word = `"error"`
+	for {
+		at := bytes.Index(text, []byte(word))
+		if at < 0 {
+			return false
+		}
+		text = bytes.TrimLeft(text[at+len(word):], jsonSpace)
+		value, member := bytes.CutPrefix(text, []byte(":"))
+		value = bytes.TrimLeft(value, jsonSpace)
+		if !member || !bytes.HasPrefix(value, []byte("null")) && !bytes.HasPrefix(value, []byte("false")) {
+			return true
+		}
+	}
 }
 
 // requestFor returns what a target is sent: what the client sent, or what says the same in the dialect of

@@ -78,7 +78,7 @@ func (f *Fault) Reported() bool { return f.reported }
 // Said reports whether there is a message.
 func (f *Fault) Said() bool { return f.text != "" }
 
-// Read reads the value of "error": an object, a string, or null or false, which are none.
+// Read reads the value of "error": an object, a string, or null, false or an empty string, which are none.
 func (f *Fault) Read(r *Reader) { f.read(r, true) }
 
 func (f *Fault) read(r *Reader, top bool) {
@@ -88,8 +88,9 @@ func (f *Fault) read(r *Reader, top bool) {
 		return
 	case TypeObject:
 	default:
-		f.reported = true
+		text, begin := r.Type() == TypeString, r.Pos()
 		f.Message(r)
+		f.reported = f.reported || !text || r.Pos()-begin > len(`""`)
 		return
 	}
 	f.reported = true

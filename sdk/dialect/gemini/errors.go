@@ -99,7 +99,9 @@ func readError(r *dialect.Reader) *llm.Error {
 	case dialect.TypeObject:
 		f.read(r)
 	default:
-		f.message = word(r)
+		if f.message = word(r); f.message == "" {
+			return nil
+		}
 	}
 	e := &llm.Error{Code: f.llmCode(), Status: f.code, RetryAfter: f.retry, Message: f.message}
 	if e.Quoted = e.Message != ""; !e.Quoted {

@@ -35,7 +35,7 @@ type choiceState struct {
 
 type callState struct {
 	index int64 // the vendor's, or its place in the list
-	id    string
+	id    string // the vendor's, or ""
 	block int
 }
 
@@ -206,15 +206,27 @@ func (c *choiceState) closeText(dst []conversation.Delta, o conversation.Opaque)
 	return dst
 }
 
-// call adds to a tool call. A vendor that gives no index begins another call with another id.
-func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conversation.Delta {
-	dst = c.closeText(dst, conversation.Opaque{})
+// continued returns the call that a piece belongs to, or -1 where it begins one. A vendor that gives no index begins
+// another call with another id, and some give each call the same index: there an id and a name begin one.
+func (c *choiceState) continued(piece *indexedCall) int {
 	found := -1
+	id, name := piece.part.Call.ID, piece.part.Call.Name
 	for i := range c.calls {
-		if s := &c.calls[i]; s.index == piece.index && (piece.given || piece.part.Call.ID == "" || piece.part.Call.ID == s.id) {
+		switch s := &c.calls[i]; {
+		case s.index != piece.index:
+		case id != "" && id == s.id:
+			return i
+		case id == "" || piece.given && (s.id == "" || name == ""):
 			found = i
 		}
 	}
+	return found
+}
+
+// call adds to a tool call.
+func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conversation.Delta {
+	dst = c.closeText(dst, conversation.Opaque{})
+	found := c.continued(piece)
 	if found < 0 {
 		if !piece.given {
 			piece.index = int64(len(c.calls))
@@ -228,7 +240,7 @@ func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conve
 		p.Call = &call
 		found = len(c.calls)
 		c.kinds = append(c.kinds, conversation.Part{Kind: conversation.ToolCall})
-		c.calls = append(c.calls, callState{piece.index, call.ID, c.blocks})
+		c.calls = append(c.calls, callState{piece.index, piece.part.Call.ID, c.blocks})
 		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &p})
 		c.blocks++
 	}

@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -228,6 +229,61 @@ func TestAToolsCacheMark(t *testing.T) {
 		q, err := Codec{}.DecodeRequest([]byte(`{"model":"m","messages":[],"tools":[` + tool + `]}`))
 		if err != nil || len(q.Tools) != 1 || q.Tools[0].Name != "f" || q.Tools[0].Cache == nil || q.Tools[0].Cache.TTL != "1h" {
 			t.Errorf("%s: %+v, %v", tool, q, err)
+		}
+	}
+}
+
+// TestCallsOfOneIndex: some servers give each call of a stream the same one, or none.
+func TestCallsOfOneIndex(t *testing.T) {
+	for name, c := range map[string]struct {
+		pieces []string
+		want   []string // id, name, arguments
+	}{
+		"ids and names differ": {[]string{
+			`{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":"}}`, `{"index":0,"function":{"arguments":"1}"}}`,
+			`{"index":0,"id":"b","function":{"name":"g","arguments":"{\"y\":"}}`, `{"index":0,"function":{"arguments":"2}"}}`},
+			[]string{`a f {"x":1}`, `b g {"y":2}`}},
+		"one tool twice": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}`},
+			[]string{"a f {}", "b f {}"}},
+		"the id again and again": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}`},
+			[]string{"a f {}"}},
+		"in turns, each with its id": {[]string{
+			`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`, `{"index":0,"id":"b","function":{"name":"g","arguments":"{"}}`,
+			`{"index":0,"id":"a","function":{"arguments":"}"}}`, `{"index":0,"id":"b","function":{"arguments":"}"}}`},
+			[]string{"a f {}", "b g {}"}},
+		"another id without a name": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`, `{"index":0,"id":"b","function":{"arguments":"}"}}`},
+			[]string{"a f {}"}},
+		"the id comes late": {[]string{`{"index":0,"function":{"name":"f","arguments":"{"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}`},
+			[]string{" f {}"}},
+		"an empty id": {[]string{`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`, `{"index":0,"id":"","function":{"name":"","arguments":"}"}}`},
+			[]string{"a f {}"}},
+		"no index": {[]string{`{"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"id":"b","function":{"name":"g","arguments":"{}"}}`},
+			[]string{"a f {}", "b g {}"}},
+	} {
+		d := Codec{}.Decoder()
+		var all conversation.Collector
+		for _, p := range append(c.pieces, "") {
+			chunk := `{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[` + p + `]}}]}`
+			if p == "" {
+				chunk = `{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`
+			}
+			deltas, err := d.Event([]byte(chunk), nil)
+			if err == nil {
+				err = all.Add(deltas...)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		var got []string
+		for _, p := range all.Answer.Choices[0].Parts {
+			if strings.HasPrefix(p.Call.ID, "call_") { // made up
+				p.Call.ID = ""
+			}
+			got = append(got, p.Call.ID+" "+p.Call.Name+" "+p.Call.Arguments)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }
