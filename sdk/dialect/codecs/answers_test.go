@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,150 @@ func TestItemsOfTheDialectsOwnHaveTheirPlace(t *testing.T) {
 	for _, want := range []string{`"response.output_item.done","sequence_number":3,"output_index":0,"item":{"type":"web_search_call"`, `"output_index":1,"content_index":0,"delta":"found"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+}
+
+// forms returns a whole answer as clients of a dialect read it, whole and streamed, decoded again.
+func forms(t *testing.T, from, client llm.Dialect, answer string) map[string]*conversation.Answer {
+	t.Helper()
+	a, err := UpstreamTranslator(from).DecodeAnswer([]byte(answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Translator(client).DecodeAnswer(Translator(client).EncodeAnswer(a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deltas, err := decode(client, []byte(streamed(t, from, client, answer)))
+	var c conversation.Collector
+	if err != nil || c.Add(deltas...) != nil || c.Whole() != nil {
+		t.Fatal(err)
+	}
+	return map[string]*conversation.Answer{"whole": whole, "streamed": &c.Answer}
+}
+
+// TestImagesOfAnswers come with what is said to clients of Chat Completions, where OpenRouter has them, too.
+func TestImagesOfAnswers(t *testing.T) {
+	const answer = `{"responseId":"r","candidates":[{"content":{"role":"model","parts":[{"text":"Here:"},{"inlineData":{"mimeType":"image/png","data":"QUJD"}},{"inlineData":{"mimeType":"image/jpeg","data":"REVG"}}]},"finishReason":"STOP"}]}`
+	for _, client := range []llm.Dialect{llm.OpenAI, llm.Anthropic, llm.Gemini} {
+		for form, a := range forms(t, llm.Gemini, client, answer) {
+			p := a.Choices[0].Parts
+			if len(p) != 3 || p[0].Text != "Here:" || p[1].Media == nil || p[1].Media.Data != "QUJD" || p[1].Media.Type != "image/png" || p[2].Media == nil || p[2].Media.Data != "REVG" {
+				t.Errorf("%s, %s: %+v", client, form, p)
+			}
+		}
+	}
+	const from = `{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Here:","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}}]}`
+	for form, a := range forms(t, llm.OpenAI, llm.Gemini, from) {
+		if p := a.Choices[0].Parts; len(p) != 2 || p[1].Media == nil || p[1].Media.Data != "QUJD" {
+			t.Errorf("from Chat Completions, %s: %+v", form, p)
+		}
+	}
+}
+
+// TestStateOfWordsComesBack: Google seals words, too. A client of any dialect gets the state, and gives it back to Google.
+func TestStateOfWordsComesBack(t *testing.T) {
+	const answer = `{"responseId":"r","candidates":[{"content":{"role":"model","parts":[{"text":"It rains.","thoughtSignature":"U0lHTg=="}]},"finishReason":"STOP"}]}`
+	for _, client := range dialects {
+		for form, a := range forms(t, llm.Gemini, client, answer) {
+			text, sealed := "", conversation.Opaque{}
+			for _, p := range a.Choices[0].Parts {
+				if text += p.Text; p.Kind == conversation.Thinking && p.Redacted {
+					sealed = p.Opaque
+				}
+			}
+			if text != "It rains." || sealed.Vendor != conversation.VendorGoogle || sealed.Value != "U0lHTg==" {
+				t.Errorf("%s, %s: %+v", client, form, a.Choices[0].Parts)
+			}
+			// What the client sends back, as its own requests say it.
+			q := &conversation.Request{Model: "m", MaxTokens: 5, Turns: []conversation.Turn{
+				{Role: conversation.User, Parts: []conversation.Part{{Text: "x"}}}, {Role: conversation.Assistant, Parts: a.Choices[0].Parts}, {Role: conversation.User, Parts: []conversation.Part{{Text: "y"}}},
+			}}
+			body, _, err := Translator(llm.Gemini).EncodeRequest(q, conversation.Limits{})
+			if err != nil || !strings.Contains(string(body), `"thoughtSignature":"U0lHTg=="`) || strings.Contains(string(body), `"thought":true`) {
+				t.Errorf("%s, %s: back: %v %s", client, form, err, body)
+			}
+		}
+	}
+}
+
+// cited are the words that each citation is for, and their pages.
+func cited(a *conversation.Answer) (all []string) {
+	for _, p := range a.Choices[0].Parts {
+		for _, c := range p.Citations {
+			start, end := c.Span(p.Text)
+			all = append(all, p.Text[start:end]+" "+c.URL)
+		}
+	}
+	return all
+}
+
+// TestPlacesOfCitations are kept between dialects that count bytes and those that count characters.
+func TestPlacesOfCitations(t *testing.T) {
+	want := []string{"größer https://a.example/x", "wärmer https://b.example/y"}
+	answers := map[llm.Dialect]string{
+		llm.Gemini: `{"responseId":"r","candidates":[{"content":{"role":"model","parts":[{"text":"größer, wärmer."}]},"finishReason":"STOP","groundingMetadata":{
+			"groundingChunks":[{"web":{"uri":"https://a.example/x","title":"A"}},{"web":{"uri":"https://b.example/y","title":"B"}}],
+			"groundingSupports":[{"segment":{"endIndex":8,"text":"größer"},"groundingChunkIndices":[0]},{"segment":{"startIndex":10,"endIndex":17},"groundingChunkIndices":[1]}]}}]}`,
+		llm.OpenAI: `{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"größer, wärmer.","annotations":[
+			{"type":"url_citation","url_citation":{"start_index":0,"end_index":6,"url":"https://a.example/x","title":"A"}},
+			{"type":"url_citation","url_citation":{"start_index":8,"end_index":14,"url":"https://b.example/y","title":"B"}}]}}]}`,
+		llm.Responses: `{"id":"r","object":"response","status":"completed","model":"m","output":[{"type":"message","id":"m1","role":"assistant","content":[{"type":"output_text","annotations":[
+			{"type":"url_citation","start_index":0,"end_index":6,"url":"https://a.example/x","title":"A"},
+			{"type":"url_citation","start_index":8,"end_index":14,"url":"https://b.example/y","title":"B"}],"text":"größer, wärmer."}]}]}`,
+	}
+	for from, answer := range answers {
+		for client := range answers {
+			for form, a := range forms(t, from, client, answer) {
+				if got := cited(a); !slices.Equal(got, want) {
+					t.Errorf("%s to %s, %s: %q, want %q", from, client, form, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestPlacesBehindOtherWords: several texts of one answer are one to some clients.
+func TestPlacesBehindOtherWords(t *testing.T) {
+	const answer = `{"id":"m","type":"message","role":"assistant","model":"m","stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1},"content":[{"type":"text","text":"Während "},
+		{"type":"text","text":"es regnet","citations":[{"type":"web_search_result_location","url":"https://a.example/x","title":"A","cited_text":"q","encrypted_index":"e"}]},{"type":"text","text":", hörst du."}]}`
+	for _, client := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Gemini} {
+		for form, a := range forms(t, llm.Anthropic, client, answer) {
+			if got := cited(a); len(got) != 1 || got[0] != "es regnet https://a.example/x" {
+				t.Errorf("%s, %s: %q of %+v", client, form, got, a.Choices[0].Parts)
+			}
+		}
+	}
+}
+
+// TestSourcesThatGoogleNames for words that repeat a work.
+func TestSourcesThatGoogleNames(t *testing.T) {
+	for _, name := range []string{"citationSources", "citations"} {
+		answer := `{"responseId":"r","candidates":[{"content":{"role":"model","parts":[{"text":"To be or not."}]},"finishReason":"STOP","citationMetadata":{"` + name + `":[{"startIndex":6,"endIndex":12,"uri":"https://a.example/x","license":""}]}}]}`
+		for _, client := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Gemini} {
+			for form, a := range forms(t, llm.Gemini, client, answer) {
+				if got := cited(a); len(got) != 1 || got[0] != "or not https://a.example/x" {
+					t.Errorf("%s, %s, %s: %q", name, client, form, got)
+				}
+			}
+		}
+	}
+}
+
+// TestAnnotationsInAnyOrder: of a stream of Chat Completions they may come before the words, or behind them.
+func TestAnnotationsInAnyOrder(t *testing.T) {
+	const note = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"","annotations":[{"type":"url_citation","url_citation":{"start_index":8,"end_index":14,"url":"https://b.example/y"}}]}}]}` + "\n\n"
+	const words = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"größer, "}}]}` + "\n\n" + `data: {"id":"c","choices":[{"index":0,"delta":{"content":"wärmer."}}]}` + "\n\n"
+	const end = `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+	for _, stream := range []string{note + words + end, words + note + end} {
+		deltas, err := decode(llm.OpenAI, []byte(stream))
+		var c conversation.Collector
+		if err != nil || c.Add(deltas...) != nil || c.Whole() != nil {
+			t.Fatal(err)
+		}
+		if got := cited(&c.Answer); len(got) != 1 || got[0] != "wärmer https://b.example/y" {
+			t.Errorf("%q", got)
 		}
 	}
 }

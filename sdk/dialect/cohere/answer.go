@@ -40,7 +40,7 @@ func cite(parts []conversation.Part, citations []conversation.Citation) {
 	for i := range parts {
 		if p := &parts[i]; p.Kind == conversation.Text {
 			for j := range citations {
-				inBytes(&citations[j], p.Text)
+				citations[j].InBytes(p.Text)
 			}
 			p.Citations = citations
 			return

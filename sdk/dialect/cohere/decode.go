@@ -2,7 +2,6 @@ package cohere
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -348,22 +347,4 @@ func (d decoder) source(c *conversation.Citation) {
 			}
 		})
 	})
-}
-
-// inBytes makes the places of a citation count the bytes of a text.
-func inBytes(c *conversation.Citation, text string) {
-	at := func(n int) int {
-		for i := range text {
-			if n == 0 {
-				return i
-			}
-			n--
-		}
-		return len(text)
-	}
-	if c.Start > c.End || c.End > utf8.RuneCountInString(text) {
-		c.Start, c.End = 0, 0
-		return
-	}
-	c.Start, c.End = at(c.Start), at(c.End)
 }

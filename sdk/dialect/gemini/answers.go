@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -32,7 +33,7 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 				call.ID = conversation.CallID(s.id, c.index, i, call.Name)
 			}
 		}
-		cite(choice.Parts, c.citations)
+		conversation.Cite(choice.Parts, c.citations)
 	}
 	if s.blocked != "" && len(a.Choices) == 0 {
 		a.Choices = []conversation.Choice{{Finish: conversation.FinishFilter}}
@@ -50,7 +51,7 @@ type candidate struct {
 	index     int
 	parts     []conversation.Part
 	finish    string
-	citations []conversation.Citation
+	citations []conversation.Citation // whose places count the bytes of all its texts
 }
 
 func readChunk(body []byte) (s chunk, err error) {
@@ -80,6 +81,7 @@ func readChunk(body []byte) (s chunk, err error) {
 
 func (d decoder) candidate(place int) candidate {
 	c := candidate{index: place}
+	var cited []located
 	d.each("candidates", func(k string) {
 		switch k {
 		case "index":
@@ -89,13 +91,82 @@ func (d decoder) candidate(place int) candidate {
 		case "finishReason":
 			c.finish = d.finishReason(k)
 		case "groundingMetadata":
-			c.citations = d.grounding()
+			cited = append(cited, d.grounding()...)
+		case "citationMetadata":
+			cited = append(cited, d.sources()...)
 		default:
 			d.Skip()
 		}
 	})
+	for _, l := range cited {
+		before := 0
+		for i := range c.parts[:min(max(l.part, 0), len(c.parts))] {
+			if p := &c.parts[i]; p.Kind == conversation.Text {
+				before += len(p.Text)
+			}
+		}
+		l.Start, l.End = l.Start+before, l.End+before
+		c.citations = append(c.citations, l.Citation)
+	}
+	c.parts = unsealed(c.parts)
 	return c
 }
+
+// unsealed puts the state that words and media of an answer are sealed with behind them, as thoughts without words: a
+// dialect that has a place for state has it there.
+func unsealed(parts []conversation.Part) []conversation.Part {
+	var out []conversation.Part
+	for _, p := range parts {
+		sealed := p.Opaque
+		if p.Kind != conversation.Text && p.Kind != conversation.Media || sealed.Value == "" {
+			out = append(out, p)
+			continue
+		}
+		p.Opaque = conversation.Opaque{}
+		out = append(out, p, conversation.Part{Kind: conversation.Thinking, Redacted: true, Opaque: sealed})
+	}
+	return out
+}
+
+// located is a citation whose places count the bytes of one part.
+type located struct {
+	conversation.Citation
+	part int
+}
+
+// sources reads which works an answer repeats.
+func (d decoder) sources() (all []located) {
+	d.each("citationMetadata", func(k string) {
+		if k != "citationSources" && k != "citations" {
+			d.Skip()
+			return
+		}
+		d.Items(k, func(int) {
+			c := conversation.Citation{Vendor: conversation.VendorGoogle}
+			d.each(k, func(k string) {
+				switch k {
+				case "startIndex":
+					c.Start = place(d.Count(k))
+				case "endIndex":
+					c.End = place(d.Count(k))
+				case "uri":
+					c.URL = d.Str(k)
+				case "title":
+					c.Title = d.Str(k)
+				default:
+					d.Skip()
+				}
+			})
+			if c.URL != "" {
+				all = append(all, located{Citation: c})
+			}
+		})
+	})
+	return all
+}
+
+// place returns a place as it was counted, in bounds.
+func place(n int64) int { return int(min(max(n, 0), 1<<30)) }
 
 // finishReason reads a reason, which an older surface writes as its number.
 func (d decoder) finishReason(key string) string {
@@ -109,11 +180,11 @@ func (d decoder) finishReason(key string) string {
 }
 
 // grounding reads where an answer comes from: pieces of the text, each with the pages that bear it.
-func (d decoder) grounding() (all []conversation.Citation) {
+func (d decoder) grounding() (all []located) {
 	type segment struct {
-		start, end int
-		text       string
-		pages      []int
+		part, start, end int
+		text             string
+		pages            []int
 	}
 	var pages []conversation.Citation
 	var segments []segment
@@ -148,10 +219,12 @@ func (d decoder) grounding() (all []conversation.Citation) {
 					case "segment":
 						d.each(k, func(k string) {
 							switch k {
+							case "partIndex":
+								s.part = place(d.Count(k))
 							case "startIndex":
-								s.start = int(d.Count(k))
+								s.start = place(d.Count(k))
 							case "endIndex":
-								s.end = int(d.Count(k))
+								s.end = place(d.Count(k))
 							case "text":
 								s.text = d.Str(k)
 							default:
@@ -175,21 +248,11 @@ func (d decoder) grounding() (all []conversation.Citation) {
 			if n >= 0 && n < len(pages) && pages[n].URL != "" {
 				c := pages[n]
 				c.Start, c.End, c.Quote = s.start, s.end, s.text
-				all = append(all, c)
+				all = append(all, located{c, s.part})
 			}
 		}
 	}
 	return all
-}
-
-// cite puts citations to the last text, which is what they are of.
-func cite(parts []conversation.Part, citations []conversation.Citation) {
-	for i := len(parts) - 1; i >= 0 && len(citations) > 0; i-- {
-		if parts[i].Kind == conversation.Text {
-			parts[i].Citations = citations
-			return
-		}
-	}
 }
 
 // merged joins words that follow each other, as a stream's pieces are one text.
@@ -258,12 +321,16 @@ func (Codec) EncodeAnswer(a *conversation.Answer) []byte {
 	for i := range a.Choices {
 		c := &a.Choices[i]
 		var parts [][]byte
+		var cited []located
 		for p := range c.Parts {
 			if b := partJSON(&c.Parts[p]); b != nil {
+				for _, one := range c.Parts[p].Citations {
+					cited = append(cited, quoted(one, c.Parts[p].Text, len(parts)))
+				}
 				parts = append(parts, b)
 			}
 		}
-		writeCandidate(w, i, parts, finishTo(c.Finish))
+		writeCandidate(w, i, parts, finishTo(c.Finish), cited)
 	}
 	w.EndArray()
 	writeTail(w, a.Usage, a.Model, a.ID)
@@ -301,7 +368,67 @@ func partJSON(p *conversation.Part) []byte {
 	return w.Buf
 }
 
-func writeCandidate(w *dialect.Writer, index int, parts [][]byte, finish string) {
+// quoted returns a citation with its place in a part, and the words that stand there.
+func quoted(c conversation.Citation, text string, part int) located {
+	c.Start, c.End = c.Span(text)
+	c.Quote = text[c.Start:c.End]
+	return located{c, part}
+}
+
+// writeGrounding writes where an answer comes from: the pages, and what each place of it has from which.
+func writeGrounding(w *dialect.Writer, cited []located) {
+	var pages []conversation.Citation
+	number := func(c located) int {
+		return slices.IndexFunc(pages, func(p conversation.Citation) bool { return p.URL == c.URL && p.Title == c.Title })
+	}
+	for _, c := range cited {
+		if c.URL != "" && number(c) < 0 {
+			pages = append(pages, conversation.Citation{URL: c.URL, Title: c.Title})
+		}
+	}
+	if len(pages) == 0 {
+		return
+	}
+	w.Key("groundingMetadata")
+	w.Object()
+	w.Key("groundingChunks")
+	w.Array()
+	for _, p := range pages {
+		w.Object()
+		w.Key("web")
+		w.Object()
+		w.Text("uri", p.URL)
+		w.Text("title", p.Title)
+		w.EndObject()
+		w.EndObject()
+	}
+	w.EndArray()
+	w.Key("groundingSupports")
+	w.Array()
+	for _, c := range cited {
+		if c.URL == "" {
+			continue
+		}
+		w.Object()
+		w.Key("segment")
+		w.Object()
+		w.Count("partIndex", int64(c.part))
+		w.Count("startIndex", int64(c.Start))
+		w.Key("endIndex")
+		w.Int(int64(c.End))
+		w.Text("text", c.Quote)
+		w.EndObject()
+		w.Key("groundingChunkIndices")
+		w.Array()
+		w.Int(int64(number(c)))
+		w.EndArray()
+		w.EndObject()
+	}
+	w.EndArray()
+	w.EndObject()
+}
+
+func writeCandidate(w *dialect.Writer, index int, parts [][]byte, finish string, cited []located) {
 	w.Object()
 	w.Key("content")
 	w.Object()
@@ -314,6 +441,7 @@ func writeCandidate(w *dialect.Writer, index int, parts [][]byte, finish string)
 	w.Text("role", "model")
 	w.EndObject()
 	w.Text("finishReason", finish)
+	writeGrounding(w, cited)
 	w.Key("index")
 	w.Int(int64(index))
 	w.EndObject()

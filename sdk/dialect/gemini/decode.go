@@ -370,7 +370,7 @@ func (d decoder) part(at string) (p conversation.Part) {
 	switch {
 	case native != "":
 		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
-	case thought && p.Kind == conversation.Text:
+	case p.Kind == conversation.Text && (thought || p.Text == "" && p.Opaque.Value != ""): // state alone comes in a part that is empty
 		p.Kind, p.Redacted = conversation.Thinking, p.Text == ""
 	}
 	if p.Call != nil {

@@ -179,7 +179,7 @@ func writePart(w *dialect.Writer, p *conversation.Part, client bool) {
 	default:
 		w.Key("text")
 		w.String(p.Text)
-		if p.Kind == conversation.Thinking {
+		if p.Kind == conversation.Thinking && !(p.Redacted && p.Opaque.Vendor == conversation.VendorGoogle) { // whose state alone stands in a part that is empty
 			w.Key("thought")
 			w.Bool(true)
 		}

@@ -1,6 +1,8 @@
 package gemini
 
 import (
+	"slices"
+
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -20,6 +22,8 @@ type choiceState struct {
 	index, blocks int
 	open          int // the block of words, or -1
 	kind          conversation.Kind
+	words, from   int                     // the bytes of all texts so far, and of those before the open one
+	cited         []conversation.Citation // of which it is not known yet which text they are of
 	sealed        conversation.Opaque
 	calls         bool
 	finish        string // the last reason: older models give one with every piece
@@ -66,9 +70,13 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 }
 
 func (c *choiceState) read(of string, from *candidate, dst []conversation.Delta) []conversation.Delta {
-	if len(from.citations) > 0 && c.open >= 0 && c.kind == conversation.Text { // before a signature closes the words
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Citations: from.citations})
-		from.citations = nil
+	for _, one := range from.citations { // some say them again with each piece
+		said := func(before conversation.Citation) bool {
+			return before.URL == one.URL && before.Start == one.Start && before.End == one.End
+		}
+		if !slices.ContainsFunc(c.cited, said) {
+			c.cited = append(c.cited, one)
+		}
 	}
 	for i := range from.parts {
 		p := &from.parts[i]
@@ -78,9 +86,6 @@ func (c *choiceState) read(of string, from *candidate, dst []conversation.Delta)
 		default:
 			dst = c.whole(of, c.close(dst), *p)
 		}
-	}
-	if len(from.citations) > 0 && c.open >= 0 && c.kind == conversation.Text {
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Citations: from.citations})
 	}
 	if from.finish != "" {
 		c.finish = from.finish
@@ -97,9 +102,12 @@ func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part) []conv
 		dst = c.close(dst)
 	}
 	if c.open < 0 {
-		c.open, c.kind = c.blocks, p.Kind
+		c.open, c.kind, c.from = c.blocks, p.Kind, c.words
 		c.blocks++
 		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.open, Part: &conversation.Part{Kind: p.Kind, Redacted: p.Redacted}})
+	}
+	if p.Kind == conversation.Text {
+		c.words += len(p.Text)
 	}
 	if p.Text != "" {
 		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Text: p.Text})
@@ -136,9 +144,29 @@ func (c *choiceState) close(dst []conversation.Delta) []conversation.Delta {
 	if c.open < 0 {
 		return dst
 	}
+	if cited := c.citations(); len(cited) > 0 {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Citations: cited})
+	}
 	dst = append(dst, conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.open, Opaque: c.sealed})
 	c.open, c.sealed = -1, conversation.Opaque{}
 	return dst
+}
+
+// citations takes those of the open text off the list.
+func (c *choiceState) citations() (cited []conversation.Citation) {
+	if c.kind != conversation.Text {
+		return nil
+	}
+	var later []conversation.Citation
+	for _, one := range c.cited {
+		if one.Start >= c.words && one.End > 0 {
+			later = append(later, one)
+		} else if one.Behind(c.from) {
+			cited = append(cited, one)
+		}
+	}
+	c.cited = later
+	return cited
 }
 
 // End closes what is open and says why each candidate ended.
@@ -154,7 +182,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 
 // Encoder returns the writing half of a stream of responses.
 func (Codec) Encoder(o conversation.StreamOptions) conversation.StreamEncoder {
-	return &streamEncoder{options: o, blocks: map[blockKey]*conversation.Part{}}
+	return &streamEncoder{options: o, blocks: map[blockKey]*conversation.Part{}, words: map[int]int{}, cited: map[int][]located{}}
 }
 
 type blockKey struct{ choice, block int }
@@ -165,6 +193,8 @@ type streamEncoder struct {
 	options   conversation.StreamOptions
 	id, model string
 	blocks    map[blockKey]*conversation.Part
+	words     map[int]int       // the bytes of each choice's texts
+	cited     map[int][]located // and their citations
 	finished  []conversation.Delta
 	usage     *llm.Usage
 	begun     bool // an item was written
@@ -185,11 +215,17 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 		e.blocks[key] = &p
 	case conversation.More:
 		p := e.blocks[key]
+		if p != nil {
+			p.Citations = append(p.Citations, d.Citations...)
+		}
 		switch {
 		case p == nil || d.Text == "":
 		case p.Kind == conversation.ToolCall:
 			p.Call.Arguments += d.Text
 		case p.Kind != conversation.Native:
+			if p.Kind == conversation.Text {
+				p.Text += d.Text
+			}
 			return e.part(dst, d.Choice, partJSON(&conversation.Part{Kind: p.Kind, Text: d.Text}))
 		}
 	case conversation.Close:
@@ -211,6 +247,14 @@ func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 	key := blockKey{d.Choice, d.Block}
 	p := e.blocks[key]
 	delete(e.blocks, key)
+	if p != nil && p.Kind == conversation.Text {
+		for _, one := range p.Citations {
+			l := quoted(one, p.Text, 0) // of all pieces together
+			l.Start, l.End = l.Start+e.words[d.Choice], l.End+e.words[d.Choice]
+			e.cited[d.Choice] = append(e.cited[d.Choice], l)
+		}
+		e.words[d.Choice] += len(p.Text)
+	}
 	switch {
 	case p == nil:
 		return dst
@@ -218,7 +262,7 @@ func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 		if d.Opaque.Value == "" {
 			return dst
 		}
-		p = &conversation.Part{Kind: p.Kind, Opaque: d.Opaque}
+		p = &conversation.Part{Kind: p.Kind, Redacted: p.Redacted, Opaque: d.Opaque}
 	}
 	if b := partJSON(p); b != nil {
 		dst = e.part(dst, d.Choice, b)
@@ -230,7 +274,7 @@ func (e *streamEncoder) part(dst []byte, choice int, part []byte) []byte {
 	return e.item(dst, func(w *dialect.Writer) {
 		w.Key("candidates")
 		w.Array()
-		writeCandidate(w, choice, [][]byte{part}, "")
+		writeCandidate(w, choice, [][]byte{part}, "", nil)
 		w.EndArray()
 		writeTail(w, nil, e.model, e.id)
 	})
@@ -276,7 +320,8 @@ func (e *streamEncoder) End(dst []byte) []byte {
 		w.Key("candidates")
 		w.Array()
 		for i := range e.finished {
-			writeCandidate(w, e.finished[i].Choice, nil, finishTo(e.finished[i].Finish))
+			choice := e.finished[i].Choice
+			writeCandidate(w, choice, nil, finishTo(e.finished[i].Finish), e.cited[choice])
 		}
 		w.EndArray()
 		writeTail(w, e.usage, e.model, e.id)

@@ -1,9 +1,9 @@
 package openai
 
 import (
+	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -145,17 +145,21 @@ func head(w *dialect.Writer, id, object, model string, created int64) {
 func writeMessage(w *dialect.Writer, parts []conversation.Part) {
 	text, refusal, thoughts := "", "", ""
 	spoke, sealed, calls := false, false, 0
-	var cited []conversation.Part
+	var cited []conversation.Citation
+	var images []*conversation.Medium
 	for i := range parts {
 		p := &parts[i]
 		switch p.Kind {
 		case conversation.Text:
 			spoke = true
 			for _, c := range p.Citations {
-				c.Start, c.End = c.Start+len(text), c.End+len(text)
-				cited = append(cited, conversation.Part{Citations: []conversation.Citation{c}})
+				start, end := c.Span(p.Text)
+				c.Start, c.End = start+len(text), end+len(text)
+				cited = append(cited, c)
 			}
 			text += p.Text
+		case conversation.Media:
+			images = append(images, p.Media)
 		case conversation.Refusal:
 			refusal += p.Text
 		case conversation.Thinking:
@@ -184,14 +188,8 @@ func writeMessage(w *dialect.Writer, parts []conversation.Part) {
 		w.Key("reasoning_details")
 		writeDetails(w, parts)
 	}
-	if len(cited) > 0 {
-		w.Key("annotations")
-		w.Array()
-		for _, p := range cited {
-			writeCitation(w, text, p.Citations[0])
-		}
-		w.EndArray()
-	}
+	writeCitations(w, text, 0, cited)
+	writeImages(w, images, 0)
 	if calls > 0 {
 		w.Key("tool_calls")
 		w.Array()
@@ -240,24 +238,56 @@ func writeDetail(w *dialect.Writer, p *conversation.Part, index int64) {
 	w.EndObject()
 }
 
-// writeCitation writes an annotation; its places count characters.
-func writeCitation(w *dialect.Writer, text string, c conversation.Citation) {
-	if c.URL == "" {
+// writeCitations writes the annotations of a text that stands behind others of so many characters; their places count
+// characters.
+func writeCitations(w *dialect.Writer, text string, before int64, all []conversation.Citation) {
+	all = slices.DeleteFunc(slices.Clone(all), func(c conversation.Citation) bool { return c.URL == "" })
+	if len(all) == 0 {
 		return
 	}
-	chars := func(n int) int64 { return int64(utf8.RuneCountInString(text[:min(max(n, 0), len(text))])) }
-	w.Object()
-	w.Text("type", "url_citation")
-	w.Key("url_citation")
-	w.Object()
-	w.Key("start_index")
-	w.Int(chars(c.Start))
-	w.Key("end_index")
-	w.Int(chars(c.End))
-	w.Text("title", c.Title)
-	w.Text("url", c.URL)
-	w.EndObject()
-	w.EndObject()
+	w.Key("annotations")
+	w.Array()
+	for _, c := range all {
+		start, end := c.InChars(text)
+		w.Object()
+		w.Text("type", "url_citation")
+		w.Key("url_citation")
+		w.Object()
+		w.Key("start_index")
+		w.Int(before + start)
+		w.Key("end_index")
+		w.Int(before + end)
+		w.Text("title", c.Title)
+		w.Text("url", c.URL)
+		w.EndObject()
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// writeImages writes the images of an answer as OpenRouter and others do: OpenAI has no place for them.
+func writeImages(w *dialect.Writer, all []*conversation.Medium, first int64) {
+	if len(all) == 0 {
+		return
+	}
+	w.Key("images")
+	w.Array()
+	for i, m := range all {
+		url := m.URL
+		if m.Data != "" {
+			url = "data:" + m.Type + ";base64," + m.Data
+		}
+		w.Object()
+		w.Key("index")
+		w.Int(first + int64(i))
+		w.Text("type", "image_url")
+		w.Key("image_url")
+		w.Object()
+		w.Text("url", url)
+		w.EndObject()
+		w.EndObject()
+	}
+	w.EndArray()
 }
 
 func writeUsage(w *dialect.Writer, u *llm.Usage) {

@@ -16,7 +16,8 @@ type said struct {
 	thoughts           []conversation.Part // of reasoning_content and reasoning
 	details            []conversation.Part // of reasoning_details, which says the same and more
 	calls              []conversation.Part
-	citations          []conversation.Citation
+	citations          []conversation.Citation // whose places count the characters of the content
+	images             []conversation.Part     // of an answer
 	refusal            string
 	error              bool
 }
@@ -44,6 +45,10 @@ func (d decoder) message(i int) {
 	case "user":
 		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.User, Name: m.name, Parts: m.parts})
 	case "assistant":
+		if len(m.images) > 0 {
+			q.Other = append(q.Other, conversation.Field{Name: at + ".images"})
+		}
+		m.images = nil
 		q.Turns = append(q.Turns, conversation.Turn{Role: conversation.Assistant, Name: m.name, Parts: m.all()})
 	case "tool", "function":
 		r := &conversation.Result{Parts: m.parts, Error: m.error}
@@ -64,10 +69,16 @@ func (m *said) all() []conversation.Part {
 	if len(parts) == 0 {
 		parts = m.thoughts
 	}
-	if n := len(m.parts); n > 0 {
-		m.parts[n-1].Citations = m.citations
+	text := ""
+	for i := range m.parts {
+		text += m.parts[i].Text
 	}
+	for i := range m.citations {
+		m.citations[i].InBytes(text)
+	}
+	conversation.Cite(m.parts, m.citations)
 	parts = append(parts, m.parts...)
+	parts = append(parts, m.images...)
 	if m.refusal != "" {
 		parts = append(parts, conversation.Part{Kind: conversation.Refusal, Text: m.refusal})
 	}
@@ -103,6 +114,8 @@ func (d decoder) said(at, key string, m *said) {
 		}
 	case "annotations":
 		d.annotations(m)
+	case "images":
+		d.images(m)
 	case "audio":
 		if !d.Null() {
 			d.Skip()
@@ -343,6 +356,23 @@ func (d decoder) detail() conversation.Part {
 	return p
 }
 
+// images reads the images of an answer, as OpenRouter and others have them: a list of parts beside the content.
+func (d decoder) images(m *said) {
+	d.Items("images", func(int) {
+		var p conversation.Part
+		d.Each("images", func(k string) {
+			if k == "image_url" {
+				p.Kind, p.Media = conversation.Media, d.url("images", k)
+			} else {
+				d.Skip()
+			}
+		})
+		if p.Media != nil && p.Media.URL+p.Media.Data != "" {
+			m.images = append(m.images, p)
+		}
+	})
+}
+
 // annotations reads the citations of the message's text.
 func (d decoder) annotations(m *said) {
 	d.Items("annotations", func(int) {
@@ -352,12 +382,12 @@ func (d decoder) annotations(m *said) {
 			Citation struct {
 				URL   string `json:"url"`
 				Title string `json:"title"`
+				Start int    `json:"start_index"`
+				End   int    `json:"end_index"`
 			} `json:"url_citation"`
 		}
-		if json.Unmarshal(raw, &a) != nil {
-			return
-		}
-		c.URL, c.Title, c.Raw, c.Vendor = a.Citation.URL, a.Citation.Title, raw, conversation.VendorOpenAI
+		json.Unmarshal(raw, &a) // what has another type is not said
+		c.URL, c.Title, c.Start, c.End, c.Raw, c.Vendor = a.Citation.URL, a.Citation.Title, a.Citation.Start, a.Citation.End, raw, conversation.VendorOpenAI
 		m.citations = append(m.citations, c)
 	})
 }

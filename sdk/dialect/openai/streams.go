@@ -1,7 +1,9 @@
 package openai
 
 import (
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -24,9 +26,12 @@ type streamDecoder struct {
 type choiceState struct {
 	of     string // the answer's id, as far as it is known
 	index  int
-	blocks int    // that were opened
-	text   int    // the open block of words, or -1
-	said   []byte // its words, where they are thoughts
+	blocks int                     // that were opened
+	text   int                     // the open block of words, or -1
+	said   []byte                  // its words, where they are thoughts
+	words  []byte                  // of all texts so far
+	from   int                     // where in them the open text begins
+	cited  []conversation.Citation // whose places count the characters of the words
 	kind   conversation.Kind
 	calls  []callState
 	over   bool
@@ -34,7 +39,7 @@ type choiceState struct {
 }
 
 type callState struct {
-	index int64 // the vendor's, or its place in the list
+	index int64  // the vendor's, or its place in the list
 	id    string // the vendor's, or ""
 	block int
 }
@@ -122,8 +127,11 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 		}
 	})
 	c := d.choice(index)
+	c.cited, m.citations = append(c.cited, m.citations...), nil
 	for _, p := range m.all() {
 		switch {
+		case p.Kind == conversation.Media:
+			dst = c.medium(dst, &p)
 		case p.Kind == conversation.ToolCall: // function_call, of which there is one
 			calls = append(calls, indexedCall{part: p})
 		case p.Text != "" || p.Opaque.Value != "":
@@ -180,16 +188,20 @@ func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part, logpro
 		c.text, c.kind = c.blocks, p.Kind
 		c.kinds = append(c.kinds, conversation.Part{Kind: p.Kind})
 		c.blocks++
+		c.from = len(c.words)
 		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.text, Part: &conversation.Part{Kind: p.Kind, Redacted: p.Redacted}})
 	}
 	if p.Opaque.Value != "" && p.Text == string(c.said) { // an entry of its own for the state repeats the words
 		p.Text = ""
 	}
-	if p.Kind == conversation.Thinking {
+	switch p.Kind {
+	case conversation.Thinking:
 		c.said = append(c.said, p.Text...)
+	case conversation.Text:
+		c.words = append(c.words, p.Text...)
 	}
-	if p.Text != "" || len(p.Citations) > 0 {
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Text: p.Text, Citations: p.Citations, Logprobs: logprobs})
+	if p.Text != "" {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Text: p.Text, Logprobs: logprobs})
 	}
 	if p.Opaque.Value != "" {
 		dst = c.closeText(dst, p.Opaque)
@@ -201,8 +213,36 @@ func (c *choiceState) closeText(dst []conversation.Delta, o conversation.Opaque)
 	if c.text < 0 {
 		return dst
 	}
+	if c.kind == conversation.Text {
+		dst = c.cite(dst)
+	}
 	dst = append(dst, conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.text, Opaque: o})
 	c.text, c.said = -1, c.said[:0]
+	return dst
+}
+
+// cite gives the open text its citations, which may come with other words than theirs.
+func (c *choiceState) cite(dst []conversation.Delta) []conversation.Delta {
+	var cited []conversation.Citation
+	for _, one := range c.cited {
+		if one.InBytes(string(c.words)); one.Behind(c.from) {
+			cited = append(cited, one)
+		}
+	}
+	if c.cited = nil; len(cited) == 0 {
+		return dst
+	}
+	return append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Citations: cited})
+}
+
+// medium adds an image, which comes at once.
+func (c *choiceState) medium(dst []conversation.Delta, p *conversation.Part) []conversation.Delta {
+	dst = c.closeText(dst, conversation.Opaque{})
+	c.kinds = append(c.kinds, conversation.Part{Kind: p.Kind})
+	dst = append(dst,
+		conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &conversation.Part{Kind: p.Kind, Media: p.Media}},
+		conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.blocks})
+	c.blocks++
 	return dst
 }
 
@@ -284,9 +324,11 @@ func (Codec) Encoder(o conversation.StreamOptions) conversation.StreamEncoder {
 type blockKey struct{ choice, block int }
 
 type blockState struct {
-	part conversation.Part
-	text []byte // of thoughts, for the entry that carries their sealed state
-	call int    // index among the choice's calls
+	part   conversation.Part
+	text   []byte // of thoughts, for the entry that carries their sealed state, and of what is cited for
+	cited  []conversation.Citation
+	before int64 // the characters of the choice's texts before this one
+	call   int   // index among the choice's calls
 }
 
 type streamEncoder struct {
@@ -297,6 +339,8 @@ type streamEncoder struct {
 	blocks  map[blockKey]*blockState
 	usage   *llm.Usage
 	details int64
+	chars   map[int]int64 // of the texts of each choice
+	images  map[int]int64 // the number of them
 }
 
 // Append writes chunks.
@@ -308,6 +352,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 			e.begin.Created = time.Now().Unix()
 		}
 		e.begun, e.calls = map[int]bool{}, map[int]int{}
+		e.chars, e.images = map[int]int64{}, map[int]int64{}
 	case conversation.Open:
 		return e.open(e.role(dst, d.Choice), d)
 	case conversation.More:
@@ -341,8 +386,13 @@ func (e *streamEncoder) role(dst []byte, choice int) []byte {
 }
 
 func (e *streamEncoder) open(dst []byte, d *conversation.Delta) []byte {
-	s := &blockState{part: *d.Part}
+	s := &blockState{part: *d.Part, before: e.chars[d.Choice]}
 	e.blocks[blockKey{d.Choice, d.Block}] = s
+	if d.Part.Kind == conversation.Media {
+		first := e.images[d.Choice]
+		e.images[d.Choice]++
+		return e.chunk(dst, d.Choice, "", nil, func(w *dialect.Writer) { writeImages(w, []*conversation.Medium{d.Part.Media}, first) })
+	}
 	if d.Part.Kind != conversation.ToolCall {
 		return dst
 	}
@@ -361,9 +411,14 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 	if s == nil {
 		return dst
 	}
+	if s.cited = append(s.cited, d.Citations...); d.Text == "" && d.Logprobs == nil {
+		return dst
+	}
 	return e.chunk(dst, d.Choice, "", d.Logprobs, func(w *dialect.Writer) {
 		switch s.part.Kind {
 		case conversation.Text:
+			s.text = append(s.text, d.Text...)
+			e.chars[d.Choice] += int64(utf8.RuneCountInString(d.Text))
 			w.Key("content")
 			w.String(d.Text)
 		case conversation.Refusal:
@@ -396,6 +451,9 @@ func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 	key := blockKey{d.Choice, d.Block}
 	s := e.blocks[key]
 	delete(e.blocks, key)
+	if s != nil && s.part.Kind == conversation.Text && slices.ContainsFunc(s.cited, func(c conversation.Citation) bool { return c.URL != "" }) {
+		return e.chunk(dst, d.Choice, "", nil, func(w *dialect.Writer) { writeCitations(w, string(s.text), s.before, s.cited) })
+	}
 	if s == nil || s.part.Kind != conversation.Thinking || d.Opaque.Value == "" {
 		return dst
 	}

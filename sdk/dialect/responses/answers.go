@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -231,23 +230,28 @@ func writeContent(w *dialect.Writer, p *conversation.Part) {
 		w.String(text)
 		w.Key("annotations")
 		w.Array()
-		for i := range p.Citations {
-			writeCitation(w, p.Text, &p.Citations[i])
+		for _, c := range urls(p.Citations) {
+			writeCitation(w, p.Text, &c)
 		}
 		w.EndArray()
 	}
 	w.EndObject()
 }
 
+// urls returns the citations that have an address: there is no annotation of others.
+func urls(all []conversation.Citation) []conversation.Citation {
+	return slices.DeleteFunc(slices.Clone(all), func(c conversation.Citation) bool { return c.URL == "" })
+}
+
 // writeCitation writes an annotation; its places count characters.
 func writeCitation(w *dialect.Writer, text string, c *conversation.Citation) {
-	chars := func(n int) int64 { return int64(utf8.RuneCountInString(text[:min(max(n, 0), len(text))])) }
+	start, end := c.InChars(text)
 	w.Object()
 	w.Text("type", "url_citation")
 	w.Key("start_index")
-	w.Int(chars(c.Start))
+	w.Int(start)
 	w.Key("end_index")
-	w.Int(chars(c.End))
+	w.Int(end)
 	w.Key("url")
 	w.String(c.URL)
 	w.Key("title")

@@ -425,6 +425,9 @@ func (d decoder) part(at string) (p conversation.Part) {
 			d.Leave()
 		}
 	})
+	for i := range p.Citations {
+		p.Citations[i].InBytes(p.Text)
+	}
 	switch kind {
 	case "input_text", "output_text", "text", "summary_text":
 	case "reasoning_text":
@@ -472,14 +475,16 @@ func (d decoder) annotations(at string) (all []conversation.Citation) {
 	return all
 }
 
+// citationOf reads an annotation, whose places count the characters of its text.
 func citationOf(raw json.RawMessage) conversation.Citation {
 	c := conversation.Citation{Vendor: conversation.VendorOpenAI, Raw: raw}
 	var read struct {
 		URL   string `json:"url"`
 		Title string `json:"title"`
+		Start int    `json:"start_index"`
+		End   int    `json:"end_index"`
 	}
-	if json.Unmarshal(raw, &read) == nil {
-		c.URL, c.Title = read.URL, read.Title
-	}
+	json.Unmarshal(raw, &read) // what has another type is not said
+	c.URL, c.Title, c.Start, c.End = read.URL, read.Title, read.Start, read.End
 	return c
 }

@@ -22,6 +22,8 @@ type openPart struct {
 	kind   conversation.Kind
 	text   bool  // words or arguments have come
 	part   int64 // of a summary: the one at hand
+	words  strings.Builder
+	cited  []conversation.Citation // whose places count the characters of the words
 }
 
 type streamDecoder struct {
@@ -38,7 +40,7 @@ type event struct {
 	summary         int64
 	text            string
 	item            *itemRead
-	citation        *conversation.Citation
+	citations       []conversation.Citation
 	response        *response
 }
 
@@ -111,8 +113,17 @@ func (e *event) member(r decoder, key string) {
 		raw, f := r.fields(key)
 		e.item = &itemRead{f, raw}
 	case "annotation":
-		c := citationOf(r.Raw())
-		e.citation = &c
+		if c := citationOf(r.Raw()); c.URL != "" {
+			e.citations = append(e.citations, c)
+		}
+	case "part":
+		r.Each(key, func(k string) {
+			if k == "annotations" {
+				e.citations = r.annotations(key)
+			} else {
+				r.Skip()
+			}
+		})
 	case "response":
 		response := r.response(key)
 		e.response = &response
@@ -146,10 +157,13 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 			dst = d.more(dst, whole, conversation.ToolCall, e)
 		}
 	case "response.output_text.annotation.added":
-		if b := d.open[partKey{e.output, e.content}]; b != nil && e.citation != nil && e.citation.URL != "" {
-			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Citations: []conversation.Citation{*e.citation}})
+		if b := d.open[partKey{e.output, e.content}]; b != nil {
+			b.cited = append(b.cited, e.citations...)
 		}
 	case "response.content_part.done":
+		if b := d.open[partKey{e.output, e.content}]; b != nil && len(b.cited) == 0 { // a server that lists them here only
+			b.cited = e.citations
+		}
 		dst = d.close(dst, partKey{e.output, e.content}, conversation.Opaque{})
 	case "response.output_item.added":
 		if e.item != nil && strings.HasSuffix(e.item.kind, "_call") && e.item.name != "" {
@@ -174,6 +188,9 @@ func (d *streamDecoder) more(dst []conversation.Delta, key partKey, kind convers
 		return dst
 	}
 	b.text = true
+	if kind == conversation.Text {
+		b.words.WriteString(e.text)
+	}
 	return append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Text: e.text})
 }
 
@@ -236,6 +253,9 @@ func (d *streamDecoder) message(dst []conversation.Delta, output int64, item *it
 		if !d.seen[key] && p.Text != "" {
 			dst = d.more(dst, key, p.Kind, &event{text: p.Text})
 		}
+		if b := d.open[key]; b != nil && len(b.cited) == 0 && len(p.Citations) > 0 {
+			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Citations: p.Citations})
+		}
 		dst = d.close(dst, key, conversation.Opaque{})
 	}
 	return dst
@@ -247,6 +267,12 @@ func (d *streamDecoder) close(dst []conversation.Delta, key partKey, o conversat
 		return dst
 	}
 	delete(d.open, key)
+	if len(b.cited) > 0 {
+		for i := range b.cited {
+			b.cited[i].InBytes(b.words.String())
+		}
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Citations: b.cited})
+	}
 	return append(dst, conversation.Delta{Kind: conversation.Close, Block: b.number, Opaque: o})
 }
 
@@ -473,6 +499,16 @@ func (e *streamEncoder) summaryDone(dst []byte, p *conversation.Part) []byte {
 
 func (e *streamEncoder) contentDone(dst []byte, p *conversation.Part) []byte {
 	id := itemID(p, e.block)
+	for i, c := range urls(p.Citations) {
+		dst = e.event(dst, "response.output_text.annotation.added", func(w *dialect.Writer) {
+			w.Text("item_id", id)
+			e.contentAt(w)
+			w.Key("annotation_index")
+			w.Int(int64(i))
+			w.Key("annotation")
+			writeCitation(w, p.Text, &c)
+		})
+	}
 	kind, member := "response.output_text.done", "text"
 	if p.Kind == conversation.Refusal {
 		kind, member = "response.refusal.done", "refusal"
