@@ -85,6 +85,11 @@ func TestImagesOfAnswers(t *testing.T) {
 			}
 		}
 	}
+	for form, a := range forms(t, llm.Gemini, llm.Responses, answer) { // which has words for them
+		if p := a.Choices[0].Parts; len(p) != 3 || p[1].Text != "![](data:image/png;base64,QUJD)" {
+			t.Errorf("responses, %s: %+v", form, p)
+		}
+	}
 	const from = `{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Here:","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}}]}`
 	for form, a := range forms(t, llm.OpenAI, llm.Gemini, from) {
 		if p := a.Choices[0].Parts; len(p) != 2 || p[1].Media == nil || p[1].Media.Data != "QUJD" {

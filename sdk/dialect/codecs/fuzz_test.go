@@ -65,6 +65,9 @@ func FuzzStreams(f *testing.F) {
 	f.Add(5, []byte("data: {\"id\":\"1\",\"type\":\"message-start\",\"delta\":{\"message\":{\"content\":[]}}}\n\ndata: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":\"a\"}}}\n\ndata: {\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"id\":\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}}}}\n\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\"}}\n\ndata: [DONE]\n\n"))
 	f.Add(6, []byte("{\"message\":{\"thinking\":\"t\"},\"done\":false}\n{\"message\":{\"content\":\"a\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]},\"done\":false}\n{\"done\":true,\"done_reason\":\"stop\",\"eval_count\":2}\n"))
 	f.Add(7, []byte("data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"t\"}]},{\"type\":\"reference\",\"reference_ids\":[1]}]}}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"model_length\"}]}\n\ndata: [DONE]\n\n"))
+	f.Add(0, []byte("data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\u00e4b\",\"images\":[{\"image_url\":{\"url\":\"data:image/png;base64,AA==\"}}],\"annotations\":[{\"url_citation\":{\"start_index\":1,\"end_index\":2,\"url\":\"u\"}}]}}]}\n\ndata: [DONE]\n\n"))
+	f.Add(1, []byte("data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"\u00e4b\"}\n\ndata: {\"type\":\"response.output_text.annotation.added\",\"output_index\":0,\"annotation\":{\"start_index\":1,\"end_index\":2,\"url\":\"u\"}}\n\ndata: {\"type\":\"response.content_part.done\",\"output_index\":0,\"part\":{\"annotations\":[]}}\n\n"))
+	f.Add(3, []byte("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\u00e4b\",\"thoughtSignature\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA==\"}}]},\"groundingMetadata\":{\"groundingChunks\":[{\"web\":{\"uri\":\"u\"}}],\"groundingSupports\":[{\"segment\":{\"partIndex\":1,\"startIndex\":1,\"endIndex\":2},\"groundingChunkIndices\":[0]}]},\"citationMetadata\":{\"citationSources\":[{\"endIndex\":9,\"uri\":\"u\"}]},\"finishReason\":\"STOP\"}]}\n\n"))
 	f.Fuzz(func(t *testing.T, from int, stream []byte) {
 		source := upstreams[uint(from)%uint(len(upstreams))]
 		deltas, err := decode(source, stream)
@@ -86,6 +89,43 @@ func FuzzStreams(f *testing.F) {
 			}
 			if _, err := decode(target, raw); err != nil {
 				t.Errorf("%s to %s: %v: %s", source, target, err, raw)
+			}
+		}
+	})
+}
+
+// FuzzAnswers holds that whatever a vendor answers whole is refused or becomes an answer of every dialect, whole and as a
+// stream.
+func FuzzAnswers(f *testing.F) {
+	f.Add(0, []byte(`{"id":"c","choices":[{"index":0,"message":{"content":[{"type":"text","text":"ä"},{"type":"text","text":"b"}],"images":[{"image_url":{"url":"u"}}],"annotations":[{"url_citation":{"start_index":1,"end_index":2,"url":"u"}}],"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\n}"}}]},"finish_reason":"stop","logprobs":{}}]}`))
+	f.Add(1, []byte(`{"id":"r","status":"completed","output":[{"type":"reasoning","id":"rs","encrypted_content":"x"},{"type":"web_search_call","id":"w"},{"type":"message","content":[{"type":"output_text","text":"ä","annotations":[{"start_index":0,"end_index":1,"url":"u"}]}]}]}`))
+	f.Add(2, []byte(`{"id":"m","content":[{"type":"text","text":"a","citations":[{"type":"page_location","cited_text":"q"}]},{"type":"tool_use","id":"t","name":"f","input":{"a":1}}],"stop_reason":"tool_use"}`))
+	f.Add(3, []byte(`{"candidates":[{"content":{"parts":[{"text":"ä","thoughtSignature":"x"},{"text":"b"},{"executableCode":{"code":"c"}}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"u"}}],"groundingSupports":[{"segment":{"partIndex":1,"endIndex":1},"groundingChunkIndices":[0]}]},"finishReason":"STOP"},{"index":1,"finishReason":"STOP"}]}`))
+	f.Fuzz(func(t *testing.T, from int, body []byte) {
+		source := upstreams[uint(from)%uint(len(upstreams))]
+		a, err := UpstreamTranslator(source).DecodeAnswer(body)
+		if err != nil {
+			return
+		}
+		deltas := a.Deltas(nil)
+		var c conversation.Collector
+		if err := c.Add(deltas...); err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		for _, target := range dialects {
+			e := Translator(target).Encoder(conversation.StreamOptions{IncludeUsage: true})
+			var raw []byte
+			for i := range deltas {
+				raw = e.Append(raw, &deltas[i])
+			}
+			if raw = e.End(raw); a.Choices != nil && !complete(target, raw) {
+				t.Errorf("%s to %s: not a whole stream: %s", source, target, raw)
+			}
+			if _, err := decode(target, raw); err != nil {
+				t.Errorf("%s to %s: %v: %s", source, target, err, raw)
+			}
+			if _, err := Translator(target).DecodeAnswer(Translator(target).EncodeAnswer(a)); err != nil {
+				t.Errorf("%s to %s: %v: %s", source, target, err, Translator(target).EncodeAnswer(a))
 			}
 		}
 	})

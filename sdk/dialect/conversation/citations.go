@@ -20,13 +20,21 @@ func (c *Citation) InBytes(text string) {
 	c.Start, c.End = at(c.Start), at(c.End)
 }
 
-// Span returns the places in bytes of the text that is cited for: all of it where they are not said.
+// Span returns the places in bytes of the text that is cited for: all of it where they are not said, and whole
+// characters.
 func (c *Citation) Span(text string) (start, end int) {
 	if c.Start == 0 && c.End == 0 {
 		return 0, len(text)
 	}
 	start = min(max(c.Start, 0), len(text))
-	return start, max(min(c.End, len(text)), start)
+	end = max(min(c.End, len(text)), start)
+	for start > 0 && start < len(text) && !utf8.RuneStart(text[start]) {
+		start--
+	}
+	for end < len(text) && !utf8.RuneStart(text[end]) {
+		end++
+	}
+	return start, end
 }
 
 // InChars returns the same in characters.

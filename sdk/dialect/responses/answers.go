@@ -220,10 +220,7 @@ func writeContent(w *dialect.Writer, p *conversation.Part) {
 	} else {
 		text := p.Text
 		if p.Kind == conversation.Media {
-			text = "![](data:" + p.Media.Type + ";base64," + p.Media.Data + ")"
-			if p.Media.URL != "" {
-				text = "![](" + p.Media.URL + ")"
-			}
+			text = markdown(p.Media)
 		}
 		w.Text("type", "output_text")
 		w.Key("text")
@@ -236,6 +233,14 @@ func writeContent(w *dialect.Writer, p *conversation.Part) {
 		w.EndArray()
 	}
 	w.EndObject()
+}
+
+// markdown returns the words that a medium is in an answer.
+func markdown(m *conversation.Medium) string {
+	if m.URL != "" {
+		return "![](" + m.URL + ")"
+	}
+	return "![](data:" + m.Type + ";base64," + m.Data + ")"
 }
 
 // urls returns the citations that have an address: there is no annotation of others.

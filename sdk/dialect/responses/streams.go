@@ -330,6 +330,10 @@ func (e *streamEncoder) write(dst []byte, d *conversation.Delta) []byte {
 	switch d.Kind {
 	case conversation.Open:
 		e.block, e.part, e.text = d.Block, *d.Part, e.text[:0]
+		if d.Part.Kind == conversation.Media { // words, which come at once
+			e.part = conversation.Part{Kind: conversation.Text}
+			return e.write(e.open(dst), &conversation.Delta{Kind: conversation.More, Block: d.Block, Text: markdown(d.Part.Media)})
+		}
 		return e.open(dst)
 	case conversation.More:
 		e.text = append(e.text, d.Text...)
@@ -408,7 +412,7 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 		if e.part.Call.Custom {
 			kind = "response.custom_tool_call_input.delta"
 		}
-	case conversation.Native, conversation.Media:
+	case conversation.Native:
 		return dst
 	}
 	return e.event(dst, kind, func(w *dialect.Writer) {
