@@ -119,7 +119,7 @@ func TestAnErrorInA200(t *testing.T) {
 			}
 		}
 	}
-	long := `{"id":"c","choices":[],"prompt":"` + strings.Repeat("x", 100<<10) + `",` + failed + `}`
+	long := `{"id":"c","choices":[],"prompt":"` + strings.Repeat("x", 1<<20) + `",` + failed + `}`
 	if r, got, _ := through(t, "/v1/chat/completions", chatBody, canned{llm.OpenAI, 200, plainJSON, long}); r.Status != 502 || !strings.Contains(got, "Provider returned error") {
 		t.Errorf("behind much: status %d %.200s", r.Status, got)
 	}

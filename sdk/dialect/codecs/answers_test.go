@@ -30,16 +30,19 @@ func TestAnEventIsOneLine(t *testing.T) {
  "content":[]},"message":{"role":"assistant","content":"x\ny","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\n  \"a\": \"b\\nc\"\n}"}}]}}]}`
 	for _, client := range dialects {
 		out := streamed(t, llm.OpenAI, client, answer)
-		deltas, err := decode(client, []byte(out))
-		var c conversation.Collector
-		if err != nil || c.Add(deltas...) != nil || c.Whole() != nil {
-			t.Errorf("%s: %v: %s", client, err, out)
-			continue
-		}
-		parts := c.Answer.Choices[0].Parts
+		parts := collected(t, client, out).Choices[0].Parts
 		if len(parts) != 2 || parts[0].Text != "x\ny" || !strings.Contains(parts[1].Call.Arguments, `"b\nc"`) {
 			t.Errorf("%s: %+v", client, parts)
 		}
+	}
+}
+
+// TestACitationOfSeveralLines is one line of an event as well.
+func TestACitationOfSeveralLines(t *testing.T) {
+	const answer = `{"id":"m","type":"message","role":"assistant","model":"m","stop_reason":"end_turn","content":[{"type":"text","text":"a","citations":[{"type":"page_location",
+		"cited_text":"q"}]}]}`
+	if a := forms(t, llm.Anthropic, llm.Anthropic, answer)["streamed"]; len(a.Choices[0].Parts[0].Citations) != 1 {
+		t.Errorf("%+v", a.Choices[0].Parts)
 	}
 }
 
@@ -66,12 +69,7 @@ func forms(t *testing.T, from, client llm.Dialect, answer string) map[string]*co
 	if err != nil {
 		t.Fatal(err)
 	}
-	deltas, err := decode(client, []byte(streamed(t, from, client, answer)))
-	var c conversation.Collector
-	if err != nil || c.Add(deltas...) != nil || c.Whole() != nil {
-		t.Fatal(err)
-	}
-	return map[string]*conversation.Answer{"whole": whole, "streamed": &c.Answer}
+	return map[string]*conversation.Answer{"whole": whole, "streamed": collected(t, client, streamed(t, from, client, answer))}
 }
 
 // TestImagesOfAnswers come with what is said to clients of Chat Completions, where OpenRouter has them, too.
@@ -121,6 +119,17 @@ func TestStateOfWordsComesBack(t *testing.T) {
 				t.Errorf("%s, %s: back: %v %s", client, form, err, body)
 			}
 		}
+	}
+}
+
+// TestStateAloneIsNoText in a client's request, either: an empty text is refused by some.
+func TestStateAloneIsNoText(t *testing.T) {
+	q, err := Translator(llm.Gemini).DecodeRequest([]byte(`{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[{"text":"y"},{"text":"","thoughtSignature":"U0lHTg=="}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := q.Turns[1].Parts; len(p) != 2 || p[1].Kind != conversation.Thinking || !p[1].Redacted || p[1].Opaque.Value != "U0lHTg==" {
+		t.Errorf("%+v", p)
 	}
 }
 
@@ -192,14 +201,51 @@ func TestAnnotationsInAnyOrder(t *testing.T) {
 	const note = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"","annotations":[{"type":"url_citation","url_citation":{"start_index":8,"end_index":14,"url":"https://b.example/y"}}]}}]}` + "\n\n"
 	const words = `data: {"id":"c","choices":[{"index":0,"delta":{"content":"größer, "}}]}` + "\n\n" + `data: {"id":"c","choices":[{"index":0,"delta":{"content":"wärmer."}}]}` + "\n\n"
 	const end = `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
-	for _, stream := range []string{note + words + end, words + note + end} {
-		deltas, err := decode(llm.OpenAI, []byte(stream))
-		var c conversation.Collector
-		if err != nil || c.Add(deltas...) != nil || c.Whole() != nil {
-			t.Fatal(err)
-		}
-		if got := cited(&c.Answer); len(got) != 1 || got[0] != "wärmer https://b.example/y" {
+	const thought = `data: {"id":"c","choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}` + "\n\n"
+	first, second, _ := strings.Cut(words, "\n\n")
+	for _, stream := range []string{note + words + end, words + note + end, first + "\n\n" + thought + second + note + end} {
+		if got := cited(collected(t, llm.OpenAI, stream)); len(got) != 1 || got[0] != "wärmer https://b.example/y" {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+// collected is the answer that a stream says.
+func collected(t *testing.T, from llm.Dialect, stream string) *conversation.Answer {
+	t.Helper()
+	deltas, err := decode(from, []byte(stream))
+	var c conversation.Collector
+	if err == nil {
+		err = c.Add(deltas...)
+	}
+	if err != nil || c.Whole() != nil {
+		t.Fatalf("%s: %v: %s", from, err, stream)
+	}
+	return &c.Answer
+}
+
+// TestAnnotationsOfResponses stand in events of their own, and in those that say a text once more: servers leave out either.
+func TestAnnotationsOfResponses(t *testing.T) {
+	const at = `"output_index":0,"content_index":0,`
+	const note = `{"type":"url_citation","start_index":8,"end_index":14,"url":"https://b.example/y","title":"B"}`
+	event := func(kind, rest string) string { return `data: {"type":"response.` + kind + `",` + at + rest + "}\n\n" }
+	words := event("output_text.delta", `"delta":"größer, "`) + event("output_text.delta", `"delta":"wärmer."`)
+	part := `{"type":"output_text","text":"größer, wärmer.","annotations":[` + note + `]}`
+	bare := strings.Replace(part, note, "", 1)
+	end := `data: {"type":"response.completed","response":{"id":"r","status":"completed","output":[]}}` + "\n\n"
+	item := func(part string) string {
+		return `"item":{"type":"message","role":"assistant","content":[` + part + `]}`
+	}
+	for name, stream := range map[string]string{
+		"their own":      words + event("output_text.annotation.added", `"annotation":`+note) + event("content_part.done", `"part":`+bare) + end,
+		"before":         event("output_text.delta", `"delta":"gr"`) + event("output_text.annotation.added", `"annotation":`+note) + strings.Replace(words, "größer", "ößer", 1) + event("content_part.done", `"part":`+bare) + end,
+		"the part":       words + event("content_part.done", `"part":`+part) + end,
+		"the item":       words + event("output_item.done", item(part)) + end,
+		"the item alone": event("output_item.done", item(part)) + end,
+		"all":            words + event("output_text.annotation.added", `"annotation":`+note) + event("content_part.done", `"part":`+part) + event("output_item.done", item(part)) + end,
+	} {
+		if got := cited(collected(t, llm.Responses, stream)); len(got) != 1 || got[0] != "wärmer https://b.example/y" {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
