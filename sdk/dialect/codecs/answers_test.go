@@ -94,6 +94,10 @@ func TestImagesOfAnswers(t *testing.T) {
 			t.Errorf("from Chat Completions, %s: %+v", form, p)
 		}
 	}
+	_, lost, err := encoded(t, llm.OpenAI, llm.Gemini, `{"model":"m","messages":[`+user+`,{"role":"assistant","content":"Here:","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]},`+user+`]}`)
+	if err != nil || !strings.Contains(lost, "images") {
+		t.Errorf("sent back: %v, listed %q", err, lost)
+	}
 }
 
 // TestStateOfWordsComesBack: Google seals words, too. A client of any dialect gets the state, and gives it back to Google.
