@@ -186,6 +186,16 @@ func TestPlacesBehindOtherWords(t *testing.T) {
 	}
 }
 
+// TestAnAnnotationHasATitle: Vercel's SDK refuses a chunk without one.
+func TestAnAnnotationHasATitle(t *testing.T) {
+	const answer = `{"responseId":"r","candidates":[{"content":{"role":"model","parts":[{"text":"x"}]},"finishReason":"STOP","citationMetadata":{"citationSources":[{"endIndex":1,"uri":"https://a.example/x"}]}}]}`
+	for _, client := range []llm.Dialect{llm.OpenAI, llm.Responses} {
+		if out := streamed(t, llm.Gemini, client, answer); !strings.Contains(out, `"title":""`) {
+			t.Errorf("%s: %s", client, out)
+		}
+	}
+}
+
 // TestSourcesThatGoogleNames for words that repeat a work.
 func TestSourcesThatGoogleNames(t *testing.T) {
 	for _, name := range []string{"citationSources", "citations"} {

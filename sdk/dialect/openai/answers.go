@@ -257,7 +257,8 @@ func writeCitations(w *dialect.Writer, text string, before int64, all []conversa
 		w.Int(before + start)
 		w.Key("end_index")
 		w.Int(before + end)
-		w.Text("title", c.Title)
+		w.Key("title") // which SDKs demand
+		w.String(c.Title)
 		w.Text("url", c.URL)
 		w.EndObject()
 		w.EndObject()
