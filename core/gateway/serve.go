@@ -412,8 +412,8 @@ func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
 	return false, nil
 }
 
-// begunWhole looks at a whole answer, which some vendors say an error in, and a 200. Nothing of it goes to the client
-// before it is whole, so it is awaited; what is longer than the beginning that is kept is looked at when it is read.
+// begunWhole looks at a whole answer: some vendors say an error in one, and in a 200. Nothing of it goes to the client
+// before it is whole, so it is awaited; one that is longer than the beginning that is kept is looked at when it is read.
 func (s *serving) begunWhole(a *upstream.Answer) (more bool, failure error) {
 	begin := bytes.TrimLeft(a.First, jsonSpace)
 	object := len(begin) == 0 || begin[0] == '{'

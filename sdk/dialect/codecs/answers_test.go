@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -260,6 +261,41 @@ func TestAnnotationsOfResponses(t *testing.T) {
 	} {
 		if got := cited(collected(t, llm.Responses, stream)); len(got) != 1 || got[0] != "wärmer https://b.example/y" {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// TestCitationsAreBounded: their number is an upstream's word.
+func TestCitationsAreBounded(t *testing.T) {
+	const n = 20000
+	text := strings.Repeat("ä", 1<<20)
+	var chunks, supports, notes []string
+	for i := range n {
+		at := strconv.Itoa(i)
+		chunks = append(chunks, `{"web":{"uri":"https://a.example/`+at+`"}}`)
+		supports = append(supports, `{"segment":{"startIndex":`+at+`,"endIndex":2000000},"groundingChunkIndices":[`+at+`]}`)
+		notes = append(notes, `{"type":"url_citation","start_index":`+at+`,"end_index":1000000,"url":"https://a.example/`+at+`"}`)
+	}
+	for from, answer := range map[llm.Dialect]string{
+		llm.Gemini:    `{"responseId":"r","candidates":[{"content":{"parts":[{"text":"` + text + `"}]},"finishReason":"STOP","groundingMetadata":{"groundingChunks":[` + strings.Join(chunks, ",") + `],"groundingSupports":[` + strings.Join(supports, ",") + `]}}]}`,
+		llm.Responses: `{"id":"r","status":"completed","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"` + text + `","annotations":[` + strings.Join(notes, ",") + `]}]}]}`,
+	} {
+		for _, client := range []llm.Dialect{llm.OpenAI, llm.Gemini} {
+			a, err := UpstreamTranslator(from).DecodeAnswer([]byte(answer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := Translator(client).EncodeAnswer(a)
+			if len(body) > 2*len(answer) {
+				t.Errorf("%s to %s: %d bytes became %d", from, client, len(answer), len(body))
+			}
+			whole, err := Translator(client).DecodeAnswer(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := len(whole.Choices[0].Parts[0].Citations); got != conversation.MaxCitations {
+				t.Errorf("%s to %s: %d", from, client, got)
+			}
 		}
 	}
 }

@@ -39,8 +39,9 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 func cite(parts []conversation.Part, citations []conversation.Citation) {
 	for i := range parts {
 		if p := &parts[i]; p.Kind == conversation.Text {
+			ruler := conversation.NewRuler(p.Text)
 			for j := range citations {
-				citations[j].InBytes(p.Text)
+				citations[j].InBytes(ruler)
 			}
 			p.Citations = citations
 			return

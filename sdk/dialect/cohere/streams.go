@@ -171,7 +171,7 @@ func (s *streamDecoder) deltas(e *streamEvent, dst []conversation.Delta) []conve
 		dst = s.close(place{'t', e.index}, dst)
 	case citationStart:
 		if b := s.blocks[place{'c', e.content}]; b != nil && b.words != nil && e.citation != nil {
-			e.citation.InBytes(b.words.String())
+			e.citation.InBytes(conversation.NewRuler(b.words.String()))
 			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Citations: []conversation.Citation{*e.citation}})
 		}
 	}

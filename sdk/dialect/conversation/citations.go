@@ -1,23 +1,69 @@
 package conversation
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// MaxCitations bounds those of one text, whose number is the upstream's word. Vendors give dozens.
+const MaxCitations = 1024
+
+// Bounded returns as many of them as are read.
+func Bounded(all []Citation) []Citation { return all[:min(len(all), MaxCitations)] }
+
+// Ruler says where the characters of a text are in it, without counting from its beginning each time.
+type Ruler struct {
+	text  string
+	marks []int // where each character begins whose number divides by stride
+	chars int
+}
+
+const stride = 256
+
+// NewRuler returns the ruler of a text.
+func NewRuler(text string) *Ruler {
+	r := &Ruler{text: text}
+	for i := range text {
+		if r.chars%stride == 0 {
+			r.marks = append(r.marks, i)
+		}
+		r.chars++
+	}
+	return r
+}
+
+// at returns where character n begins.
+func (r *Ruler) at(n int) int {
+	if n >= r.chars {
+		return len(r.text)
+	}
+	i := r.marks[n/stride]
+	for range n % stride {
+		_, size := utf8.DecodeRuneInString(r.text[i:])
+		i += size
+	}
+	return i
+}
+
+// number returns how many characters begin before a place.
+func (r *Ruler) number(at int) int {
+	mark, found := slices.BinarySearch(r.marks, at)
+	if found {
+		return mark * stride
+	}
+	if mark == 0 {
+		return 0
+	}
+	return (mark-1)*stride + utf8.RuneCountInString(r.text[r.marks[mark-1]:at])
+}
 
 // InBytes makes places that count the characters of a text count its bytes. Those that are not in it are not said.
-func (c *Citation) InBytes(text string) {
-	at := func(n int) int {
-		for i := range text {
-			if n == 0 {
-				return i
-			}
-			n--
-		}
-		return len(text)
-	}
-	if c.Start < 0 || c.Start > c.End || c.End > utf8.RuneCountInString(text) {
+func (c *Citation) InBytes(r *Ruler) {
+	if c.Start < 0 || c.Start > c.End || c.End > r.chars {
 		c.Start, c.End = 0, 0
 		return
 	}
-	c.Start, c.End = at(c.Start), at(c.End)
+	c.Start, c.End = r.at(c.Start), r.at(c.End)
 }
 
 // Span returns the places in bytes of the text that is cited for: all of it where they are not said, and whole
@@ -38,10 +84,9 @@ func (c *Citation) Span(text string) (start, end int) {
 }
 
 // InChars returns the same in characters.
-func (c *Citation) InChars(text string) (start, end int64) {
-	from, to := c.Span(text)
-	start = int64(utf8.RuneCountInString(text[:from]))
-	return start, start + int64(utf8.RuneCountInString(text[from:to]))
+func (c *Citation) InChars(r *Ruler) (start, end int64) {
+	from, to := c.Span(r.text)
+	return int64(r.number(from)), int64(r.number(to))
 }
 
 // Behind makes places that count the bytes of a longer text count those of what begins after the first n of them. It
@@ -63,7 +108,7 @@ func Cite(parts []Part, citations []Citation) {
 			last = i
 		}
 	}
-	for _, c := range citations {
+	for _, c := range Bounded(citations) {
 		for i := range parts {
 			p := &parts[i]
 			if p.Kind != Text {

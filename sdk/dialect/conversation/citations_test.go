@@ -1,6 +1,9 @@
 package conversation
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestCitationsOfSeveralTexts: each has its own, counted in it.
 func TestCitationsOfSeveralTexts(t *testing.T) {
@@ -32,8 +35,25 @@ func TestPlacesAreOfWholeCharacters(t *testing.T) {
 	}
 	for _, c := range [][4]int{{0, 2, 0, 3}, {1, 4, 1, 6}, {3, 4, 5, 6}, {2, 1, 0, 0}, {0, 5, 0, 0}, {-1, 2, 0, 0}} {
 		one := Citation{Start: c[0], End: c[1]}
-		if one.InBytes(text); one.Start != c[2] || one.End != c[3] {
+		if one.InBytes(NewRuler(text)); one.Start != c[2] || one.End != c[3] {
 			t.Errorf("characters %d to %d: bytes %d to %d, want %d to %d", c[0], c[1], one.Start, one.End, c[2], c[3])
+		}
+	}
+}
+
+// TestARulerCounts as one does who counts from the beginning.
+func TestARulerCounts(t *testing.T) {
+	for _, text := range []string{"", "a", strings.Repeat("aäö\U0001F600\xff", 3*stride)} {
+		r := NewRuler(text)
+		n := 0
+		for at := range text {
+			if r.at(n) != at || r.number(at) != n {
+				t.Fatalf("character %d begins at %d: %d, %d", n, at, r.at(n), r.number(at))
+			}
+			n++
+		}
+		if r.chars != n || r.at(n) != len(text) || r.number(len(text)) != n {
+			t.Errorf("%d characters in %d bytes: %d, %d, %d", n, len(text), r.chars, r.at(n), r.number(len(text)))
 		}
 	}
 }

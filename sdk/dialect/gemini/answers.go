@@ -98,7 +98,7 @@ func (d decoder) candidate(place int) candidate {
 			d.Skip()
 		}
 	})
-	for _, l := range cited {
+	for _, l := range cited[:min(len(cited), conversation.MaxCitations)] {
 		before := 0
 		for i := range c.parts[:min(max(l.part, 0), len(c.parts))] {
 			if p := &c.parts[i]; p.Kind == conversation.Text {
@@ -324,7 +324,7 @@ func (Codec) EncodeAnswer(a *conversation.Answer) []byte {
 		var cited []located
 		for p := range c.Parts {
 			if b := partJSON(&c.Parts[p]); b != nil {
-				for _, one := range c.Parts[p].Citations {
+				for _, one := range conversation.Bounded(c.Parts[p].Citations) {
 					cited = append(cited, quoted(one, c.Parts[p].Text, len(parts)))
 				}
 				parts = append(parts, b)
@@ -368,10 +368,15 @@ func partJSON(p *conversation.Part) []byte {
 	return w.Buf
 }
 
-// quoted returns a citation with its place in a part, and the words that stand there.
+// maxQuote bounds the words of a place that are said again with it, in bytes.
+const maxQuote = 4 << 10
+
+// quoted returns a citation with its place in a part, and the words that stand there, unless they are many.
 func quoted(c conversation.Citation, text string, part int) located {
 	c.Start, c.End = c.Span(text)
-	c.Quote = text[c.Start:c.End]
+	if c.Quote = ""; c.End-c.Start <= maxQuote {
+		c.Quote = text[c.Start:c.End]
+	}
 	return located{c, part}
 }
 

@@ -75,7 +75,7 @@ func (c *choiceState) read(of string, from *candidate, dst []conversation.Delta)
 			return before.URL == one.URL && before.Start == one.Start && before.End == one.End
 		}
 		if !slices.ContainsFunc(c.cited, said) {
-			c.cited = append(c.cited, one)
+			c.cited = conversation.Bounded(append(c.cited, one))
 		}
 	}
 	for i := range from.parts {
@@ -216,7 +216,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 	case conversation.More:
 		p := e.blocks[key]
 		if p != nil {
-			p.Citations = append(p.Citations, d.Citations...)
+			p.Citations = conversation.Bounded(append(p.Citations, d.Citations...))
 		}
 		switch {
 		case p == nil || d.Text == "":

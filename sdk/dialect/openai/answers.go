@@ -241,14 +241,15 @@ func writeDetail(w *dialect.Writer, p *conversation.Part, index int64) {
 // writeCitations writes the annotations of a text that stands behind others of so many characters; their places count
 // characters.
 func writeCitations(w *dialect.Writer, text string, before int64, all []conversation.Citation) {
-	all = slices.DeleteFunc(slices.Clone(all), func(c conversation.Citation) bool { return c.URL == "" })
+	all = slices.DeleteFunc(slices.Clone(conversation.Bounded(all)), func(c conversation.Citation) bool { return c.URL == "" })
 	if len(all) == 0 {
 		return
 	}
+	ruler := conversation.NewRuler(text)
 	w.Key("annotations")
 	w.Array()
 	for _, c := range all {
-		start, end := c.InChars(text)
+		start, end := c.InChars(ruler)
 		w.Object()
 		w.Text("type", "url_citation")
 		w.Key("url_citation")

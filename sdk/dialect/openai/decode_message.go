@@ -69,14 +69,18 @@ func (m *said) all() []conversation.Part {
 	if len(parts) == 0 {
 		parts = m.thoughts
 	}
-	text := ""
-	for i := range m.parts {
-		text += m.parts[i].Text
+	m.citations = conversation.Bounded(m.citations)
+	if len(m.citations) > 0 {
+		text := ""
+		for i := range m.parts {
+			text += m.parts[i].Text
+		}
+		ruler := conversation.NewRuler(text)
+		for i := range m.citations {
+			m.citations[i].InBytes(ruler)
+		}
+		conversation.Cite(m.parts, m.citations)
 	}
-	for i := range m.citations {
-		m.citations[i].InBytes(text)
-	}
-	conversation.Cite(m.parts, m.citations)
 	parts = append(parts, m.parts...)
 	parts = append(parts, m.images...)
 	if m.refusal != "" {

@@ -127,7 +127,7 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 		}
 	})
 	c := d.choice(index)
-	c.cited, m.citations = append(c.cited, m.citations...), nil
+	c.cited, m.citations = conversation.Bounded(append(c.cited, m.citations...)), nil
 	for _, p := range m.all() {
 		switch {
 		case p.Kind == conversation.Media:
@@ -223,9 +223,13 @@ func (c *choiceState) closeText(dst []conversation.Delta, o conversation.Opaque)
 
 // cite gives the open text its citations, which may come with other words than theirs.
 func (c *choiceState) cite(dst []conversation.Delta) []conversation.Delta {
+	if len(c.cited) == 0 {
+		return dst
+	}
 	var cited []conversation.Citation
+	words := conversation.NewRuler(string(c.words))
 	for _, one := range c.cited {
-		if one.InBytes(string(c.words)); one.Behind(c.from) {
+		if one.InBytes(words); one.Behind(c.from) {
 			cited = append(cited, one)
 		}
 	}
@@ -411,7 +415,7 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 	if s == nil {
 		return dst
 	}
-	if s.cited = append(s.cited, d.Citations...); d.Text == "" && d.Logprobs == nil {
+	if s.cited = conversation.Bounded(append(s.cited, d.Citations...)); d.Text == "" && d.Logprobs == nil {
 		return dst
 	}
 	return e.chunk(dst, d.Choice, "", d.Logprobs, func(w *dialect.Writer) {

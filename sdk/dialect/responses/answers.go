@@ -227,8 +227,11 @@ func writeContent(w *dialect.Writer, p *conversation.Part) {
 		w.String(text)
 		w.Key("annotations")
 		w.Array()
-		for _, c := range urls(p.Citations) {
-			writeCitation(w, p.Text, &c)
+		if all := urls(p.Citations); len(all) > 0 {
+			ruler := conversation.NewRuler(p.Text)
+			for _, c := range all {
+				writeCitation(w, ruler, &c)
+			}
 		}
 		w.EndArray()
 	}
@@ -245,11 +248,11 @@ func markdown(m *conversation.Medium) string {
 
 // urls returns the citations that have an address: there is no annotation of others.
 func urls(all []conversation.Citation) []conversation.Citation {
-	return slices.DeleteFunc(slices.Clone(all), func(c conversation.Citation) bool { return c.URL == "" })
+	return slices.DeleteFunc(slices.Clone(conversation.Bounded(all)), func(c conversation.Citation) bool { return c.URL == "" })
 }
 
 // writeCitation writes an annotation; its places count characters.
-func writeCitation(w *dialect.Writer, text string, c *conversation.Citation) {
+func writeCitation(w *dialect.Writer, text *conversation.Ruler, c *conversation.Citation) {
 	start, end := c.InChars(text)
 	w.Object()
 	w.Text("type", "url_citation")

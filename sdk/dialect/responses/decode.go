@@ -425,8 +425,11 @@ func (d decoder) part(at string) (p conversation.Part) {
 			d.Leave()
 		}
 	})
-	for i := range p.Citations {
-		p.Citations[i].InBytes(p.Text)
+	if len(p.Citations) > 0 {
+		ruler := conversation.NewRuler(p.Text)
+		for i := range p.Citations {
+			p.Citations[i].InBytes(ruler)
+		}
 	}
 	switch kind {
 	case "input_text", "output_text", "text", "summary_text":
@@ -472,7 +475,7 @@ func (d decoder) annotations(at string) (all []conversation.Citation) {
 			d.Unsaid("")
 		}
 	})
-	return all
+	return conversation.Bounded(all)
 }
 
 // citationOf reads an annotation, whose places count the characters of its text.

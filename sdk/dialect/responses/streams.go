@@ -158,7 +158,7 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 		}
 	case "response.output_text.annotation.added":
 		if b := d.open[partKey{e.output, e.content}]; b != nil {
-			b.cited = append(b.cited, e.citations...)
+			b.cited = conversation.Bounded(append(b.cited, e.citations...))
 		}
 	case "response.content_part.done":
 		if b := d.open[partKey{e.output, e.content}]; b != nil && len(b.cited) == 0 { // a server that lists them here only
@@ -268,8 +268,9 @@ func (d *streamDecoder) close(dst []conversation.Delta, key partKey, o conversat
 	}
 	delete(d.open, key)
 	if len(b.cited) > 0 {
+		ruler := conversation.NewRuler(b.words.String())
 		for i := range b.cited {
-			b.cited[i].InBytes(b.words.String())
+			b.cited[i].InBytes(ruler)
 		}
 		dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Citations: b.cited})
 	}
@@ -503,14 +504,15 @@ func (e *streamEncoder) summaryDone(dst []byte, p *conversation.Part) []byte {
 
 func (e *streamEncoder) contentDone(dst []byte, p *conversation.Part) []byte {
 	id := itemID(p, e.block)
-	for i, c := range urls(p.Citations) {
+	all, ruler := urls(p.Citations), conversation.NewRuler(p.Text)
+	for i, c := range all {
 		dst = e.event(dst, "response.output_text.annotation.added", func(w *dialect.Writer) {
 			w.Text("item_id", id)
 			e.contentAt(w)
 			w.Key("annotation_index")
 			w.Int(int64(i))
 			w.Key("annotation")
-			writeCitation(w, p.Text, &c)
+			writeCitation(w, ruler, &c)
 		})
 	}
 	kind, member := "response.output_text.done", "text"
