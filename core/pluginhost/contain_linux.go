@@ -102,10 +102,8 @@ func (r *ruleset) allow(path string, access uint64) error {
 // restrict brings the set into force for the calling thread and for the processes that it starts. Those have
 // no capabilities either: with some, root's processes read the memory maps and environments of others in /proc.
 func (r *ruleset) restrict() error {
-	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
-			break // it has none to give, as every user but root
-		}
+	if err := dropCapabilities(); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
 	}
 	if r.fd >= 0 {
 		if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); errno != 0 {
@@ -116,6 +114,26 @@ func (r *ruleset) restrict() error {
 		return filterCalls(callFilter)
 	}
 	return nil
+}
+
+// dropCapabilities sees to it that the programs that the calling thread runs have none.
+func dropCapabilities() error {
+	var err error
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP && err == nil; c++ {
+		err = unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var has [2]unix.CapUserData
+	if err == nil || errors.Is(err, unix.EINVAL) { // up to the last one that the kernel knows
+		// Those of the thread itself go with the program that it was started from. It may need them to reach the next.
+		if err := unix.Capget(&header, &has[0]); err != nil {
+			return err
+		}
+		has[0].Inheritable, has[1].Inheritable = 0, 0
+	}
+	// What is not inheritable is not ambient: such as a service manager gives to a user who is not root, who cannot
+	// drop it above. Nothing has more after it has no_new_privs than before.
+	return unix.Capset(&header, &has[0])
 }
 
 // contain returns what a plugin's process may do: run its executables, make sockets in dir, and use what all may and what

@@ -70,6 +70,15 @@ func TestContainment(t *testing.T) {
 		{fmt.Sprintf("read /proc/%d/environ", os.Getpid()), false},
 		{"remove " + dir + "/secret", false},
 		{"unshare", false},
+		{fmt.Sprint("limit ", os.Getpid()), false}, // of processor time: it would end
+		{fmt.Sprint("affinity ", os.Getpid()), false},
+		{fmt.Sprint("schedule ", os.Getpid()), false},
+		{fmt.Sprint("nice ", os.Getpid()), false},
+		{"limit 0", true},
+		{"affinity 0", true},
+		{"schedule 0", true},
+		{"nice 0", true},
+		{"share", false},
 	} {
 		got, err := said(t, p, "do", c.what)
 		if err != nil || (got == "done") != c.may {

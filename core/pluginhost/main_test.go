@@ -190,6 +190,8 @@ func attempted(what string) string {
 		err = syscall.Kill(pid, 0)
 	case "unshare": // nothing, which anyone may
 		err = syscall.Unshare(0)
+	case "limit", "affinity", "schedule", "nice", "share":
+		err = meddled(verb, object)
 	case "grow":
 		for range 5 {
 			b := make([]byte, 1<<20)

@@ -18,6 +18,7 @@ const (
 	callNumber   = 0
 	callMachine  = 4
 	callArgument = 16
+	callSecond   = 24
 )
 
 // forbiddenCalls are the system calls that no plugin needs: they look into other processes, change the machine, its
@@ -34,7 +35,13 @@ var forbiddenCalls = slices.Concat(machineCalls, []uintptr{
 	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG,
 	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
 	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
+	unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_SEMGET, unix.SYS_MSGGET, unix.SYS_MQ_OPEN, // what processes share beside files
+	unix.SYS_IOPRIO_SET,
 })
+
+// ownCalls change how a process may run. They name it first, 0 being the one that calls, and are for that one only:
+// a limit of processor time ends whom it is set for, and Landlock is not asked.
+var ownCalls = []uintptr{unix.SYS_PRLIMIT64, unix.SYS_SCHED_SETAFFINITY, unix.SYS_SCHED_SETSCHEDULER, unix.SYS_SCHED_SETPARAM, unix.SYS_SCHED_SETATTR, unix.SYS_SETPRIORITY}
 
 // absentCalls are told to be absent, and so a runtime goes the older way: what they do is described in memory, where a
 // filter cannot look, or done by the kernel later, which no filter sees.
@@ -67,6 +74,14 @@ func callFilter() ([]bpf.RawInstruction, error) {
 	}
 	for _, c := range absentCalls {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.ENOSYS))
+	}
+	for _, c := range ownCalls {
+		who := []bpf.Instruction{bpf.LoadAbsolute{Off: callArgument, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1}, refuse(unix.EPERM)}
+		if c == unix.SYS_SETPRIORITY { // it says first what the second is, 0 for a process
+			who = append(who, bpf.LoadAbsolute{Off: callSecond, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1}, refuse(unix.EPERM))
+		}
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: uint8(len(who) + 1)})
+		program = append(append(program, who...), bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW})
 	}
 	program = append(program,
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 3},

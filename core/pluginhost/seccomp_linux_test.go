@@ -33,6 +33,13 @@ func TestCallFilter(t *testing.T) {
 		{"ptrace", machine, unix.SYS_PTRACE, 0, refused(unix.EPERM)},
 		{"the first of the list", machine, uint32(forbiddenCalls[0]), 0, refused(unix.EPERM)},
 		{"the last of the list", machine, uint32(forbiddenCalls[len(forbiddenCalls)-1]), 0, refused(unix.EPERM)},
+		{"its own limits", machine, unix.SYS_PRLIMIT64, 0, unix.SECCOMP_RET_ALLOW},
+		{"another process's limits", machine, unix.SYS_PRLIMIT64, 1, refused(unix.EPERM)},
+		{"its own processors", machine, unix.SYS_SCHED_SETAFFINITY, 0, unix.SECCOMP_RET_ALLOW},
+		{"another process's processors", machine, unix.SYS_SCHED_SETAFFINITY, 1, refused(unix.EPERM)},
+		{"another process's schedule", machine, unix.SYS_SCHED_SETATTR, 1, refused(unix.EPERM)},
+		{"its own priority", machine, unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, unix.SECCOMP_RET_ALLOW},
+		{"the user's priority", machine, unix.SYS_SETPRIORITY, unix.PRIO_USER, refused(unix.EPERM)},
 		{"a socket of TCP", machine, unix.SYS_SOCKET, unix.AF_INET6, unix.SECCOMP_RET_ALLOW},
 		{"a Unix socket", machine, unix.SYS_SOCKET, unix.AF_UNIX, unix.SECCOMP_RET_ALLOW},
 		{"a socket of the crypto interface", machine, unix.SYS_SOCKET, unix.AF_ALG, refused(unix.EAFNOSUPPORT)},
@@ -54,6 +61,9 @@ func TestCallFilter(t *testing.T) {
 		if got := run(t, alone, c.machine, c.call, c.first); got != c.want {
 			t.Errorf("%s, alone: %#x, want %#x", c.what, got, c.want)
 		}
+	}
+	if got := run(t, calls, machine, unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 1); got != refused(unix.EPERM) {
+		t.Errorf("another process's priority: %#x", got)
 	}
 	for _, fork := range machineForks {
 		if got := run(t, alone, machine, uint32(fork), 0); got != refused(unix.EPERM) {
@@ -80,12 +90,15 @@ func machineOf(t *testing.T, filter func() ([]bpf.RawInstruction, error)) *bpf.V
 	return vm
 }
 
-// run returns what a filter says of a call.
-func run(t *testing.T, vm *bpf.VM, machine, call, first uint32) uint32 {
+// run returns what a filter says of a call with some arguments, the others being 0.
+func run(t *testing.T, vm *bpf.VM, machine, call uint32, arguments ...uint32) uint32 {
 	t.Helper()
 	data := make([]byte, 64) // the machine of package bpf reads big-endian words where the kernel's reads its own
-	for at, v := range map[int]uint32{callNumber: call, callMachine: machine, callArgument: first} {
+	for at, v := range map[int]uint32{callNumber: call, callMachine: machine} {
 		binary.BigEndian.PutUint32(data[at:], v)
+	}
+	for i, v := range arguments {
+		binary.BigEndian.PutUint32(data[callArgument+8*i:], v)
 	}
 	got, err := vm.Run(data)
 	if err != nil {

@@ -1,0 +1,107 @@
+package pluginhost_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// meddled changes how another process may run, to what holds for it already, or shares memory with it.
+func meddled(verb, object string) error {
+	var pid int
+	fmt.Sscan(object, &pid)
+	var set unix.CPUSet
+	errno := unix.Errno(0)
+	switch verb {
+	case "limit":
+		return unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+	case "affinity":
+		if err := unix.SchedGetaffinity(pid, &set); err != nil {
+			return err
+		}
+		return unix.SchedSetaffinity(pid, &set)
+	case "schedule":
+		priority := int32(0)
+		_, _, errno = unix.Syscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(pid), unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&priority)))
+	case "nice":
+		return unix.Setpriority(unix.PRIO_PROCESS, pid, 0)
+	case "share":
+		var id uintptr
+		if id, _, errno = unix.Syscall(unix.SYS_SHMGET, unix.IPC_PRIVATE, 4096, 0o600); errno == 0 {
+			_, _, errno = unix.Syscall(unix.SYS_SHMCTL, id, unix.IPC_RMID, 0)
+		}
+	}
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// TestAPluginHasNoCapabilities, whatever way the host came by its own: as one that systemd gives some to, which cannot
+// drop what it does not know of.
+func TestAPluginHasNoCapabilities(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give capabilities away")
+	}
+	const nobody = 65534
+	for name, attr := range map[string]*syscall.SysProcAttr{
+		"root":    {},
+		"ambient": {Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: []uintptr{unix.CAP_NET_BIND_SERVICE}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "ph")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(dir)
+			if attr.Credential != nil {
+				if err := os.Chown(dir, nobody, nobody); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.Command("/proc/self/exe", "host", dir)
+			cmd.SysProcAttr, cmd.Stderr = attr, os.Stderr
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Skip(err)
+			}
+			defer func() { cmd.Process.Kill(); cmd.Wait() }()
+			pid := 0
+			if _, err := fmt.Fscan(out, &pid); err != nil {
+				t.Fatal(err)
+			}
+			for _, of := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+				has := statusOf(t, pid, of)
+				t.Logf("%s: %s, host %s", of, has, statusOf(t, cmd.Process.Pid, of))
+				if of != "CapBnd" && strings.Trim(has, "0") != "" {
+					t.Errorf("%s: %s", of, has)
+				}
+			}
+		})
+	}
+}
+
+// statusOf returns a line of a process's status, without its name.
+func statusOf(t *testing.T, pid int, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.SplitSeq(string(raw), "\n") {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Fatalf("no %s", name)
+	return ""
+}
