@@ -154,6 +154,23 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 	await(t, "the end of the old process", func() bool { return !alive(old) })
 }
 
+// TestACallThatIsOnItsWayToAReplacedProcess is answered by it: it had its connection before.
+func TestACallThatIsOnItsWayToAReplacedProcess(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Memory: 150 << 20}})
+	old := p.PID()
+	c, err := net.Dial("unix", p.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	grow(t, p, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
+	fmt.Fprint(c, "POST /openai/chat/m HTTP/1.1\r\nhost: p\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello")
+	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "hello") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // TestAProcessThatCannotBeReplacedGoesOn: with the calls that it has, and new ones.
 func TestAProcessThatCannotBeReplacedGoesOn(t *testing.T) {
 	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })

@@ -68,6 +68,9 @@ func seen() (files []os.FileInfo) {
 	return files
 }
 
+// settleTime is how long a process that was replaced still takes calls: those that had its connection already.
+const settleTime = 2 * time.Second
+
 // retire has a process that was replaced drain and ends it: at once where it grows on.
 func (s *supervised) retire(p *process) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.host.DrainWithin)
@@ -75,6 +78,7 @@ func (s *supervised) retire(p *process) {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
+		sleep(ctx, settleTime)
 		s.drained(ctx, p)
 	}()
 	tick := time.NewTicker(time.Second)
