@@ -34,20 +34,24 @@ var errPlugin = errors.New("the control socket is not for plugins, nor for other
 
 // caller notes the pid of a connection that comes from a plugin.
 func caller(ctx context.Context, c net.Conn) context.Context {
-	if pid, err := plugin.PeerPID(c); err == nil && ours(pid) {
+	if pid, uid, err := plugin.Peer(c); err == nil && ours(pid, uid) {
 		return context.WithValue(ctx, callerKey{}, pid)
 	}
 	return ctx
 }
 
-// ours reports whether a process is a plugin's: it descends from this one, or it can gain no privileges although
-// this one can, as whatever a plugin starts.
-func ours(pid int) bool {
-	peer, self := processStatus(pid), processStatus(os.Getpid())
-	if peer == nil || self == nil {
+// ours reports whether a process is a plugin's: it descends from this one, or it can gain no privileges or do less
+// than this one can, as whatever a plugin starts. One that has connected and is gone may have been: its socket may be
+// another's by now.
+func ours(pid, uid int) bool {
+	if pid == 0 || uid != os.Geteuid() { // plugins are among the processes and the user of this one
 		return false
 	}
-	if peer["NoNewPrivs"] == "1" && self["NoNewPrivs"] == "0" {
+	peer, self := processStatus(pid), processStatus(os.Getpid())
+	if peer == nil {
+		return self != nil
+	}
+	if less(peer, self) {
 		return true
 	}
 	for range 64 {
@@ -58,11 +62,22 @@ func ours(pid int) bool {
 		if parent == os.Getpid() {
 			return true
 		}
-		if peer = processStatus(parent); peer == nil {
+		if peer = processStatus(parent); peer == nil { // it may be hidden, as those of other users can be
 			return false
 		}
 	}
 	return false
+}
+
+// less reports whether a process can gain no privileges and is kept from more than this one.
+func less(peer, self map[string]string) bool {
+	return peer["NoNewPrivs"] == "1" && (self["NoNewPrivs"] == "0" || filters(peer) > filters(self))
+}
+
+// filters returns how many filters of system calls a process has.
+func filters(status map[string]string) int {
+	n, _ := strconv.Atoi(status["Seccomp_filters"])
+	return n
 }
 
 // processStatus returns what /proc says about a process, or nil.

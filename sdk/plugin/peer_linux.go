@@ -16,13 +16,20 @@ const backlog = 1024
 // PeerPID returns the process at the other end of a unix socket: for one that was accepted, the
 // process that connected; for one that was dialled, the process that called listen.
 func PeerPID(c net.Conn) (int, error) {
+	pid, _, err := Peer(c)
+	return pid, err
+}
+
+// Peer returns the process at the other end of a unix socket and its user, as PeerPID does. The pid is 0 for one that
+// this process's namespace of processes does not have.
+func Peer(c net.Conn) (pid, uid int, err error) {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
-		return 0, errors.New("peer pid: not a socket")
+		return 0, 0, errors.New("peer pid: not a socket")
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return 0, fmt.Errorf("peer pid: %w", err)
+		return 0, 0, fmt.Errorf("peer pid: %w", err)
 	}
 	var cred *unix.Ucred
 	if cerr := raw.Control(func(fd uintptr) {
@@ -31,9 +38,9 @@ func PeerPID(c net.Conn) (int, error) {
 		err = cerr
 	}
 	if err != nil {
-		return 0, fmt.Errorf("peer pid: %w", err)
+		return 0, 0, fmt.Errorf("peer pid: %w", err)
 	}
-	return int(cred.Pid), nil
+	return int(cred.Pid), int(cred.Uid), nil
 }
 
 // Listener returns the listener that the host handed over, or nil where it handed over none.
@@ -80,3 +87,5 @@ func Bind(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
+
+func closeOnExec(fd int) { unix.CloseOnExec(fd) }

@@ -13,6 +13,9 @@ var errUnsupported = errors.New("plugins that are invoked need Linux")
 // PeerPID is known on Linux only.
 func PeerPID(net.Conn) (int, error) { return 0, errUnsupported }
 
+// Peer is known on Linux only.
+func Peer(net.Conn) (pid, uid int, err error) { return 0, 0, errUnsupported }
+
 // Listener is handed over on Linux only.
 func Listener() (net.Listener, error) { return nil, errUnsupported }
 
@@ -21,3 +24,5 @@ func Listen(*os.File) (net.Listener, error) { return nil, errUnsupported }
 
 // Bind works on Linux only.
 func Bind(string) (*os.File, error) { return nil, errUnsupported }
+
+func closeOnExec(int) {}

@@ -10,7 +10,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
+	"unicode"
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc/codes"
@@ -61,6 +63,9 @@ const (
 // MaxMessage bounds a message of the protocol, in bytes.
 const MaxMessage = 64 << 20
 
+// maxSaid bounds what is kept of a text that a plugin says for people, in bytes.
+const maxSaid = 1 << 10
+
 // Handshake returns the one handshake of every plugin. It is no security: it keeps a plugin that is
 // started by hand from waiting for a host.
 func Handshake() goplugin.HandshakeConfig {
@@ -105,7 +110,7 @@ func FromStatus(err error) error {
 	for _, d := range s.Details() {
 		if e, ok := d.(*pluginv1.Error); ok {
 			return &llm.Error{
-				Code: llm.Code(e.GetCode()), Status: int(e.GetStatus()), Message: e.GetMessage(),
+				Code: llm.Code(e.GetCode()), Status: int(e.GetStatus()), Message: Said(e.GetMessage()),
 				RetryAfter: time.Duration(e.GetRetryAfterMs()) * time.Millisecond,
 			}
 		}
@@ -117,7 +122,20 @@ func FromStatus(err error) error {
 	case codes.DeadlineExceeded, codes.Canceled:
 		code = llm.CodeTimeout
 	}
-	return &llm.Error{Code: code, Message: s.Message()}
+	return &llm.Error{Code: code, Message: Said(s.Message())}
+}
+
+// Said returns what a plugin said as it can be shown: one line of what is printed, at most a kilobyte of it.
+func Said(text string) string {
+	if len(text) > maxSaid {
+		text = text[:maxSaid] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return ' '
+	}, text)
 }
 
 // Unimplemented reports whether a plugin does not have the method that was called.
@@ -126,7 +144,8 @@ func Unimplemented(err error) bool { return status.Code(err) == codes.Unimplemen
 // ErrUnimplemented is what a plugin's side of the protocol answers for an ability that it lacks.
 func ErrUnimplemented() error { return status.Error(codes.Unimplemented, "the plugin cannot do this") }
 
-// inherited returns the file of a descriptor that the environment names, or nil.
+// inherited returns the file of a descriptor that the environment names, or nil. The process's own children do not
+// inherit it.
 func inherited(env string) *os.File {
 	n := 0
 	text := os.Getenv(env)
@@ -139,5 +158,6 @@ func inherited(env string) *os.File {
 	if n < 3 {
 		return nil
 	}
+	closeOnExec(n)
 	return os.NewFile(uintptr(n), env)
 }

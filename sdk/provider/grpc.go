@@ -57,7 +57,7 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 		return nil, plugin.FromStatus(err)
 	}
 	info := &Info{
-		Name: r.GetName(), Version: r.GetVersion(), Origins: r.GetOrigins(),
+		Name: plugin.Said(r.GetName()), Version: plugin.Said(r.GetVersion()), Origins: r.GetOrigins(),
 		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(), Placed: r.GetPlaced(), Connects: r.GetConnects(),
 	}
 	for _, op := range r.GetOps() {

@@ -54,7 +54,7 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 	if err != nil {
 		return nil, plugin.FromStatus(err)
 	}
-	info := &Info{Name: r.GetName(), Version: r.GetVersion(), Flushes: r.GetFlushes()}
+	info := &Info{Name: plugin.Said(r.GetName()), Version: plugin.Said(r.GetVersion()), Flushes: r.GetFlushes()}
 	for _, s := range r.GetSignals() {
 		info.Signals = append(info.Signals, Signal(s))
 	}
