@@ -35,6 +35,7 @@ type child struct {
 	mu   sync.Mutex // protects what follows: a pid that was waited for may be another process
 	pid  int
 	live bool
+	over bool // it was killed, maybe before it began
 }
 
 var _ runner.Runner = (*child)(nil)
@@ -69,7 +70,10 @@ func (c *child) Start(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := startConfined(c.cmd, c.rules); err != nil {
+	if c.over {
+		return os.ErrProcessDone
+	}
+	if err := startConfined(c.cmd, c.rules, c.exited); err != nil {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true
@@ -102,6 +106,7 @@ func (c *child) Wait(context.Context) error {
 func (c *child) Kill(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.over = true
 	if c.live {
 		return killGroup(c.pid)
 	}

@@ -9,14 +9,16 @@ import (
 )
 
 // startConfined starts a command in a process group of its own, which keeps a terminal's signals
-// from it, without a way to gain privileges, and with rules in force where there are any.
-func startConfined(cmd *exec.Cmd, rules *ruleset) error {
+// from it, without a way to gain privileges, and with rules in force where there are any. The kernel
+// ends the process with the thread that started it: that waits until ended is closed, or dies with
+// this process, however that goes.
+func startConfined(cmd *exec.Cmd, rules *ruleset, ended <-chan struct{}) error {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	cmd.SysProcAttr.Setpgid = true
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, unix.SIGKILL
 	started := make(chan error, 1)
-	onLastThread(func() {
+	go onLastThread(func() {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			started <- err
 			return
@@ -27,7 +29,10 @@ func startConfined(cmd *exec.Cmd, rules *ruleset) error {
 				return
 			}
 		}
-		started <- cmd.Start()
+		err := cmd.Start()
+		if started <- err; err == nil {
+			<-ended
+		}
 	})
 	return <-started
 }
@@ -36,18 +41,18 @@ func startConfined(cmd *exec.Cmd, rules *ruleset) error {
 // cannot be taken back is done there. It is not the main one, which never ends, and stands for the process where
 // one is asked about it.
 func onLastThread(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
 			onLastThread(f)
-			runtime.UnlockOSThread()
-			return
-		}
-		f() // it stays locked, and so the thread ends with this goroutine
-	}()
-	<-done
+		}()
+		<-done
+		runtime.UnlockOSThread()
+		return
+	}
+	f() // it stays locked, and so the thread ends with this goroutine
 }
 
 // reap waits for the process and kills what is left of its group before the pid can be another's.
@@ -61,8 +66,10 @@ func (c *child) reap() {
 	c.err = c.cmd.Wait()
 }
 
+// killGroup kills a process and its group, which it may have left.
 func killGroup(pid int) error {
-	if err := unix.Kill(-pid, unix.SIGKILL); err != nil && err != unix.ESRCH {
+	unix.Kill(-pid, unix.SIGKILL)
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil && err != unix.ESRCH {
 		return err
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 )
 
-func startConfined(cmd *exec.Cmd, _ *ruleset) error { return cmd.Start() }
+func startConfined(cmd *exec.Cmd, _ *ruleset, _ <-chan struct{}) error { return cmd.Start() }
 
 func (c *child) reap() {
 	c.err = c.cmd.Wait()

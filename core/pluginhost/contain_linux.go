@@ -93,7 +93,7 @@ func (r *ruleset) allow(path string, access uint64) error {
 		access &= fileAccess
 	}
 	attr := unix.LandlockPathBeneathAttr{Allowed_access: access & r.known, Parent_fd: int32(fd)}
-	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(r.fd), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 {
+	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(r.fd), unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&attr)), 0, 0, 0); errno != 0 && errno != unix.EBADFD { // what is in memory only is in nobody's way
 		return fmt.Errorf("landlock: %s: %w", path, errno)
 	}
 	return nil
@@ -191,7 +191,7 @@ func (h *Host) containment(l Limits) string {
 	if !calls {
 		return fmt.Sprintf("contained by Landlock %d: %s; not by seccomp, which is not here", version, kept)
 	}
-	if h.alone(l) {
+	if !l.Children && h.through(l) != nil {
 		kept += ", processes of its own"
 	}
 	return fmt.Sprintf("contained by Landlock %d and seccomp: %s, system calls", version, kept)

@@ -16,7 +16,7 @@ func (*Host) containment(Limits) string {
 	return "not contained: this system has neither Landlock nor seccomp"
 }
 
-func (*Host) alone(Limits) bool { return false }
+func (*Host) through(Limits) []string { return nil }
 
 // Alone is for systems with seccomp.
 func Alone([]string) error { return errors.ErrUnsupported }

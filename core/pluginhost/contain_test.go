@@ -91,7 +91,7 @@ func TestContainment(t *testing.T) {
 	}
 }
 
-// TestAPluginWithChildren: one that may starts processes, which are contained as it is.
+// TestAPluginWithChildren: one that may starts processes, which are contained as it is and inherit nothing of its host's.
 func TestAPluginWithChildren(t *testing.T) {
 	h, _ := start(t, nil)
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -102,7 +102,7 @@ func TestAPluginWithChildren(t *testing.T) {
 	if got := p.State().Contained; !strings.HasPrefix(got, "contained by Landlock") || strings.Contains(got, "processes") {
 		t.Skip("the plugin is ", got)
 	}
-	for what, want := range map[string]string{"run /usr/bin/true": "done", "run /usr/bin/cat " + secret: "no: "} {
+	for what, want := range map[string]string{"run /usr/bin/true": "done", "run /usr/bin/test ! -e /proc/self/fd/4": "done", "run /usr/bin/cat " + secret: "no: "} {
 		if got, err := said(t, p, "do", what); err != nil || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}

@@ -46,7 +46,7 @@ type Needs struct {
 	// name.
 	Command func(plugin string) *exec.Cmd
 	// Alone is the start of a command of this program's that calls Alone with the rest of it: contained
-	// plugins that may start no processes are started through it. Without one, all may.
+	// plugins are started through it. Without one, all may start processes.
 	Alone []string
 	// Restarted is called when a plugin's process was lost, with the name that the operator gave; it
 	// may be nil.

@@ -42,7 +42,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	if len(os.Args) == 3 && os.Args[1] == "host" {
-		host(os.Args[2])
+		host(os.Args[2], "words")
+		return
+	}
+	if len(os.Args) == 4 && os.Args[1] == "host" {
+		host(os.Args[2], os.Args[3])
 		return
 	}
 	if len(os.Args) == 1 && os.Getenv(plugin.Handshake().MagicCookieKey) != "" {
@@ -76,13 +80,18 @@ func serve(name string) {
 	case "mute":
 		time.Sleep(time.Hour)
 	case "parent":
-		fork()
+		fork(false)
 		provider.Serve(&words{})
+	case "strays":
+		fork(true)
+		provider.Serve(&words{})
+	default:
+		hostile(name)
 	}
 }
 
 // host launches a plugin, says its pid and waits to be killed.
-func host(dir string) {
+func host(dir, plugin string) {
 	h, err := pluginhost.New(pluginhost.Needs{
 		Logger:  slog.New(slog.DiscardHandler),
 		Dir:     dir,
@@ -91,7 +100,7 @@ func host(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: "words"})
+	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin})
 	if err != nil {
 		panic(err)
 	}
@@ -105,9 +114,12 @@ func zombie(pid int) bool {
 	return err != nil || bytes.Contains(raw, []byte(") Z "))
 }
 
-// fork leaves a child behind that holds the plugin's pipes open.
-func fork() {
+// fork leaves a child behind that holds the plugin's pipes open, in a session of its own where it may.
+func fork(away bool) {
 	cmd := exec.Command("/proc/self/exe", "plugin", "mute")
+	if away {
+		cmd = exec.Command("/proc/self/exe", "plugin", "away")
+	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		panic(err)
@@ -188,6 +200,8 @@ func attempted(what string) string {
 		var pid int
 		fmt.Sscan(object, &pid)
 		err = syscall.Kill(pid, 0)
+	case "hang", "lose":
+		err = hungUp(verb == "lose")
 	case "unshare": // nothing, which anyone may
 		err = syscall.Unshare(0)
 	case "limit", "affinity", "schedule", "nice", "share":

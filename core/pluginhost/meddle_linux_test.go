@@ -105,3 +105,22 @@ func statusOf(t *testing.T, pid int, name string) string {
 	t.Fatalf("no %s", name)
 	return ""
 }
+
+// hungUp ends the listening on the socket of the process's calls, or puts another file where it was.
+func hungUp(lost bool) error {
+	for fd := range 64 {
+		name, err := unix.Getsockname(fd)
+		u, ok := name.(*unix.SockaddrUnix)
+		if on, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || !ok || on == 0 || !strings.HasSuffix(u.Name, ".sock") {
+			continue
+		}
+		if !lost {
+			return unix.Shutdown(fd, unix.SHUT_RDWR)
+		}
+		if _, err := unix.Dup(fd); err != nil { // it goes on listening
+			return err
+		}
+		return unix.Dup3(0, fd, 0)
+	}
+	return os.ErrNotExist
+}

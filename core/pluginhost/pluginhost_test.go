@@ -300,6 +300,27 @@ func TestExecutableIsTheOneThatIsNamed(t *testing.T) {
 	}
 }
 
+// An executable that others may write to stays as it was checked, whatever they write.
+func TestSharedExecutableStaysTheOneThatWasChecked(t *testing.T) {
+	h, _ := start(t, nil)
+	path, sum := executable(t)
+	if err := os.Chmod(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	p := launched(t, h, pluginhost.ProviderSpec{Name: "third", Plugin: path, SHA256: sum})
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatalf("what runs is the file, which others may write to before and after: %v", err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(make([]byte, 1<<20), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := said(t, p, "m", "hello"); err != nil || got != "hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // An executable that was replaced does not start when the old one has crashed.
 func TestReplacedExecutableDoesNotStart(t *testing.T) {
 	h, _ := start(t, nil)
@@ -359,17 +380,23 @@ func TestHungPluginIsGivenUp(t *testing.T) {
 	}
 }
 
-// A host that is killed leaves no plugin behind.
+// A host that is killed leaves no plugin behind, nor one that does not look whether its host is there.
 func TestPluginEndsWithItsHost(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("plugins run on Linux")
 	}
+	for _, name := range []string{"words", "first"} {
+		t.Run(name, func(t *testing.T) { endsWithItsHost(t, name) })
+	}
+}
+
+func endsWithItsHost(t *testing.T, plugin string) {
 	dir, err := os.MkdirTemp("", "ph")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	cmd := exec.Command("/proc/self/exe", "host", dir)
+	cmd := exec.Command("/proc/self/exe", "host", dir, plugin)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -2,19 +2,24 @@ package pluginhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/ginnel/ginnel/sdk/plugin"
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -60,7 +65,7 @@ type process struct {
 // that did not make it.
 func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	p := &process{}
-	cmd, files, err := h.command(l, p)
+	cmd, files, err := h.command(ctx, l, p)
 	defer func() {
 		for _, f := range files { // the child has its own
 			f.Close()
@@ -92,15 +97,15 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 		SyncStdout:       &lines{log: log},
 		SyncStderr:       &lines{log: log},
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: h.Dir},
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage))},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless)},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			p.dir, p.lookup = dir, seen()
 			cmd.Env = append(cmd.Env, spec.Env...)
 			exes := []string{executable(cmd, files)}
-			if h.alone(l.limits) {
-				exes = append(exes, h.Alone[0])
-				cmd.Args = slices.Concat(h.Alone, []string{cmd.Path}, cmd.Args)
-				cmd.Path = h.Alone[0]
+			if start := h.through(l.limits); start != nil {
+				exes = append(exes, start[0])
+				cmd.Args = slices.Concat(start, []string{cmd.Path}, cmd.Args)
+				cmd.Path = start[0]
 			}
 			rules, err := contain(l.limits, dir, exes...)
 			p.child.rules, p.contained = rules, rules.files()
@@ -117,15 +122,24 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	return p, nil
 }
 
+// brokerless keeps go-plugin from asking a plugin for further connections, which nobody here wants: it keeps each that
+// is offered, however many there are.
+func brokerless(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, method string, next grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
+	if strings.HasPrefix(method, "/plugin.GRPCBroker/") {
+		return nil, status.Error(codes.Unimplemented, "there is no broker")
+	}
+	return next(ctx, d, c, method, o...)
+}
+
 // command returns the command of a plugin and the files that it inherits, all of which the caller
 // closes, and makes the process's socket.
-func (h *Host) command(l launch, p *process) (cmd *exec.Cmd, files []*os.File, err error) {
+func (h *Host) command(ctx context.Context, l launch, p *process) (cmd *exec.Cmd, files []*os.File, err error) {
 	if builtin(l.plugin) {
 		if cmd = h.Command(l.plugin); cmd == nil {
 			return nil, nil, fmt.Errorf("plugin %s: there is no built-in plugin of that name; an executable is named by its path", l.plugin)
 		}
 	} else {
-		exe, err := verified(l.plugin, l.sha256)
+		exe, err := verified(ctx, l.plugin, l.sha256)
 		if err != nil {
 			return nil, nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
 		}
@@ -182,11 +196,20 @@ func (p *process) connect(ctx context.Context, l launch) error {
 func incompatible(err error) error {
 	_, versions, ok := strings.Cut(err.Error(), "Plugin version: ")
 	if !ok {
-		return err
+		return errors.New(plugin.Said(err.Error())) // it quotes what the plugin said
 	}
 	its, _, _ := strings.Cut(versions, ",")
 	return fmt.Errorf("it speaks version %s of the plugin protocol, this release speaks %s: build it with another release of the SDK",
 		its, strings.ReplaceAll(strings.Trim(fmt.Sprint(plugin.Versions), "[]"), " ", " and "))
+}
+
+// listens reports whether somebody listens on the socket on which a process is invoked.
+func listens(socket string) bool {
+	c, err := net.Dial("unix", socket)
+	if err == nil {
+		c.Close()
+	}
+	return !errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // alive asks the process whether it is healthy.

@@ -53,7 +53,7 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits},
 		socket: h.socket(),
 	}
-	p.prepare, p.upkeep = p.ready, p.renew
+	p.prepare, p.upkeep = p.ready, p.tend
 	p.drain = func(ctx context.Context, proc *process) error { return proc.provider.Drain(ctx) }
 	if err := p.begin(ctx); err != nil {
 		os.Remove(p.socket)
@@ -61,6 +61,9 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 	}
 	return p, nil
 }
+
+// errSilent is why a process is of no use that answers the host and nobody else.
+var errSilent = errors.New("it is invoked, and does not listen for calls")
 
 // ready makes a new process ready for calls.
 func (p *Provider) ready(ctx context.Context, proc *process) error {
@@ -73,6 +76,9 @@ func (p *Provider) ready(ctx context.Context, proc *process) error {
 	}
 	if err := p.configure(ctx, proc, info); err != nil {
 		return err
+	}
+	if !info.Relays && !listens(proc.socket) {
+		return errSilent
 	}
 	lease := provider.InvokePaths(info)
 	if info.Relays {
@@ -240,8 +246,17 @@ func (p *Provider) take(lease *provider.Relay) {
 	p.lease.Store(lease)
 }
 
+// tend sees to it that there is a lease, and somebody who answers calls.
+func (p *Provider) tend(ctx context.Context, _ *process) error {
+	p.renew(ctx)
+	if p.Invoked() && !listens(p.socket) {
+		return errSilent
+	}
+	return nil
+}
+
 // renew asks for a new lease when the current one is about to expire.
-func (p *Provider) renew(ctx context.Context, _ *process) {
+func (p *Provider) renew(ctx context.Context) {
 	due := func() bool {
 		expires := p.lease.Load().Expires
 		return !expires.IsZero() && time.Until(expires) <= min(renewBefore, expires.Sub(p.received)/5)

@@ -99,20 +99,37 @@ func callFilter() ([]bpf.RawInstruction, error) {
 	return bpf.Assemble(append(program, refuse(unix.EAFNOSUPPORT)))
 }
 
-// aloneFilter returns a program that refuses to start processes, beside what callFilter refuses: threads are
-// started.
+// leavingCalls are those by which a process leaves the group with which it is killed.
+var leavingCalls = []uintptr{unix.SYS_SETPGID, unix.SYS_SETSID}
+
+// stayFilter returns a program that refuses to leave the process group, beside what callFilter refuses.
+func stayFilter() ([]bpf.RawInstruction, error) {
+	return bpf.Assemble(append(staying(leavingCalls), bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}))
+}
+
+// aloneFilter returns a program that refuses to start processes too, threads excepted, and to outlive the host.
 func aloneFilter() ([]bpf.RawInstruction, error) {
-	program := []bpf.Instruction{bpf.LoadAbsolute{Off: callNumber, Size: 4}}
-	for _, c := range machineForks {
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.EPERM))
-	}
-	return bpf.Assemble(append(program,
+	return bpf.Assemble(append(staying(slices.Concat(leavingCalls, machineForks)),
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_PRCTL, SkipTrue: 4},
+		bpf.LoadAbsolute{Off: callArgument, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.PR_SET_PDEATHSIG, SkipTrue: 1},
+		refuse(unix.EPERM),
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 3},
 		bpf.LoadAbsolute{Off: callArgument, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1},
 		refuse(unix.EPERM),
 		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
 	))
+}
+
+// staying loads a call's number and refuses some calls.
+func staying(calls []uintptr) []bpf.Instruction {
+	program := []bpf.Instruction{bpf.LoadAbsolute{Off: callNumber, Size: 4}}
+	for _, c := range calls {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.EPERM))
+	}
+	return program
 }
 
 // filtersCalls reports whether the kernel has seccomp's filters, and there is a table for its machine.
@@ -143,21 +160,38 @@ func filterCalls(program func() ([]bpf.RawInstruction, error)) error {
 	return nil
 }
 
-// alone reports whether plugins with some limits are kept from starting processes.
-func (h *Host) alone(l Limits) bool {
-	return !l.Open && !l.Children && len(h.Alone) > 0 && filtersCalls()
+// withChildren is what the command of a plugin says before its path that may start processes; onItsOwn of another.
+const (
+	withChildren = "with-children"
+	onItsOwn     = "on-its-own"
+)
+
+// through returns the start of the command through which a plugin with some limits is started, or nil where it
+// needs none.
+func (h *Host) through(l Limits) []string {
+	switch {
+	case l.Open || len(h.Alone) == 0 || !filtersCalls():
+		return nil
+	case l.Children:
+		return slices.Concat(h.Alone, []string{withChildren})
+	}
+	return slices.Concat(h.Alone, []string{onItsOwn})
 }
 
-// Alone takes the place of this process, which a host has started for it, with a plugin that can start no processes:
-// its path, and its arguments with its name. The launcher cannot keep it from that, as it starts one itself. Alone
-// returns where that fails.
+// Alone takes the place of this process, which a host has started for it, with a plugin that can start no processes,
+// or whose processes stay with it: which of the two, its path, and its arguments with its name. The launcher cannot keep
+// it from that, as it starts one itself. Alone returns where that fails.
 func Alone(args []string) error {
-	if len(args) < 2 {
-		return errors.New("it needs a path and a name")
+	if len(args) < 3 {
+		return errors.New("it needs to know what for, a path and a name")
 	}
 	runtime.LockOSThread()
-	if err := filterCalls(aloneFilter); err != nil {
+	filter := aloneFilter
+	if args[0] == withChildren {
+		filter = stayFilter
+	}
+	if err := filterCalls(filter); err != nil {
 		return err
 	}
-	return &os.PathError{Op: "exec", Path: args[0], Err: unix.Exec(args[0], args[1:], os.Environ())}
+	return &os.PathError{Op: "exec", Path: args[1], Err: unix.Exec(args[1], args[2:], os.Environ())}
 }

@@ -54,6 +54,10 @@ func TestCallFilter(t *testing.T) {
 	}
 	for _, c := range []call{
 		{"read", machine, unix.SYS_READ, 0, unix.SECCOMP_RET_ALLOW},
+		{"a session", machine, unix.SYS_SETSID, 0, refused(unix.EPERM)},
+		{"another group", machine, unix.SYS_SETPGID, 0, refused(unix.EPERM)},
+		{"a thread's name", machine, unix.SYS_PRCTL, unix.PR_SET_NAME, unix.SECCOMP_RET_ALLOW},
+		{"a life of its own", machine, unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, refused(unix.EPERM)},
 		{"a thread", machine, unix.SYS_CLONE, unix.CLONE_VM | unix.CLONE_THREAD, unix.SECCOMP_RET_ALLOW},
 		{"a process", machine, unix.SYS_CLONE, uint32(unix.SIGCHLD), refused(unix.EPERM)},
 		{"a process that is to run another program", machine, unix.SYS_CLONE, unix.CLONE_VFORK | unix.CLONE_VM | uint32(unix.SIGCHLD), refused(unix.EPERM)},

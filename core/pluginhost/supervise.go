@@ -26,8 +26,9 @@ type supervised struct {
 	log    *slog.Logger
 	// prepare makes a new process ready for its calls.
 	prepare func(context.Context, *process) error
-	// upkeep is called by the supervisor after every health check; it may be nil.
-	upkeep func(context.Context, *process)
+	// upkeep is called by the supervisor after every health check, and returns why the process is of no use; it may
+	// be nil.
+	upkeep func(context.Context, *process) error
 	// drain returns when what a process has begun is done, or ctx has ended.
 	drain func(context.Context, *process) error
 
@@ -176,8 +177,10 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 		}
 		if s.upkeep != nil {
 			care, cancel := context.WithTimeout(ctx, s.host.CallTimeout)
-			s.upkeep(care, p)
-			cancel()
+			err := s.upkeep(care, p)
+			if cancel(); err != nil {
+				return err
+			}
 		}
 		if err := s.outgrown(p, time.Since(born)); err != nil {
 			return err
@@ -192,7 +195,7 @@ func (s *supervised) lost(err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current, s.pid = nil, 0
+	s.current, s.pid, s.state.Memory = nil, 0, 0
 	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Restarting, 0, time.Now(), err.Error()
 	s.state.Restarts++
 }
@@ -239,7 +242,7 @@ func (s *supervised) close(ctx context.Context) (err error) {
 		err = s.drained(ctx, p)
 	}
 	s.mu.Lock()
-	s.current, s.pid = nil, 0
+	s.current, s.pid, s.state.Memory = nil, 0, 0
 	s.state.Status, s.state.PID, s.state.Since = Closed, 0, time.Now()
 	s.mu.Unlock()
 	if p != nil {

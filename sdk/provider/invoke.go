@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -34,6 +35,9 @@ const (
 	maxBody   = 1 << 30
 	chunkSize = 4 << 10 // what Recv is offered to append to
 )
+
+// acceptPause is how long no connection is accepted when there are too many files.
+const acceptPause = 20 * time.Millisecond
 
 // errHungUp is why a call's context ended.
 var errHungUp = errors.New("the caller hung up")
@@ -328,6 +332,10 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
+		if passing(err) {
+			time.Sleep(acceptPause)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -346,6 +354,12 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		return c, nil
 	}
+}
+
+// passing reports whether connections may be accepted again in a while: the process has too many files open, which its
+// calls give back, or who connected is gone.
+func passing(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ECONNABORTED)
 }
 
 // conn is a connection with the call that is open on it.

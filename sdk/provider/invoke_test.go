@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -230,5 +231,48 @@ func TestPathAllocatesNothing(t *testing.T) {
 	dst := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(100, func() { dst = tmpl.AppendPath(dst[:0], "meta/llama", true) }); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// crowded is a listener of a process that has too many files open for a while.
+type crowded struct {
+	net.Listener
+	refused int
+}
+
+func (c *crowded) Accept() (net.Conn, error) {
+	if c.refused++; c.refused <= 3 {
+		return nil, &net.OpError{Op: "accept", Net: "unix", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return c.Listener.Accept()
+}
+
+// TestTooManyFiles keep calls waiting, and none from being taken afterwards.
+func TestTooManyFiles(t *testing.T) {
+	s, err := provider.NewServer(invoker(func(context.Context, *llm.Call) (*llm.Response, error) { return pieces(io.EOF, "one"), nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(&crowded{Listener: l}, 0) }()
+	resp, err := http.Post("http://"+l.Addr().String()+"/openai/chat/m", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "one" {
+		t.Errorf("%q, %v", body, err)
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("it serves no more: %v", err)
+	default:
+	}
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
 	}
 }

@@ -18,7 +18,11 @@ func Serve(p Provider) {
 		if err == nil && l != nil {
 			served.Invoke, err = NewServer(i)
 			if err == nil {
-				go served.Invoke.Serve(l, os.Getppid())
+				go func() {
+					err := served.Invoke.Serve(l, os.Getppid())
+					slog.Error("calls are not served any more", "error", err)
+					os.Exit(1) // the host starts another
+				}()
 			}
 		}
 		if err != nil {

@@ -1,0 +1,216 @@
+package pluginhost_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/plugin"
+	"github.com/ginnel/ginnel/sdk/provider"
+)
+
+// hostile is a plugin that means no good.
+func hostile(name string) {
+	switch name {
+	case "endless": // says all the time, before it shakes hands
+		for line := strings.Repeat("x", 1<<16); ; {
+			os.Stdout.WriteString(line)
+		}
+	case "garbled":
+		os.Stdout.WriteString(strings.Repeat("1|\x1b[2J", 1<<12) + "\n")
+		time.Sleep(time.Hour)
+	case "defector": // leaves its process group for its host's, and does not end
+		if group, err := syscall.Getpgid(syscall.Getppid()); err == nil {
+			syscall.Setpgid(0, group)
+		}
+		goplugin.Serve(&goplugin.ServeConfig{
+			HandshakeConfig:  plugin.Handshake(),
+			VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
+			Logger:           hclog.NewNullLogger(),
+			GRPCServer:       goplugin.DefaultGRPCServer,
+		})
+		time.Sleep(time.Hour)
+	case "wordy":
+		provider.Serve(&wordy{})
+	case "broker": // opens connections that nobody asked for
+		offer := func(srv any, s grpc.ServerStream, i *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			for id := uint32(1); i.FullMethod == "/plugin.GRPCBroker/StartStream"; id++ {
+				if err := s.SendMsg(wrapperspb.UInt32(id)); err != nil {
+					return err
+				}
+			}
+			return next(srv, s)
+		}
+		goplugin.Serve(&goplugin.ServeConfig{
+			HandshakeConfig:  plugin.Handshake(),
+			VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
+			Logger:           hclog.NewNullLogger(),
+			GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
+				return grpc.NewServer(append(o, grpc.StreamInterceptor(offer))...)
+			},
+		})
+	case "away": // leaves its parent's process group, and its session
+		syscall.Setsid()
+		syscall.Setpgid(0, 0)
+		time.Sleep(time.Hour)
+	}
+}
+
+// wordy has much to say about a config.
+type wordy struct{ leases }
+
+func (*wordy) Configure(context.Context, []byte) error {
+	return &llm.Error{Code: llm.CodeInvalid, Message: "no\x1b[2J" + strings.Repeat("no ", 1<<20)}
+}
+
+// TestWhatAPluginSaysIsBounded: its errors are shown to people and kept in the state.
+func TestWhatAPluginSaysIsBounded(t *testing.T) {
+	h, _ := start(t, nil)
+	for _, name := range []string{"endless", "garbled", "wordy"} {
+		_, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: name})
+		if err == nil {
+			t.Fatalf("%s was launched", name)
+		}
+		if text := err.Error(); len(text) > 4<<10 || strings.ContainsRune(text, '\x1b') {
+			t.Errorf("%s: an error of %d bytes: %.80q", name, len(text), text)
+		}
+	}
+}
+
+// TestNobodyBrokersConnections: go-plugin keeps each that a plugin offers, with a goroutine.
+func TestNobodyBrokersConnections(t *testing.T) {
+	h, _ := start(t, nil)
+	before := runtime.NumGoroutine()
+	launched(t, h, pluginhost.ProviderSpec{Plugin: "broker"})
+	time.Sleep(time.Second)
+	if n := runtime.NumGoroutine() - before; n > 100 {
+		t.Errorf("%d goroutines for one plugin", n)
+	}
+}
+
+// TestADefectorIsEnded although it is in another process group than it was started in.
+func TestADefectorIsEnded(t *testing.T) {
+	h, _ := start(t, nil)
+	for name, limits := range map[string]pluginhost.Limits{"contained": {}, "open": {Open: true}} {
+		p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: name, Plugin: "defector", Limits: limits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, closed := p.PID(), make(chan struct{})
+		go func() {
+			defer close(closed)
+			p.Close(within(t))
+		}()
+		select {
+		case <-closed:
+		case <-time.After(deadline):
+			t.Fatalf("%s: it is waited for", name)
+		}
+		if syscall.Kill(pid, 0) != syscall.ESRCH {
+			t.Errorf("%s: process %d lives", name, pid)
+		}
+	}
+}
+
+// TestStraysEndWithTheirParent: what a contained plugin has started goes with it, wherever it went.
+func TestStraysEndWithTheirParent(t *testing.T) {
+	h, log := start(t, nil)
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "strays", Limits: pluginhost.Limits{Children: true}})
+	pid := 0
+	await(t, "its child", func() bool {
+		if m := regexp.MustCompile(`"plugin_pid":(\d+)`).FindStringSubmatch(log.String()); m != nil {
+			pid, _ = strconv.Atoi(m[1])
+		}
+		return pid != 0
+	})
+	time.Sleep(200 * time.Millisecond)
+	kill(t, p.PID(), syscall.SIGKILL)
+	await(t, "the child's end", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
+}
+
+// TestAPluginThatHangsUpItsSocket is started again: one of the SDK that cannot accept calls ends by itself, another is
+// found out.
+func TestAPluginThatHangsUpItsSocket(t *testing.T) {
+	for name, every := range map[string]time.Duration{"words": time.Hour, "first": 50 * time.Millisecond} {
+		h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = every })
+		p := launched(t, h, pluginhost.ProviderSpec{Plugin: name, Limits: pluginhost.Limits{HungAfter: time.Hour}})
+		old := p.PID()
+		what := "hang up"
+		if name == "words" {
+			what = "lose"
+		}
+		if got, err := said(t, p, "do", what); err != nil || got != "done" {
+			t.Fatalf("%q, %v", got, err)
+		}
+		if c, err := net.Dial("unix", p.Socket()); err == nil {
+			defer c.Close()
+		}
+		await(t, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
+		if got, err := said(t, p, "m", "again"); err != nil || got != "again" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
+// TestAnExecutableThatIsNone: what is read before it is known to be the right one may never end.
+func TestAnExecutableThatIsNone(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.StartTimeout = time.Second })
+	dir, sum := t.TempDir(), strings.Repeat("0", 64)
+	pipe, large := filepath.Join(dir, "pipe"), filepath.Join(dir, "large")
+	if err := syscall.Mkfifo(pipe, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(large, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 1<<43); err != nil {
+		t.Skip(err)
+	}
+	for _, path := range []string{pipe, large} {
+		done := make(chan error, 1)
+		go func() {
+			_, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: path, SHA256: sum})
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Errorf("%s was launched", path)
+			}
+		case <-time.After(deadline):
+			t.Errorf("%s: not given up", path)
+		}
+	}
+}
+
+// TestNobodyWaitsForAMuteOne whose start was given up before it began.
+func TestNobodyWaitsForAMuteOne(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.StartTimeout = time.Hour })
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.Provider(ctx, pluginhost.ProviderSpec{Name: "x", Plugin: "mute"})
+	}()
+	select {
+	case <-done:
+	case <-time.After(deadline):
+		t.Error("not given up")
+	}
+}
