@@ -45,6 +45,10 @@ func hostile(name string) {
 			GRPCServer:       goplugin.DefaultGRPCServer,
 		})
 		time.Sleep(time.Hour)
+	case "boastful":
+		provider.Serve(&boastful{})
+	case "heavy":
+		provider.Serve(&heavy{})
 	case "wordy":
 		provider.Serve(&wordy{})
 	case "broker": // opens connections that nobody asked for
@@ -76,6 +80,39 @@ type wordy struct{ leases }
 
 func (*wordy) Configure(context.Context, []byte) error {
 	return &llm.Error{Code: llm.CodeInvalid, Message: "no\x1b[2J" + strings.Repeat("no ", 1<<20)}
+}
+
+// boastful says that it can do everything, in every dialect.
+type boastful struct{ words }
+
+func (b *boastful) Describe(ctx context.Context) (*provider.Info, error) {
+	info, err := b.words.Describe(ctx)
+	for i := range 200 {
+		info.Ops = append(info.Ops, llm.Op(strconv.Itoa(i)))
+		info.Dialects = append(info.Dialects, llm.Dialect(strconv.Itoa(i)))
+	}
+	return info, err
+}
+
+// heavy has a header that no upstream would take.
+type heavy struct{ leases }
+
+func (h *heavy) Relay(ctx context.Context) (*provider.Relay, error) {
+	r, err := h.leases.Relay(ctx)
+	r.Header.Add("weight", strings.Repeat("x", 1<<20))
+	return r, err
+}
+
+// TestWhatAPluginOffersIsBounded: the host keeps all of it, and makes a table of it.
+func TestWhatAPluginOffersIsBounded(t *testing.T) {
+	h, _ := start(t, nil)
+	for _, name := range []string{"boastful", "heavy"} {
+		p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: name})
+		if err == nil {
+			p.Close(within(t))
+			t.Errorf("%s was launched", name)
+		}
+	}
 }
 
 // TestWhatAPluginSaysIsBounded: its errors are shown to people and kept in the state.

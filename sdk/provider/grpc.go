@@ -8,11 +8,19 @@ import (
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/plugin"
 	"github.com/ginnel/ginnel/sdk/proto/pluginv1"
 	"github.com/ginnel/ginnel/sdk/schema"
+)
+
+// The limits of what a host takes from a plugin: each call looks through a lease, and has its header.
+const (
+	maxNames   = 100       // of operations, and of dialects, every one with every other
+	maxOrigins = 1000      // of a description
+	maxLease   = 256 << 10 // bytes of the message
 )
 
 // Plugin carries a provider over go-plugin. The host leaves both fields nil and gets a *Client.
@@ -56,6 +64,9 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 	if err != nil {
 		return nil, plugin.FromStatus(err)
 	}
+	if len(r.GetOps()) > maxNames || len(r.GetDialects()) > maxNames || len(r.GetOrigins()) > maxOrigins {
+		return nil, &llm.Error{Code: llm.CodeInternal, Message: "the plugin describes more operations, dialects or origins than there are"}
+	}
 	info := &Info{
 		Name: plugin.Said(r.GetName()), Version: plugin.Said(r.GetVersion()), Origins: r.GetOrigins(),
 		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(), Placed: r.GetPlaced(), Connects: r.GetConnects(),
@@ -91,6 +102,9 @@ func (c *Client) Relay(ctx context.Context) (*Relay, error) {
 	m, err := c.rpc.Relay(ctx, &pluginv1.RelayRequest{})
 	if err != nil {
 		return nil, plugin.FromStatus(err)
+	}
+	if n := proto.Size(m); n > maxLease {
+		return nil, &llm.Error{Code: llm.CodeInternal, Message: fmt.Sprintf("the plugin's lease has %d bytes, at most %d", n, maxLease)}
 	}
 	r := &Relay{Origin: m.GetOrigin()}
 	for _, t := range m.GetOps() {
