@@ -11,10 +11,12 @@ import (
 )
 
 // The bounds of what a plugin may write to the host's log: a plugin that floods it is cut short, and
-// the lines that were dropped are counted.
+// the lines that were dropped are counted. What is above maxBytes is not even read before its time, or the
+// host would be busy with it.
 const (
 	maxLine       = 8 << 10
 	maxLines      = 200
+	maxBytes      = 4 << 20
 	linesInterval = time.Second
 )
 
@@ -27,14 +29,22 @@ type lines struct {
 	rest    []byte
 	skip    bool // the line was too long: wait for its end
 	begin   time.Time
+	bytes   int
 	count   int
 	dropped int
 }
 
-// Write never fails.
+// Write never fails. It takes its time with a plugin that writes too much.
 func (l *lines) Write(p []byte) (int, error) {
+	time.Sleep(l.write(p))
+	return len(p), nil
+}
+
+// write returns how long to wait before the next.
+func (l *lines) write(p []byte) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.turn()
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})
 		rest = after
@@ -46,7 +56,22 @@ func (l *lines) Write(p []byte) (int, error) {
 			l.emit()
 		}
 	}
-	return len(p), nil
+	if l.bytes += len(p); l.bytes > maxBytes {
+		wait = time.Until(l.begin.Add(linesInterval))
+	}
+	return wait
+}
+
+// turn begins another interval when it is time.
+func (l *lines) turn() {
+	now := time.Now()
+	if now.Sub(l.begin) < linesInterval {
+		return
+	}
+	if l.dropped > 0 {
+		l.log.Warn("lines of the plugin were dropped", "lines", l.dropped)
+	}
+	l.begin, l.bytes, l.count, l.dropped = now, 0, 0, 0
 }
 
 // flush logs a last line without an end.
@@ -62,12 +87,7 @@ func (l *lines) emit() {
 	if len(line) == 0 {
 		return
 	}
-	if now := time.Now(); now.Sub(l.begin) > linesInterval {
-		if l.dropped > 0 {
-			l.log.Warn("lines of the plugin were dropped", "lines", l.dropped)
-		}
-		l.begin, l.count, l.dropped = now, 0, 0
-	}
+	l.turn()
 	if l.count++; l.count > maxLines {
 		l.dropped++
 		return
