@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -123,7 +124,7 @@ func (c *child) close() {
 }
 
 // Stdout is where the process says how to reach it.
-func (c *child) Stdout() io.ReadCloser { return endQuietly{c.stdout} }
+func (c *child) Stdout() io.ReadCloser { return &handshake{File: c.stdout, log: lines{log: c.log.log}} }
 
 // Stderr is empty: the log has it.
 func (c *child) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
@@ -159,13 +160,32 @@ func (c *child) HostToPlugin(network, address string) (string, string, error) {
 	return network, address, nil
 }
 
-// endQuietly takes the deadline that ends a pipe for its end.
-type endQuietly struct{ *os.File }
+// handshake gives the first line of a process's output, and logs the rest, which go-plugin would read as fast as it
+// comes, and not at all after a line that is too long for it. It takes the deadline that ends a pipe for its end.
+type handshake struct {
+	*os.File
+	over bool
+	log  lines
+}
 
-func (r endQuietly) Read(p []byte) (int, error) {
-	n, err := r.File.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = io.EOF
+func (h *handshake) Read(p []byte) (int, error) {
+	for {
+		n, err := h.File.Read(p)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = io.EOF
+		}
+		if !h.over {
+			if i := bytes.IndexByte(p[:n], '\n'); i >= 0 {
+				h.over = true
+				h.log.Write(p[i+1 : n])
+				n = i + 1
+			}
+			return n, err
+		}
+		h.log.Write(p[:n])
+		if err != nil {
+			h.log.flush()
+			return 0, err
+		}
 	}
-	return n, err
 }

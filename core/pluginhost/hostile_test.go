@@ -129,6 +129,16 @@ func TestWhatAPluginSaysIsBounded(t *testing.T) {
 	}
 }
 
+// TestALoudPlugin is not kept waiting for somebody who listens, and what it says is logged.
+func TestALoudPlugin(t *testing.T) {
+	h, log := start(t, nil)
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words"})
+	if got, err := said(t, p, "do", "shout"); err != nil || got != "done" {
+		t.Errorf("%q, %v", got, err)
+	}
+	await(t, "its line", func() bool { return strings.Contains(log.String(), `"text":"to be heard"`) })
+}
+
 // TestNobodyBrokersConnections: go-plugin keeps each that a plugin offers, with a goroutine.
 func TestNobodyBrokersConnections(t *testing.T) {
 	h, _ := start(t, nil)
