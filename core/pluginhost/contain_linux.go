@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -208,4 +209,20 @@ func resident(pid int) int64 {
 		return 0
 	}
 	return pages * int64(os.Getpagesize())
+}
+
+// residentGroup returns the memory that a process and what it has started have. What they share counts for each.
+func residentGroup(pid int) (sum int64) {
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return resident(pid)
+	}
+	for _, e := range all {
+		if p, err := strconv.Atoi(e.Name()); err == nil {
+			if group, err := unix.Getpgid(p); err == nil && group == pid {
+				sum += resident(p)
+			}
+		}
+	}
+	return sum
 }

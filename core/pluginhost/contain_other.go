@@ -22,3 +22,5 @@ func (*Host) through(Limits) []string { return nil }
 func Alone([]string) error { return errors.ErrUnsupported }
 
 func resident(int) int64 { return 0 }
+
+func residentGroup(int) int64 { return 0 }

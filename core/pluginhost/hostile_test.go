@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -68,6 +69,18 @@ func hostile(name string) {
 				return grpc.NewServer(append(o, grpc.StreamInterceptor(offer))...)
 			},
 		})
+	case "nurse": // has a child that is larger than itself
+		cmd := exec.Command("/proc/self/exe", "plugin", "large")
+		if err := cmd.Start(); err != nil {
+			panic(err)
+		}
+		provider.Serve(&words{})
+	case "large":
+		b := make([]byte, 512<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		time.Sleep(time.Hour)
 	case "away": // leaves its parent's process group, and its session
 		syscall.Setsid()
 		syscall.Setpgid(0, 0)
@@ -188,6 +201,17 @@ func TestStraysEndWithTheirParent(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	kill(t, p.PID(), syscall.SIGKILL)
 	await(t, "the child's end", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
+}
+
+// TestChildrenCount among the memory of the process that has started them.
+func TestChildrenCount(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "nurse", Limits: pluginhost.Limits{Children: true, Memory: 300 << 20}})
+	old := p.PID()
+	await(t, "another process", func() bool { return p.PID() != 0 && p.PID() != old })
+	if got := p.State().Error; !strings.Contains(got, "may have 300") {
+		t.Error(got)
+	}
 }
 
 // TestAPluginThatHangsUpItsSocket is started again: one of the SDK that cannot accept calls ends by itself, another is

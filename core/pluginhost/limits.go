@@ -34,7 +34,7 @@ const overMemory = 1.5
 // outgrown returns why a process of some age should be replaced, or nil. One that is over its limit from the start
 // would only be followed by its like: it gets some time, and where it grows on it counts as one that crashes.
 func (s *supervised) outgrown(p *process, age time.Duration) error {
-	size := resident(p.child.pid)
+	size := s.size(p)
 	s.mu.Lock()
 	s.state.Memory = size
 	s.mu.Unlock()
@@ -54,6 +54,14 @@ func (s *supervised) outgrown(p *process, age time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// size returns the memory that a process has, with that of the processes that it may start.
+func (s *supervised) size(p *process) int64 {
+	if s.limits.Children || s.limits.Open {
+		return residentGroup(p.child.pid)
+	}
+	return resident(p.child.pid)
 }
 
 // seen returns what stands where names are looked up.
@@ -93,7 +101,7 @@ func (s *supervised) retire(p *process) {
 			waiting = false
 		case <-tick.C:
 			most := float64(s.limits.Memory) * overMemory
-			waiting = most == 0 || float64(resident(p.child.pid)) < most
+			waiting = most == 0 || float64(s.size(p)) < most
 		}
 	}
 	p.stop(stopGrace)
