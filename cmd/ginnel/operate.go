@@ -102,6 +102,9 @@ func writeStatus(out io.Writer, s daemon.Status) {
 	}
 	for _, p := range s.Plugins {
 		fmt.Fprintf(w, "plugin %s\t%s, %s, pid %d, %d restarts, protocol %d, %d MiB, %s\n", p.Name, p.Plugin, p.Status, p.PID, p.Restarts, p.Protocol, p.Memory>>20, p.Contained)
+		if p.Draining > 0 {
+			fmt.Fprintf(w, "\t%d that it replaced have calls open\n", p.Draining)
+		}
 		if p.Error != "" {
 			fmt.Fprintf(w, "\tlast ended: %s\n", p.Error)
 		}

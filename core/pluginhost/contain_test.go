@@ -143,7 +143,7 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 	if got, err := said(t, p, "m", "again"); err != nil || got != "again" {
 		t.Errorf("%q, %v\n%s", got, err, log)
 	}
-	if s := p.State(); s.Restarts != 1 || s.Status != pluginhost.Running || !strings.Contains(s.Error, "may have 150") {
+	if s := p.State(); s.Restarts != 1 || s.Status != pluginhost.Running || s.Draining != 1 || !strings.Contains(s.Error, "may have 150") {
 		t.Errorf("%+v", s)
 	}
 	// It is below one and a half times its limit, so what it has begun is let go on.
@@ -151,7 +151,7 @@ func TestAProcessThatGrowsIsReplaced(t *testing.T) {
 		t.Error("the call that was open has lost its process")
 	}
 	open.Body.Close()
-	await(t, "the end of the old process", func() bool { return !alive(old) })
+	await(t, "the end of the old process", func() bool { return !alive(old) && p.State().Draining == 0 })
 }
 
 // TestACallThatIsOnItsWayToAReplacedProcess is answered by it: it had its connection before.

@@ -105,6 +105,7 @@ type State struct {
 	Contained string    `json:"contained"`
 	Memory    int64     `json:"memory"`             // bytes, as of the last health check
 	Protocol  int       `json:"protocol,omitempty"` // the version that is spoken with the process
+	Draining  int       `json:"draining,omitempty"` // processes that were replaced and have calls open
 }
 
 // New returns a host and makes its directory.

@@ -138,12 +138,18 @@ func (s *supervised) replace(ctx context.Context, p *process, why error) *proces
 	}
 	s.mu.Lock()
 	s.state.Restarts++
+	s.state.Draining++
 	s.state.Error = why.Error()
 	s.mu.Unlock()
 	if s.host.Restarted != nil {
 		s.host.Restarted(s.name)
 	}
-	s.retired.Go(func() { s.retire(p) })
+	s.retired.Go(func() {
+		s.retire(p)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.state.Draining--
+	})
 	return next
 }
 
