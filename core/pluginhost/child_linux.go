@@ -1,8 +1,10 @@
 package pluginhost
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +73,20 @@ func killGroup(pid int) error {
 	unix.Kill(-pid, unix.SIGKILL)
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil && err != unix.ESRCH {
 		return err
+	}
+	return nil
+}
+
+// keepFiles keeps from the processes that this one starts what it was itself handed: all that it opens is.
+func keepFiles() error {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if fd, err := strconv.Atoi(f.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
 	}
 	return nil
 }

@@ -108,7 +108,8 @@ type State struct {
 	Draining  int       `json:"draining,omitempty"` // processes that were replaced and have calls open
 }
 
-// New returns a host and makes its directory.
+// New returns a host and makes its directory. No process that this one starts inherits a descriptor from then on that
+// it is not handed.
 func New(n Needs) (*Host, error) {
 	if n.StartTimeout == 0 {
 		n.StartTimeout = DefaultStartTimeout
@@ -133,6 +134,9 @@ func New(n Needs) (*Host, error) {
 	}
 	if err := os.Chmod(n.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("plugin host: %w", err)
+	}
+	if err := keepFiles(); err != nil {
+		n.Logger.Warn("plugins inherit the descriptors that this process was started with", "error", err)
 	}
 	return &Host{Needs: n}, nil
 }

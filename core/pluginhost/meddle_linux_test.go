@@ -90,6 +90,45 @@ func TestAPluginHasNoCapabilities(t *testing.T) {
 	}
 }
 
+// TestAPluginInheritsNoFiles that its host was given by who started it.
+func TestAPluginInheritsNoFiles(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	secret, err := os.Create(dir + "/secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer secret.Close()
+	cmd := exec.Command("/proc/self/exe", "host", dir+"/s")
+	for range 20 { // or others take their place
+		cmd.ExtraFiles = append(cmd.ExtraFiles, secret)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	pid := 0
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, f.Name())); strings.HasPrefix(to, secret.Name()) {
+			t.Errorf("descriptor %s is %s", f.Name(), to)
+		}
+	}
+}
+
 // statusOf returns a line of a process's status, without its name.
 func statusOf(t *testing.T, pid int, name string) string {
 	t.Helper()
