@@ -95,6 +95,7 @@ func (c *child) wait() {
 	c.stdout.SetReadDeadline(end)
 	c.stderr.SetReadDeadline(end)
 	close(c.exited)
+	c.reapGroup()
 }
 
 // Wait waits until the process has ended.

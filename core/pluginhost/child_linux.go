@@ -68,6 +68,16 @@ func (c *child) reap() {
 	c.err = c.cmd.Wait()
 }
 
+// reapGroup waits for those of the group that became this process's children when their parent ended, as they do in a
+// container whose first process it is.
+func (c *child) reapGroup() {
+	for {
+		if _, err := unix.Wait4(-c.pid, nil, 0, nil); err != nil && err != unix.EINTR {
+			return
+		}
+	}
+}
+
 // killGroup kills a process and its group, which it may have left.
 func killGroup(pid int) error {
 	unix.Kill(-pid, unix.SIGKILL)

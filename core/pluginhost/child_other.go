@@ -16,6 +16,8 @@ func (c *child) reap() {
 	c.live = false
 }
 
+func (c *child) reapGroup() {}
+
 func killGroup(pid int) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {

@@ -32,6 +32,9 @@ func hostile(name string) {
 		for line := strings.Repeat("x", 1<<16); ; {
 			os.Stdout.WriteString(line)
 		}
+	case "older": // speaks another release of go-plugin's own protocol
+		os.Stdout.WriteString("2|1|unix|/nowhere|grpc\n")
+		time.Sleep(time.Hour)
 	case "garbled":
 		os.Stdout.WriteString(strings.Repeat("1|\x1b[2J", 1<<12) + "\n")
 		time.Sleep(time.Hour)
@@ -142,6 +145,14 @@ func TestWhatAPluginSaysIsBounded(t *testing.T) {
 	}
 }
 
+// TestAnotherHandshake is not taken for another version of the gateway's protocol.
+func TestAnotherHandshake(t *testing.T) {
+	h, _ := start(t, nil)
+	if _, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "older"}); err == nil || strings.Contains(err.Error(), "of the plugin protocol") || !strings.Contains(err.Error(), "core API") {
+		t.Error(err)
+	}
+}
+
 // TestALoudPlugin is not kept waiting for somebody who listens, and what it says is logged.
 func TestALoudPlugin(t *testing.T) {
 	h, log := start(t, nil)
@@ -191,16 +202,22 @@ func TestADefectorIsEnded(t *testing.T) {
 func TestStraysEndWithTheirParent(t *testing.T) {
 	h, log := start(t, nil)
 	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "strays", Limits: pluginhost.Limits{Children: true}})
-	pid := 0
+	pid := strayOf(t, log)
+	time.Sleep(200 * time.Millisecond)
+	kill(t, p.PID(), syscall.SIGKILL)
+	await(t, "the child's end", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
+}
+
+// strayOf returns the pid of the child that a plugin has started, when it has said so.
+func strayOf(t *testing.T, log *record) (pid int) {
+	t.Helper()
 	await(t, "its child", func() bool {
 		if m := regexp.MustCompile(`"plugin_pid":(\d+)`).FindStringSubmatch(log.String()); m != nil {
 			pid, _ = strconv.Atoi(m[1])
 		}
 		return pid != 0
 	})
-	time.Sleep(200 * time.Millisecond)
-	kill(t, p.PID(), syscall.SIGKILL)
-	await(t, "the child's end", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
+	return pid
 }
 
 // TestChildrenCount among the memory of the process that has started them.

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ginnel/ginnel/core/pluginhost"
 )
 
 // meddled changes how another process may run, to what holds for it already, or shares memory with it.
@@ -127,6 +129,19 @@ func TestAPluginInheritsNoFiles(t *testing.T) {
 			t.Errorf("descriptor %s is %s", f.Name(), to)
 		}
 	}
+}
+
+// TestStraysAreNotLeftAsZombies where they become their host's children, as those of a container's first process do.
+func TestStraysAreNotLeftAsZombies(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Skip(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	h, log := start(t, nil)
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "parent", Limits: pluginhost.Limits{Children: true}})
+	stray := strayOf(t, log)
+	kill(t, p.PID(), syscall.SIGKILL)
+	await(t, "the child's end", func() bool { return syscall.Kill(stray, 0) == syscall.ESRCH })
 }
 
 // statusOf returns a line of a process's status, without its name.

@@ -194,7 +194,7 @@ func (p *process) connect(ctx context.Context, l launch) error {
 
 // incompatible says which versions there are where a plugin speaks none of them.
 func incompatible(err error) error {
-	_, versions, ok := strings.Cut(err.Error(), "Plugin version: ")
+	_, versions, ok := strings.Cut(err.Error(), "incompatible API version with plugin. Plugin version: ")
 	if !ok {
 		return errors.New(plugin.Said(err.Error())) // it quotes what the plugin said
 	}
