@@ -32,6 +32,11 @@ func TestContainment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	abstract, err := net.Listen("unix", fmt.Sprintf("@ginnel-test-%d", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer abstract.Close()
 	other := exec.Command("sleep", "60")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
@@ -65,6 +70,7 @@ func TestContainment(t *testing.T) {
 		{"list /", false},
 		{"run /usr/bin/true", false},
 		{"connect " + l.Addr().String(), true},
+		{"connect " + abstract.Addr().String(), false},
 		{fmt.Sprint("signal ", other.Process.Pid), false},
 		{fmt.Sprint("signal ", os.Getpid()), false},
 		{fmt.Sprintf("read /proc/%d/environ", os.Getpid()), false},

@@ -193,7 +193,11 @@ func attempted(what string) string {
 		err = exec.Command(args[0], args[1:]...).Run()
 	case "connect":
 		var c net.Conn
-		if c, err = net.Dial("tcp", object); err == nil {
+		network := "tcp"
+		if !strings.Contains(object, ":") {
+			network = "unix"
+		}
+		if c, err = net.Dial(network, object); err == nil {
 			c.Close()
 		}
 	case "signal":
