@@ -106,6 +106,9 @@ func (l *loader) lock() (known []*Locked, ok bool) {
 	for _, b := range content.Blocks {
 		locked, diags := readLocked(b)
 		l.w.diags = append(l.w.diags, diags...)
+		if slices.ContainsFunc(known, func(o *Locked) bool { return o.Kind == locked.Kind && o.SHA256 == locked.SHA256 }) {
+			l.w.diags = append(l.w.diags, problem(b.DefRange, "Invalid lock file", "Another block is about the same executable. `ginnel plugins lock` writes the file anew."))
+		}
 		known = append(known, locked)
 	}
 	return known, true

@@ -94,6 +94,15 @@ func TestLockChecksConfigs(t *testing.T) {
 }
 
 // FuzzLock: no lock file crashes the loader.
+// TestLockKnowsAnExecutableOnce: which of two blocks were to hold, if a merge or somebody left both?
+func TestLockKnowsAnExecutableOnce(t *testing.T) {
+	text := lockText(t)
+	r := locked(t, append(text, text...), "provider \"p\" {\n  plugin = \"./a\"\n  sha256 = \""+digestA+"\"\n}\n", Options{})
+	if r.Config != nil || !strings.Contains(r.Diagnostics.Error(), "Another block") {
+		t.Errorf("%v", r.Diagnostics)
+	}
+}
+
 func FuzzLock(f *testing.F) {
 	text, err := FormatLock(aLock)
 	if err != nil {
