@@ -68,9 +68,10 @@ func (c *Client) Describe(ctx context.Context) (*Info, error) {
 		return nil, &llm.Error{Code: llm.CodeInternal, Message: "the plugin describes more operations, dialects or origins than there are"}
 	}
 	info := &Info{
-		Name: plugin.Said(r.GetName()), Version: plugin.Said(r.GetVersion()), Origins: r.GetOrigins(),
+		Name: r.GetName(), Version: r.GetVersion(), Origins: r.GetOrigins(),
 		Relays: r.GetRelays(), Invokes: r.GetInvokes(), Probes: r.GetProbes(), Placed: r.GetPlaced(), Connects: r.GetConnects(),
 	}
+	info.Name, info.Version = plugin.Said(info.Name), plugin.Said(info.Version)
 	for _, op := range r.GetOps() {
 		info.Ops = append(info.Ops, llm.Op(op))
 	}
