@@ -17,7 +17,11 @@ func OfAccount(s string) bool {
 		return true
 	}
 	u, err := url.Parse(s)
-	return err != nil || strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), "generativelanguage.googleapis.com")
+	if err != nil {
+		return true
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	return strings.HasSuffix(host, ".googleapis.com") && strings.Contains(host, "generativelanguage") // that of a region, too
 }
 
 // AppendURL appends the URL in a string's content to the files that a request names where it is one.

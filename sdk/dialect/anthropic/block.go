@@ -101,7 +101,8 @@ func (r *reader) content(name string) {
 // may stand after its texts, and each type's keys mean the same in every other, so that what a block
 // carries beside its type's own keys is seen too.
 func (r *reader) block() class {
-	begin, c, sealed, files := len(r.texts), classOther, false, len(r.files)
+	begin, c, sealed := len(r.texts), classOther, false
+	var own []string // what the block itself names
 	for o := r.Object(blockKeys); ; {
 		key, ok := r.Next(&o)
 		if !ok {
@@ -127,7 +128,9 @@ func (r *reader) block() class {
 		case key == blockCitations:
 			r.citations()
 		case key == blockFile:
+			before := len(r.files)
 			r.kept("file_id")
+			own, r.files = r.files[before:len(r.files):len(r.files)], r.files[:before:before]
 		case key == blockSealed:
 			sealed = !r.Null()
 			if sealed {
@@ -144,8 +147,8 @@ func (r *reader) block() class {
 	if c == classSummary && sealed {
 		r.mark("encrypted_content")
 	}
-	if c == classOutput {
-		r.files = r.files[:files]
+	if c != classOutput {
+		r.files = append(r.files, own...)
 	}
 	if c == classResult {
 		for i := begin; i < len(r.texts); i++ {

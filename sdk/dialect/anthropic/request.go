@@ -30,6 +30,8 @@ var (
 	messageKeys = dialect.NewKeys("role", "content")
 	contextKeys = dialect.NewKeys("edits", "instructions")
 	threadKeys  = dialect.NewKeys("previous_message_id")
+	placedKeys  = dialect.NewKeys("skills")
+	skillKeys   = dialect.NewKeys("type", "skill_id")
 	serverKeys  = dialect.NewKeys("name", "url")
 	formatKeys  = dialect.NewKeys("format", "schema")
 )
@@ -64,7 +66,7 @@ func (q *requestReader) request() {
 		case reqServers:
 			q.servers()
 		case reqContainer:
-			q.unseen("container")
+			q.container()
 		case reqContext, reqCompaction:
 			q.spoken(dialect.RoleSystem, "instructions", (*reader).instructions)
 		case reqThread:
@@ -179,6 +181,56 @@ func (q *requestReader) role() dialect.Role {
 		return dialect.RoleSystem
 	}
 	return dialect.RoleNone
+}
+
+// container reads where the vendor runs what the model writes, with the skills that it finds there: the account's, but
+// for those that are the vendor's own.
+func (q *requestReader) container() {
+	if q.Null() {
+		return
+	}
+	if q.mark("container"); q.Type() != dialect.TypeObject {
+		q.Skip()
+		return
+	}
+	for o := q.Object(placedKeys); ; {
+		key, ok := q.Next(&o)
+		switch {
+		case !ok:
+			return
+		case key < 0 || q.Type() != dialect.TypeArray:
+			q.Skip()
+		default:
+			q.Array()
+			for n := 0; q.Item(&n); {
+				q.skill()
+			}
+		}
+	}
+}
+
+func (q *requestReader) skill() {
+	if q.Type() != dialect.TypeObject {
+		q.Skip()
+		return
+	}
+	begin, own := len(q.files), false
+	for o := q.Object(skillKeys); ; {
+		key, ok := q.Next(&o)
+		if !ok {
+			break
+		}
+		if key == 1 {
+			q.files = q.AppendNames(q.files)
+		} else if s, is := q.String(); is {
+			own = own || key == 0 && string(q.Bytes(s)) == "anthropic"
+		} else {
+			q.Skip()
+		}
+	}
+	if own {
+		q.files = q.files[:begin]
+	}
 }
 
 // servers reads the MCP servers that the vendor is to ask: their tools and what those say reach the

@@ -10,7 +10,7 @@ import (
 )
 
 // FuzzRequests holds that whatever a client writes is refused or becomes a request of every other dialect
-// that its codec can read.
+// that its codec can read, and that names nothing of what a vendor keeps unless the client's does.
 func FuzzRequests(f *testing.F) {
 	f.Add(0, []byte(`{"model":"m","messages":[{"role":"system","content":"s"},{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{"}}]},{"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"t"}]}],"tools":[{"type":"function","function":{"name":"f"}}],"n":1}`))
 	f.Add(1, []byte(`{"model":"m","instructions":"i","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}]},{"type":"reasoning","summary":[],"encrypted_content":"x"}],"reasoning":{"effort":"low"}}`))
@@ -40,6 +40,9 @@ func FuzzRequests(f *testing.F) {
 			}
 			if err := read(target, out); err != nil {
 				t.Errorf("%s to %s: %v: %s", source, target, err, out)
+			}
+			if names := named(target, out); len(asked.Files) == 0 && len(names) > 0 {
+				t.Errorf("%s to %s: it names %q: %s", source, target, names, out)
 			}
 		}
 	})

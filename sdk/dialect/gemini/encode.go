@@ -221,7 +221,7 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 		e.Text("mimeType", m.Type)
 		e.Text("data", m.Data)
 		e.EndObject()
-	case m.URL != "" || m.Vendor == conversation.VendorGoogle:
+	case strings.Contains(m.URL, "://") || m.Vendor == conversation.VendorGoogle: // what has no scheme is a name, of a file that Google keeps
 		e.Key("fileData")
 		e.Object()
 		kind := m.Type

@@ -55,6 +55,7 @@ var (
 		"responseFormat", "title")
 	toolKeys     = dialect.NewSnakeKeys("functionDeclarations", "fileSearch", "retrieval")
 	functionKeys = dialect.NewSnakeKeys("name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema")
+	searchKeys   = dialect.NewSnakeKeys("metadataFilter")
 	toolModeKeys = dialect.NewSnakeKeys("functionCallingConfig")
 	callModeKeys = dialect.NewSnakeKeys("allowedFunctionNames")
 )
@@ -258,10 +259,40 @@ func (q *requestReader) tool() {
 			continue
 		case toolFileSearch:
 			q.mark("fileSearch")
+			q.stores()
 		case toolRetrieval:
 			q.mark("retrieval")
+			q.stores()
+		default:
+			q.strings(dialect.RoleNone, dialect.KindToolDef)
 		}
-		q.strings(dialect.RoleNone, dialect.KindToolDef)
+	}
+}
+
+// stores reads what is searched with the rights of the account: whatever is said of it but a filter may be its name.
+func (q *requestReader) stores() {
+	if q.Type() != dialect.TypeObject {
+		q.store()
+		return
+	}
+	for o := q.Object(searchKeys); ; {
+		key, ok := q.Next(&o)
+		switch {
+		case !ok:
+			return
+		case key == 0:
+			q.strings(dialect.RoleNone, dialect.KindToolDef)
+		default:
+			q.store()
+		}
+	}
+}
+
+func (q *requestReader) store() {
+	begin := len(q.texts)
+	q.strings(dialect.RoleNone, dialect.KindToolDef)
+	for _, t := range q.texts[begin:] {
+		q.files = append(q.files, dialect.TextOf(q.Bytes(t.Span), ""))
 	}
 }
 

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"bytes"
+
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
 
@@ -26,6 +28,9 @@ const (
 	chatFallbackModels
 	chatPreset
 	chatLogprobs
+	chatSources
+	chatExtra
+	chatGoogle
 )
 
 const (
@@ -63,7 +68,9 @@ const (
 var (
 	chatKeys = dialect.NewKeys("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools", "functions",
 		"user", "safety_identifier", "prompt_cache_key", "metadata", "prediction", "prompt", "previous_response_id", "conversation",
-		"models", "fallbacks", "fallback_models", "preset", "logprobs")
+		"models", "fallbacks", "fallback_models", "preset", "logprobs", "data_sources", "extra_body", "google")
+	extraKeys   = dialect.NewKeys("google")
+	googleKeys  = dialect.NewSnakeKeys("cachedContent")
 	embedKeys   = dialect.NewKeys("model", "input", "user")
 	optionKeys  = dialect.NewKeys("include_usage")
 	messageKeys = dialect.NewKeys("role", "content", "name", "tool_calls", "function_call", "refusal",
@@ -119,6 +126,16 @@ func (q *requestReader) chat() {
 			} else if v {
 				q.mark("logprobs")
 			}
+		case chatSources: // of Azure: what it searches with the rights of the account
+			if !q.Null() {
+				q.Skip()
+				q.into.Files = append(q.into.Files, "data_sources")
+				q.mark("data_sources")
+			}
+		case chatExtra: // of Google
+			q.object(extraKeys, func(int) { q.google() })
+		case chatGoogle:
+			q.google()
 		default:
 			q.Skip()
 		}
@@ -418,7 +435,7 @@ func (q *requestReader) url(name string) {
 
 func (q *requestReader) file() {
 	if q.Type() != dialect.TypeObject {
-		q.unseen("file")
+		q.fileID()
 		return
 	}
 	o := q.Object(fileKeys)
@@ -452,11 +469,16 @@ func (q *requestReader) fileData() {
 	}
 }
 
-// fileID reads the id of what the vendor keeps.
-func (q *requestReader) fileID() {
+// google reads the wishes that only Google's models know: they may name a part of the prompt that is kept.
+func (q *requestReader) google() { q.object(googleKeys, func(int) { q.kept("cached_content") }) }
+
+func (q *requestReader) fileID() { q.kept("file_id") }
+
+// kept reads the ids at hand of what the vendor keeps.
+func (q *requestReader) kept(name string) {
 	n := len(q.into.Files)
 	if q.into.Files = q.AppendNames(q.into.Files); len(q.into.Files) > n {
-		q.mark("file_id")
+		q.mark(name)
 	}
 }
 
@@ -493,12 +515,7 @@ func isDataURL(raw []byte) bool {
 	return len(raw) >= 5 && (raw[0]|0x20) == 'd' && (raw[1]|0x20) == 'a' && (raw[2]|0x20) == 't' && (raw[3]|0x20) == 'a' && raw[4] == ':'
 }
 
-// hasScheme reports whether raw may begin with a URL's scheme.
+// hasScheme reports whether raw may be a URL: base64 has neither a colon nor a character that JSON writes as a number.
 func hasScheme(raw []byte) bool {
-	for _, c := range raw[:min(len(raw), 32)] {
-		if c == ':' || c == '\\' {
-			return true
-		}
-	}
-	return false
+	return bytes.IndexByte(raw, ':') >= 0 || bytes.Contains(raw, []byte(`\u`))
 }

@@ -51,10 +51,11 @@ const (
 	surfLogprobs
 	surfFile
 	surfImages
+	surfImage
 	surfMask
 )
 
-var surfaceKeys = dialect.NewKeys("model", "prompt", "input", "suffix", "instructions", "user", "metadata", "stream", "stream_options", "stream_format", "max_tokens", "logprobs", "file_id", "images", "mask")
+var surfaceKeys = dialect.NewKeys("model", "prompt", "input", "suffix", "instructions", "user", "metadata", "stream", "stream_options", "stream_format", "max_tokens", "logprobs", "file_id", "images", "image", "mask")
 
 // surface reads the body of one of the surfaces.
 func (q *requestReader) surface(op llm.Op) {
@@ -101,7 +102,7 @@ func (q *requestReader) surface(op llm.Op) {
 			q.Skip()
 		case surfFile:
 			q.fileID()
-		case surfImages, surfMask:
+		case surfImages, surfImage, surfMask:
 			q.sources()
 		default:
 			q.Skip()

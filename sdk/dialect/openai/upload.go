@@ -105,7 +105,7 @@ func partName(head []byte) (name, wrong string) {
 func (q *requestReader) formField(name string, content []byte, at dialect.Span, again bool) (wrong string) {
 	lower := strings.ToLower(name)
 	switch lower {
-	case "model", "stream", "purpose", "file":
+	case "model", "stream", "purpose", "file", "file_id":
 	default:
 		return ""
 	}
@@ -116,6 +116,8 @@ func (q *requestReader) formField(name string, content []byte, at dialect.Span, 
 		return "a field that can be there once is there twice"
 	case lower == "file":
 		q.into.File = at
+	case lower == "file_id": // instead of a file
+		q.into.Files = append(q.into.Files, string(content[:min(len(content), 1<<10)]))
 	case lower == "purpose":
 		q.into.Purpose = string(content[:min(len(content), 1<<7)])
 	case lower == "model":

@@ -94,3 +94,16 @@ func TestEscapedNamesOfParts(t *testing.T) {
 		t.Errorf("it passes as a call of %q", q.Model)
 	}
 }
+
+// TestFormsNameFiles: some vendors take the id of a file in the place of a file.
+func TestFormsNameFiles(t *testing.T) {
+	r := dialect.Request{Boundary: "X"}
+	if err := (Codec{}).Request(llm.OpTranscriptions, []byte(form(field("model", "m"), field("file_id", "f-1"))), &r); err != nil || len(r.Files) != 1 || r.Files[0] != "f-1" {
+		t.Errorf("%q %v", r.Files, err)
+	}
+	for _, body := range []string{form(field("model", "m"), field("File_ID", "f-1")), form(field("model", "m"), field("file_id", "f-1"), field("file_id", "f-2"))} {
+		if err := (Codec{}).Request(llm.OpTranscriptions, []byte(body), &r); err == nil {
+			t.Errorf("%q passes", body)
+		}
+	}
+}

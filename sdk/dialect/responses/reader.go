@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"math"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -123,14 +124,9 @@ func isDataURL(raw []byte) bool {
 	return len(raw) >= 5 && (raw[0]|0x20) == 'd' && (raw[1]|0x20) == 'a' && (raw[2]|0x20) == 't' && (raw[3]|0x20) == 'a' && raw[4] == ':'
 }
 
-// hasScheme reports whether raw may begin with a URL's scheme.
+// hasScheme reports whether raw may be a URL: base64 has neither a colon nor a character that JSON writes as a number.
 func hasScheme(raw []byte) bool {
-	for _, c := range raw[:min(len(raw), 32)] {
-		if c == ':' || c == '\\' {
-			return true
-		}
-	}
-	return false
+	return bytes.IndexByte(raw, ':') >= 0 || bytes.Contains(raw, []byte(`\u`))
 }
 
 // index returns n as an index of a channel.

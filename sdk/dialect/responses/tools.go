@@ -2,6 +2,7 @@ package responses
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
@@ -152,9 +153,15 @@ func (r *reader) environs(key int) {
 	}
 }
 
+// vendorsSkill is how the ids of the skills begin that are the vendor's own.
+const vendorsSkill = "openai-"
+
 func (r *reader) skill(key int) {
 	if key == skillID {
-		r.hidden("skill_id")
+		n := len(r.files)
+		if r.kept("skill_id"); len(r.files) == n+1 && strings.HasPrefix(r.files[n], vendorsSkill) {
+			r.files = r.files[:n]
+		}
 	} else {
 		r.text(dialect.KindToolDef, "skills")
 	}
