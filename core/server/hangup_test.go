@@ -50,6 +50,21 @@ func (l leave) String() string {
 	return s
 }
 
+// change makes the listener that it is about.
+func (l leave) change(t *testing.T, c *server.Config, certs certmagic.Storage) {
+	t.Helper()
+	if l.tls {
+		c.TLS = cert.Config{Mode: cert.Internal, Storage: certs}
+	}
+	if l.fallback {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Listener = bareListener{ln}
+	}
+}
+
 func leaves() (all []leave) {
 	for _, kind := range []string{"unary", "silent", "stream"} {
 		for _, how := range []string{"fin", "rst"} {
@@ -111,18 +126,7 @@ func TestClientLeaves(t *testing.T) {
 
 func testLeave(t *testing.T, l leave, certs certmagic.Storage) {
 	w := newWaiting(l.kind)
-	s := start(t, w, func(c *server.Config) {
-		if l.tls {
-			c.TLS = cert.Config{Mode: cert.Internal, Storage: certs}
-		}
-		if l.fallback {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Listener = bareListener{ln}
-		}
-	})
+	s := start(t, w, func(c *server.Config) { l.change(t, c, certs) })
 	raw := dial(t, s)
 	c := net.Conn(raw)
 	if l.tls {

@@ -3,11 +3,15 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/certmagic"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server"
@@ -99,5 +103,49 @@ func TestABodyThatHasComeIsNotAskedFor(t *testing.T) {
 			line, _ = br.ReadString('\n')
 		}
 		br.Discard(2)
+	}
+}
+
+// TestClientsLeaveLateBodies: who goes away while its body is received, or behind it, is missed.
+func TestClientsLeaveLateBodies(t *testing.T) {
+	noLeak(t)
+	certs := &certmagic.FileStorage{Path: t.TempDir()}
+	for _, sent := range []int{1, 100_000} { // of so many
+		for _, l := range leaves() {
+			if l.kind != "unary" || l.pipelined {
+				continue
+			}
+			t.Run(fmt.Sprint(l, "/", sent), func(t *testing.T) {
+				begun := make(chan error, 1)
+				h := newHandler(func(ctx context.Context, x *exchange.Exchange) *exchange.Reply {
+					if sent == 1 {
+						begun <- nil
+					}
+					err := x.Receive()
+					if sent > 1 {
+						begun <- err
+					}
+					<-ctx.Done()
+					return &exchange.Reply{Status: 499}
+				})
+				s := start(t, h, func(c *server.Config) { l.change(t, c, certs) })
+				raw := dial(t, s)
+				c := net.Conn(raw)
+				if l.tls {
+					c = tls.Client(raw, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // who the server is does not matter here
+				}
+				send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", sent))
+				if err := <-begun; err != nil {
+					t.Fatal(err)
+				}
+				if l.how == "rst" {
+					raw.SetLinger(0)
+					raw.Close()
+				} else {
+					c.Close()
+				}
+				h.end(t, exchange.ClientCancelled)
+			})
+		}
 	}
 }

@@ -66,11 +66,12 @@ func (s *seen) field(line string, h *Head) *Refusal {
 		}
 		h.Host = value
 	case length:
-		s.lengths++
+		if s.lengths++; s.lengths > 1 {
+			return ErrLength
+		}
 		return contentLength(value, h)
 	case transfer:
-		s.transfers++
-		if value != "chunked" {
+		if s.transfers++; s.transfers > 1 || value != "chunked" {
 			return ErrTransfer
 		}
 		h.Length = Chunked
@@ -93,10 +94,6 @@ func (s *seen) finish(h *Head) *Refusal {
 	switch {
 	case s.hosts != 1 || !validHost(h.Host):
 		return ErrHost
-	case s.lengths > 1:
-		return ErrLength
-	case s.transfers > 1:
-		return ErrTransfer
 	case s.transfers > 0 && s.lengths > 0:
 		return ErrBothLengths
 	case s.transfers > 0 && h.HTTP10:

@@ -60,6 +60,17 @@ func TestNormalHost(t *testing.T) {
 	}
 }
 
+func TestRepeatedFraming(t *testing.T) {
+	var h Head
+	for line, want := range map[string]*Refusal{
+		"Content-Length: 2\r\n": ErrLength, "Transfer-Encoding: chunked\r\n": ErrTransfer, "Expect: 100-continue\r\n": ErrExpect,
+	} {
+		if r := Check("POST / HTTP/1.1\r\nHost: a\r\n"+strings.Repeat(line, 5)+"\r\n", &h); r != want {
+			t.Errorf("%s: %v", line, r)
+		}
+	}
+}
+
 func TestTooManyFields(t *testing.T) {
 	var h Head
 	head := "GET / HTTP/1.1\r\nHost: a\r\n"
