@@ -87,3 +87,63 @@ func TestFilesChooseTargets(t *testing.T) {
 		t.Errorf("without files: %d %s", status, text)
 	}
 }
+
+// TestFilesNamedInOtherWays: whichever way a call has to name what the vendor keeps, it does not come to the vendor.
+func TestFilesNamedInOtherWays(t *testing.T) {
+	up := startVault(t)
+	hcl := filing(up.URL, headersAndRate)
+	gw := start(t, hcl)
+	one, two := gw.caller(), gw.caller()
+	_, _, mine := one.send("user_data", "x")
+	_, _, lines := one.send("batch", `{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":`+ask("big", "x", false)+"}\n")
+	_, _, theirs := two.send("user_data", "y")
+	chat := func(part string) string {
+		return `{"model":"big","messages":[{"role":"user","content":[` + part + `]}]}`
+	}
+	for _, c := range []struct{ path, body string }{
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":"` + mine + `"}},{"type":"file","file":{"file_id":"` + theirs + `"}}`)},
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":"` + strings.Replace(theirs, "-", `\u002d`, 1) + `"}}`)},
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":"` + mine + `","File_ID":"` + theirs + `"}}`)},
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":"` + mine + `","file_id":"` + theirs + `"}}`)},
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":["` + theirs + `"]}}`)},
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":{"id":"` + theirs + `"}}}`)},
+		{"chat/completions", chat(`{"type":"file","file":"` + theirs + `"}`)},
+		{"chat/completions", chat(`{"type":"file","file_id":"` + theirs + `"}`)},
+		{"chat/completions", chat(`{"type":"file","file":{"file_id":" ` + mine + `"}}`)},
+		{"chat/completions", `{"model":"big","messages":[],"data_sources":[{"type":"azure_search"}]}`},
+		{"chat/completions", `{"model":"big","messages":[],"extra_body":{"google":{"cached_content":"cachedContents/1"}}}`},
+		{"responses", `{"model":"big","input":[{"role":"user","content":[{"type":"input_file","file_id":"` + theirs + `"}]}]}`},
+		{"responses", `{"model":"big","input":"x","tools":[{"type":"file_search","vector_store_ids":"` + mine + `","vector_store_ids":["v"]}]}`},
+		{"images/edits", `{"model":"big","prompt":"x","images":[{"file_id":"` + theirs + `"}]}`},
+		{"images/edits", `{"model":"big","prompt":"x","image":{"file_id":"` + theirs + `"}}`},
+		{"images/generations", `{"model":"big","prompt":"x","mask":{"file_id":"` + theirs + `"}}`},
+		{"moderations", `{"model":"big","input":[{"type":"image_url","image_url":{"url":"gs://b/a"}}]}`},
+		{"audio/transcriptions", `{"model":"big","file_id":"` + theirs + `"}`},
+		{"batches", `{"input_file_id":"` + theirs + `","INPUT_FILE_ID":"` + lines + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`},
+		{"batches", `{"input_file_id":"` + theirs + `","input_file_id":"` + lines + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`},
+	} {
+		if status, text, _ := one.ask("POST", "/v1/"+c.path, c.body); (status != 404 || !strings.Contains(text, "not yours")) && (status != 400 || !strings.Contains(text, "the key")) {
+			t.Errorf("%s: %d %s", c.body, status, text)
+		}
+	}
+	form := "--X\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nbig\r\n--X\r\nContent-Disposition: form-data; name=\"file_id\"\r\n\r\n" + theirs + "\r\n--X--\r\n"
+	if status, text, _ := one.ask("POST", "/v1/audio/transcriptions", form, "Content-Type", "multipart/form-data; boundary=X"); status != 404 || !strings.Contains(text, "not yours") {
+		t.Errorf("form data: %d %s", status, text)
+	}
+	if len(up.called) > 0 {
+		t.Errorf("the vendor was called with %q", up.called)
+	}
+	for _, want := range []int{200, 404} { // what is shared can be so no longer
+		text := hcl
+		if want == 200 {
+			text = strings.Replace(hcl, "provider \"up\" {", "provider \"up\" {\n  shared_files = true", 1)
+		}
+		gw.write(text)
+		if r := gw.Reload(t.Context(), "test"); !r.Changed {
+			t.Fatal(r.Error)
+		}
+		if status, text, _ := one.ask("POST", "/v1/chat/completions", fmt.Sprintf(withFile, "big", theirs)); status != want {
+			t.Errorf("after the change: %d %s, want %d", status, text, want)
+		}
+	}
+}
