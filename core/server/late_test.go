@@ -149,3 +149,29 @@ func TestClientsLeaveLateBodies(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainEndsLateBodies: what is left of the drain is the limit for a body that is being received, too.
+func TestDrainEndsLateBodies(t *testing.T) {
+	noLeak(t)
+	begun := make(chan bool, 1)
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		begun <- true
+		var e *llm.Error
+		if !errors.As(x.Receive(), &e) {
+			t.Error("received")
+		}
+		return &exchange.Reply{Status: e.Status, Body: []byte(e.Message)}
+	})
+	s := start(t, h, nil)
+	c := dial(t, s)
+	send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
+	<-begun
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	go s.Drain(ctx)
+	if r, body := response(t, bufio.NewReader(c)); r.StatusCode != 503 || !r.Close {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+	c.Close()
+	h.end(t, exchange.Drained)
+}
