@@ -9,14 +9,18 @@ import (
 // with: a bucket, a file in its own keeping. What is on the web or in the URL itself anybody may read. A text
 // without a scheme is no URL, and none of these.
 func OfAccount(s string) bool {
-	scheme, _, ok := strings.Cut(s, ":")
+	scheme, authority, ok := strings.Cut(s, ":")
 	if !ok || strings.EqualFold(scheme, "data") {
 		return false
 	}
 	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
 		return true
 	}
-	u, err := url.Parse(s)
+	authority = strings.TrimLeft(authority, `/\`)
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end] // what is behind it may be no URL by the rules, and be fetched all the same
+	}
+	u, err := url.Parse("https://" + authority)
 	if err != nil {
 		return true
 	}

@@ -126,12 +126,8 @@ func (q *requestReader) chat() {
 			} else if v {
 				q.mark("logprobs")
 			}
-		case chatSources: // of Azure: what it searches with the rights of the account
-			if !q.Null() {
-				q.Skip()
-				q.into.Files = append(q.into.Files, "data_sources")
-				q.mark("data_sources")
-			}
+		case chatSources:
+			q.dataSources()
 		case chatExtra: // of Google
 			q.object(extraKeys, func(int) { q.google() })
 		case chatGoogle:
@@ -466,6 +462,27 @@ func (q *requestReader) fileData() {
 	} else if raw := q.Bytes(s); !isDataURL(raw) && hasScheme(raw) {
 		q.into.Files = dialect.AppendURL(q.into.Files, raw)
 		q.mark("file_data")
+	}
+}
+
+// dataSources reads what Azure is to search, which may be with the rights of the account.
+func (q *requestReader) dataSources() {
+	n := 0
+	switch q.Type() {
+	case dialect.TypeNull:
+		q.Skip()
+	case dialect.TypeArray:
+		q.Array()
+		for q.Item(&n) {
+			q.Skip()
+		}
+	default:
+		q.Skip()
+		n++
+	}
+	if n > 0 {
+		q.into.Files = append(q.into.Files, "data_sources")
+		q.mark("data_sources")
 	}
 }
 
