@@ -120,6 +120,8 @@ func TestFilesNamedInOtherWays(t *testing.T) {
 		{"moderations", `{"model":"big","input":[{"type":"image_url","image_url":{"url":"gs://b/a"}}]}`},
 		{"audio/transcriptions", `{"model":"big","file_id":"` + theirs + `"}`},
 		{"batches", `{"input_file_id":"` + theirs + `","INPUT_FILE_ID":"` + lines + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`},
+		{"batches", `{"input_file_id":"` + lines + `","input_blob":null,"output_folder":{"url":"https://a.example.org/b"},"endpoint":"/v1/chat/completions","completion_window":"24h"}`},
+		{"batches", `{"input_file_id":"` + lines + `","input_blob":"https://a.example.org/b","endpoint":"/v1/chat/completions","completion_window":"24h"}`},
 		{"batches", `{"input_file_id":"` + theirs + `","input_file_id":"` + lines + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`},
 	} {
 		if status, text, _ := one.ask("POST", "/v1/"+c.path, c.body); (status != 404 || !strings.Contains(text, "not yours")) && (status != 400 || !strings.Contains(text, "the key")) {

@@ -235,14 +235,22 @@ func (s *serving) readBatch(raw []byte) *exchange.Reply {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object with an input_file_id"}, err)
 	}
 	r := dialect.NewReader(raw) // one reader's input_file_id is every reader's
+	var kept []string           // of Azure: storage that the account reads and writes
 	for o := r.Object(batchKeys); ; {
-		if _, ok := r.Next(&o); !ok {
+		key, ok := r.Next(&o)
+		if !ok {
 			break
+		}
+		if key > 0 && r.Type() != dialect.TypeNull {
+			kept = append(kept, string(r.Bytes(o.Key)))
 		}
 		r.Skip()
 	}
 	if err := r.End(); err != nil {
 		return s.fail(exchange.ClientError, publicOf(err, "the body cannot be read"), err)
+	}
+	if err := s.owns(s.route.Files.Targets[0], kept); err != nil {
+		return s.notOwned(err)
 	}
 	file, found, err := s.Uploads.Get(s.owner, q.File)
 	switch {
@@ -262,7 +270,7 @@ func (s *serving) readBatch(raw []byte) *exchange.Reply {
 	return nil
 }
 
-var batchKeys = dialect.NewKeys("input_file_id")
+var batchKeys = dialect.NewKeys("input_file_id", "input_blob", "output_folder")
 
 // publicOf returns the error that a client may read of an error of a codec.
 func publicOf(err error, or string) *llm.Error {

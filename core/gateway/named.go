@@ -28,7 +28,11 @@ func (s *serving) named() *exchange.Reply {
 	if len(s.keepers) > 0 {
 		return nil
 	}
-	e := publicOf(refused, "the files of the request cannot be read")
+	return s.notOwned(refused)
+}
+
+func (s *serving) notOwned(err error) *exchange.Reply {
+	e := publicOf(err, "the files of the request cannot be read")
 	end := exchange.ClientError
 	if e == errState {
 		end = exchange.Internal
