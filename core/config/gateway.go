@@ -36,7 +36,7 @@ func gatewayShape() *schema.Block {
 			{Name: "environment", Kind: schema.String, Optional: true, Doc: "The name of the environment: `gateway.NAME.hcl` beside this file is laid over it. Usually `env(\"GINNEL_ENV\", \"production\")`."},
 			{Name: "data_dir", Kind: schema.String, Default: "./data", Restart: true, Doc: "The directory of state.db, the control socket, ca.pem, the master key and the module cache; relative to this file."},
 			{Name: "limits", Kind: schema.Object, Optional: true, Doc: "What clients may use.", Fields: []schema.Attr{
-				{Name: "concurrent_requests", Kind: schema.Int, Default: "4096", Env: "MAX_CONCURRENT_REQUESTS", Doc: "Requests served at once by each listener; more are answered 503 with Retry-After."},
+				{Name: "concurrent_requests", Kind: schema.Int, Default: "4096", Env: "MAX_CONCURRENT_REQUESTS", Doc: "Requests that each listener serves at once, without those whose bodies are still coming; more are answered 503 with Retry-After."},
 				{Name: "body", Kind: schema.Size, Default: "32MiB", Doc: "The largest request body; more is answered 413."},
 				{Name: "form", Kind: schema.Size, Default: "512MiB", Doc: "The largest form data, as files are sent in; more is answered 413. What is beyond the first mebibyte of it is kept in a file under data_dir as long as the request lasts, all together no more than sixteen times this."},
 				{Name: "header", Kind: schema.Size, Default: "16KiB", Doc: "The largest request head; more is answered 431."},

@@ -68,8 +68,8 @@ type Exchange struct {
 	Finish string     // the dialect's finish reason, set before PhaseEnd
 	End    Terminal   // set before PhaseDone
 
-	// Receive reads the request's body, where the server leaves that to whoever serves the exchange: form data that is long
-	// is not taken in before its sender is. Else it is nil. It is called once at most; the error is an *llm.Error.
+	// Receive reads the request's body, where the server leaves that to whoever serves the exchange: one that is
+	// long, or whose sender waits to be told to go on, is not taken in before its sender is. Else it is nil. It is called once at most; the error is an *llm.Error.
 	Receive func() error
 
 	// Room takes n bytes of the room that all bodies of the listener share, if there is so much, and gives -n back. It is

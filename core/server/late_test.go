@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 
@@ -174,4 +175,67 @@ func TestDrainEndsLateBodies(t *testing.T) {
 	}
 	c.Close()
 	h.end(t, exchange.Drained)
+}
+
+// TestSlowBodiesTakeNoPlaces: a body that is being received does not count among what is served at once, and what is
+// served does when it has come.
+func TestSlowBodiesTakeNoPlaces(t *testing.T) {
+	noLeak(t)
+	slow, held, let := make(chan bool), make(chan bool), make(chan bool)
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		if x.Path == "/slow" {
+			slow <- true
+			var e *llm.Error
+			if errors.As(x.Receive(), &e) {
+				return &exchange.Reply{Status: e.Status, Body: []byte(e.Message)}
+			}
+			return &exchange.Reply{Status: 200}
+		}
+		held <- true
+		<-let
+		return &exchange.Reply{Status: 200}
+	})
+	s := start(t, h, func(c *server.Config) { c.Limits.Exchanges = 1 })
+	come := func(what chan bool) {
+		t.Helper()
+		select {
+		case <-what:
+		case <-time.After(patience):
+			t.Fatal("not served beside bodies that do not come")
+		}
+	}
+	idle := func() {
+		for end := time.Now().Add(patience); s.Stats().Exchanges > 0 && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	begin := func() (net.Conn, *bufio.Reader) {
+		c := dial(t, s)
+		send(t, c, "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
+		come(slow)
+		idle()
+		return c, bufio.NewReader(c)
+	}
+	first, answer := begin()
+	begin()
+	quick := dial(t, s)
+	send(t, quick, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	come(held)
+	send(t, first, strings.Repeat("x", 99_999))
+	if r, body := response(t, answer); r.StatusCode != 503 || r.Close {
+		t.Errorf("one too many: %d %s, closes %v", r.StatusCode, body, r.Close)
+	}
+	let <- true
+	if r, _ := response(t, bufio.NewReader(quick)); r.StatusCode != 200 {
+		t.Errorf("the quick one: %d", r.StatusCode)
+	}
+	idle()
+	send(t, first, "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 100_000))
+	come(slow)
+	if r, body := response(t, answer); r.StatusCode != 200 {
+		t.Errorf("when there is a place: %d %s", r.StatusCode, body)
+	}
+	if st := s.Stats(); st.Shed != 1 {
+		t.Errorf("%+v", st)
+	}
 }

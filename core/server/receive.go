@@ -19,8 +19,10 @@ const (
 	firstKnown = 64 << 10
 )
 
-// The refusals of form data beyond what the guard refuses.
+// The refusals of bodies beyond what the guard refuses.
 var (
+	errBusy = &guard.Refusal{Status: 503, Code: "overloaded", Message: "too many requests are being served, try again shortly"}
+
 	errUnawaited = &guard.Refusal{Status: 503, Code: "cancelled", Message: "the request was cancelled"}
 
 	errForm  = &guard.Refusal{Status: 400, Code: "bad_form", Message: "the form data cannot be read: its boundary stands inside a part"}
@@ -78,15 +80,21 @@ func (c *conn) later(h *guard.Head) bool {
 func (c *conn) receiveLate(x *exchange.Exchange, h *guard.Head) error {
 	c.late = c.now.ctx
 	stop := context.AfterFunc(c.now.ctx, func() { c.raw.SetReadDeadline(time.Unix(1, 0)) })
-	body, refusal := c.receive(awaited{bodyReader{c.in}, c.now.ctx}, h, math.MaxInt64)
+	body, refusal := c.receiveAside(awaited{bodyReader{c.in}, c.now.ctx}, h)
 	if c.late = nil; !stop() {
 		refusal = errUnawaited
 	}
 	if refusal == nil && !c.in.Begin() {
 		refusal = guard.ErrDesync
 	}
+	limits := &c.srv.set.Load().limits
 	if refusal == nil {
-		c.unread, x.Request.Body = false, body
+		if c.unread = false; c.srv.live.Load() > int64(limits.Exchanges) {
+			refusal = errBusy
+		}
+	}
+	if refusal == nil {
+		x.Request.Body = body
 		c.ahead.start(c)
 		return nil
 	}
@@ -99,13 +107,20 @@ func (c *conn) receiveLate(x *exchange.Exchange, h *guard.Head) error {
 		e.Code = llm.CodeTooLarge
 	case guard.ErrBodyTimeout:
 		e.Code = llm.CodeTimeout
-	case guard.ErrNoRoom:
+	case guard.ErrNoRoom, errBusy:
 		c.srv.shed.Add(1)
-		e.Code, e.RetryAfter = llm.CodeOverloaded, c.srv.set.Load().limits.RetryAfter
+		e.Code, e.RetryAfter = llm.CodeOverloaded, limits.RetryAfter
 	case errSpool:
 		e.Code = llm.CodeOverloaded
 	}
 	return e
+}
+
+// receiveAside reads a body. Who is slow to send it takes no place of those that are served meanwhile.
+func (c *conn) receiveAside(from io.Reader, h *guard.Head) (exchange.Body, *guard.Refusal) {
+	c.srv.live.Add(-1)
+	defer c.srv.live.Add(1)
+	return c.receive(from, h, math.MaxInt64)
 }
 
 // awaited is a body that is read as long as somebody waits for its exchange.

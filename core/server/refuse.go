@@ -30,7 +30,7 @@ func (s *Server) refuse(rc *fasthttp.RequestCtx, r *guard.Refusal) {
 // shedOne answers a request that is one too many; the connection stays.
 func (s *Server) shedOne(rc *fasthttp.RequestCtx, retryAfter time.Duration) {
 	s.shed.Add(1)
-	errorAnswer(rc, 503, "overloaded", "too many requests are being served, try again shortly")
+	errorAnswer(rc, errBusy.Status, errBusy.Code, errBusy.Message)
 	setRetryAfter(rc, retryAfter)
 	if s.draining.Load() || rc.Conn().(*conn).unread {
 		rc.Response.SetConnectionClose()
