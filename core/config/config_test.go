@@ -110,6 +110,9 @@ func TestLoad(t *testing.T) {
 	if err != nil || string(json) != `{"api_key":"key","size":1048576}` {
 		t.Errorf("config %s, %v", json, err)
 	}
+	if got := p.Config.Secrets(); !slices.Equal(got, []string{"key"}) {
+		t.Errorf("secrets %q", got)
+	}
 	r := c.Routes[0]
 	if r.Listener != c.Listeners[0] || r.Models[0].Targets[0].Provider != p || r.Pipeline.Filters[0] != c.Filters[0] || r.Open || r.Path != "/v1/*" {
 		t.Errorf("%+v", r)

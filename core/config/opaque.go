@@ -75,6 +75,47 @@ func (o *Opaque) JSON() ([]byte, error) {
 	return json.Marshal(o.node.plain())
 }
 
+// Secrets returns the texts in the block that are shown nowhere, as JSON gives them to its owner.
+func (o *Opaque) Secrets() []string {
+	if o.node == nil {
+		return nil
+	}
+	return o.node.secrets(nil)
+}
+
+func (n *node) secrets(out []string) []string {
+	for _, v := range n.attrs {
+		out = v.secrets(out)
+	}
+	for _, b := range n.blocks {
+		out = b.secrets(out)
+	}
+	return out
+}
+
+func (v *value) secrets(out []string) []string {
+	if fields, ok := v.v.(map[string]*value); ok {
+		for _, f := range fields {
+			out = f.secrets(out)
+		}
+		return out
+	}
+	if !v.secret {
+		return out
+	}
+	switch got := v.v.(type) {
+	case string:
+		return append(out, got)
+	case []string:
+		return append(out, got...)
+	case map[string]string:
+		for _, text := range got {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
 // plain returns the node as JSON's types. Nested blocks are a list under their type, or, with a
 // label, an object by label.
 func (n *node) plain() map[string]any {

@@ -92,7 +92,7 @@ func (b *builder) checkConfig(o *config.Opaque, describe func() (*schema.Block, 
 func (b *builder) provide(ctx context.Context, p *config.Provider, id string, raw []byte) (*provided, error) {
 	place, declared := PlaceOf(p)
 	plugin, err := b.plugins.Provider(ctx, pluginhost.ProviderSpec{
-		Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, Place: place, Declared: declared, Limits: LimitsOf(p.Process),
+		Name: p.Name, Plugin: p.Plugin, SHA256: p.SHA256, Config: raw, Place: place, Declared: declared, Secrets: append(p.Config.Secrets(), place.Secrets()...), Limits: LimitsOf(p.Process),
 	})
 	if err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (b *builder) openSink(t *config.Telemetry) error {
 	}
 	id := key(t.Name, t.Plugin, t.SHA256, string(raw), t.Memory, t.Flush, t.WhenFull, t.Process)
 	v, err := b.Daemon.sinks.take(b.ctx, b.scope, id, func(ctx context.Context) (*sinking, error) {
-		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw, Limits: LimitsOf(t.Process)})
+		plugin, err := b.plugins.Sink(ctx, pluginhost.SinkSpec{Name: t.Name, Plugin: t.Plugin, SHA256: t.SHA256, Config: raw, Secrets: t.Config.Secrets(), Limits: LimitsOf(t.Process)})
 		if err != nil {
 			return nil, err
 		}

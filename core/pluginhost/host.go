@@ -76,7 +76,9 @@ type ProviderSpec struct {
 	// block say so beside base_url. What one cannot be told is an error. It holds secrets and is never logged.
 	Place    provider.Place
 	Declared []string
-	Limits   Limits
+	// Secrets are the values in Config and Place that are hidden in what the plugin says.
+	Secrets []string
+	Limits  Limits
 }
 
 // SinkSpec is a telemetry sink as the operator declares it; its fields are those of ProviderSpec.

@@ -140,6 +140,13 @@ func (w *words) Describe(context.Context) (*provider.Info, error) {
 
 func (w *words) Configure(_ context.Context, config []byte) error {
 	w.config = string(config)
+	if strings.Contains(w.config, "tell") {
+		fmt.Fprintln(os.Stderr, "I was told", w.config)
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Info("told: "+w.config, "config", w.config)
+	}
+	if strings.Contains(w.config, "tell wrong") {
+		return &llm.Error{Code: llm.CodeInvalid, Message: "say: it is wrong: " + w.config}
+	}
 	if strings.Contains(w.config, "wrong") {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "say: it is wrong"}
 	}

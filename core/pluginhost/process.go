@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -42,6 +43,12 @@ type launch struct {
 	name, plugin, sha256, kind string
 	answers                    bool // it is a provider that may be invoked, and gets a socket for it
 	limits                     Limits
+	secrets                    secrets
+}
+
+// log returns the log of a plugin, in which its secrets are not.
+func (l *launch) log(to *slog.Logger) *slog.Logger {
+	return l.secrets.in(to.With("plugin", l.plugin, "name", l.name))
 }
 
 // process is one life of a plugin's process.
@@ -84,7 +91,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	cmd.ExtraFiles = append(cmd.ExtraFiles, ours)
 	cmd.Env = append(cmd.Env, plugin.EnvLifeline+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
 
-	log := h.Logger.With("plugin", l.plugin, "name", l.name)
+	log := l.log(h.Logger)
 	p.child = newChild(cmd, l.plugin, &lines{log: log})
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  plugin.Handshake(),

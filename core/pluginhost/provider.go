@@ -50,7 +50,7 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 	p := &Provider{config: orEmpty(spec.Config), place: spec.Place, declared: spec.Declared}
 	p.supervised = supervised{
 		host:   h,
-		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits},
+		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits, secrets: secretsOf(spec.Secrets)},
 		socket: h.socket(),
 	}
 	p.prepare, p.upkeep = p.ready, p.tend
@@ -227,7 +227,7 @@ func (p *Provider) ask(f *flight) {
 	p.asking.Lock()
 	p.flight = nil
 	p.asking.Unlock()
-	f.err = err
+	f.err = p.secrets.hideIn(err)
 	close(f.done)
 }
 
@@ -274,7 +274,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.host.CallTimeout)
 	defer cancel()
-	return proc.provider.Probe(ctx)
+	return p.secrets.hideIn(proc.provider.Probe(ctx))
 }
 
 // Close waits until the plugin's open calls have ended or ctx does, and ends the process.

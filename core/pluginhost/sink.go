@@ -22,7 +22,7 @@ func (h *Host) Sink(ctx context.Context, spec SinkSpec) (*Sink, error) {
 	s := &Sink{config: orEmpty(spec.Config)}
 	s.supervised = supervised{
 		host:   h,
-		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink, limits: spec.Limits},
+		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink, limits: spec.Limits, secrets: secretsOf(spec.Secrets)},
 	}
 	s.drain = func(ctx context.Context, p *process) error { return p.sink.Flush(ctx) }
 	s.prepare = func(ctx context.Context, p *process) error {
@@ -49,7 +49,8 @@ func (s *Sink) Export(ctx context.Context, b *telemetry.Batch) (*telemetry.Resul
 	if p == nil {
 		return nil, &llm.Error{Code: llm.CodeUnavailable, Message: "the sink is restarting"}
 	}
-	return p.sink.Export(ctx, b)
+	r, err := p.sink.Export(ctx, b)
+	return r, s.secrets.hideIn(err)
 }
 
 // Flush waits until what the sink has acknowledged is where it belongs.
@@ -58,7 +59,7 @@ func (s *Sink) Flush(ctx context.Context) error {
 	if p == nil {
 		return &llm.Error{Code: llm.CodeUnavailable, Message: "the sink is restarting"}
 	}
-	return p.sink.Flush(ctx)
+	return s.secrets.hideIn(p.sink.Flush(ctx))
 }
 
 // Close has the sink flush, until ctx ends, and ends the process.

@@ -46,7 +46,7 @@ type supervised struct {
 
 // begin starts the plugin and, where that went well, its supervisor.
 func (s *supervised) begin(ctx context.Context) error {
-	s.log = s.host.Logger.With("plugin", s.plugin, "name", s.name)
+	s.log = s.launch.log(s.host.Logger)
 	s.state = State{Name: s.name, Plugin: s.plugin, Contained: s.host.containment(s.limits)}
 	if s.limits.HungAfter == 0 {
 		s.limits.HungAfter = DefaultHungAfter
@@ -66,11 +66,11 @@ func (s *supervised) begin(ctx context.Context) error {
 }
 
 // bring starts a process and makes it ready.
-func (s *supervised) bring(ctx context.Context) (*process, error) {
+func (s *supervised) bring(ctx context.Context) (p *process, err error) {
+	defer func() { err = s.secrets.hideIn(err) }()
 	ctx, cancel := context.WithTimeout(ctx, s.host.StartTimeout)
 	defer cancel()
-	p, err := s.host.start(ctx, s.launch)
-	if err != nil {
+	if p, err = s.host.start(ctx, s.launch); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(ctx, p); err != nil {

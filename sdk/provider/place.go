@@ -29,6 +29,19 @@ func (p Place) GoString() string { return p.BaseURL }
 // LogValue returns the base URL.
 func (p Place) LogValue() slog.Value { return slog.StringValue(p.BaseURL) }
 
+// Secrets returns what of it is shown nowhere: the proxy's password and the private key.
+func (p Place) Secrets() (out []string) {
+	if u, err := url.Parse(p.Proxy); err == nil {
+		if password, ok := u.User.Password(); ok {
+			out = append(out, password)
+		}
+	}
+	if len(p.TLS.Key) > 0 {
+		out = append(out, string(p.TLS.Key))
+	}
+	return out
+}
+
 // Config declares the origin of the calls, and returns with it the path that theirs begin with, without a slash at
 // its end. They are those of the base URL: the block's or, where it has none, the plugin's own. Name and limits
 // of the origin are left to the caller. Errors name the attribute of the block.

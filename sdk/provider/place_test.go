@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +57,9 @@ func TestAPlaceKeepsItsSecrets(t *testing.T) {
 				t.Errorf("%s: %s", form, text)
 			}
 		}
+	}
+	if got := p.Secrets(); !slices.Equal(got, []string{password, key}) || (Place{Proxy: "http://proxy"}).Secrets() != nil {
+		t.Errorf("secrets: %q", got)
 	}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "place", p, "at", &p)

@@ -1,0 +1,128 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// masked stands for a secret in what a plugin says.
+const masked = "(secret)"
+
+// The lengths from which a secret is looked for, and a line of one that has several: what is shorter is in many words.
+const (
+	leastSecret = 6
+	leastLine   = 24
+)
+
+// secrets are what a plugin was told and must not be read in logs, status and errors, whoever wrote it there.
+type secrets []string
+
+// secretsOf returns the values that can be looked for, the longest first: one may be a part of another.
+func secretsOf(values []string) (s secrets) {
+	for _, v := range values {
+		if len(v) >= leastSecret {
+			s = append(s, v)
+		}
+		for line := range strings.SplitSeq(strings.ReplaceAll(v, `\n`, "\n"), "\n") { // of a key, also within JSON
+			if len(line) >= leastLine && len(line) < len(v) {
+				s = append(s, line)
+			}
+		}
+	}
+	slices.SortFunc(s, func(a, b string) int { return len(b) - len(a) })
+	return s
+}
+
+func (s secrets) hide(text string) string {
+	for _, v := range s {
+		text = strings.ReplaceAll(text, v, masked)
+	}
+	return text
+}
+
+// hideIn returns an error without the secrets, and err itself where it has none.
+func (s secrets) hideIn(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := s.hide(err.Error())
+	if text == err.Error() {
+		return err
+	}
+	var e *llm.Error
+	if errors.As(err, &e) {
+		own := *e
+		own.Message = s.hide(e.Message)
+		return hidden{text, &own}
+	}
+	return hidden{text, nil}
+}
+
+// hidden is an error with another text. What it wraps has none of the secrets either.
+type hidden struct {
+	text string
+	err  error
+}
+
+func (h hidden) Error() string { return h.text }
+func (h hidden) Unwrap() error { return h.err }
+
+// hiding is a handler of a log that no secret passes.
+type hiding struct {
+	slog.Handler
+	secrets secrets
+}
+
+// in returns a log in which the secrets are not.
+func (s secrets) in(log *slog.Logger) *slog.Logger {
+	if len(s) == 0 {
+		return log
+	}
+	return slog.New(hiding{log.Handler(), s})
+}
+
+// Handle implements slog.Handler.
+func (h hiding) Handle(ctx context.Context, r slog.Record) error {
+	out := slog.NewRecord(r.Time, r.Level, h.secrets.hide(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		out.AddAttrs(h.attr(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, out)
+}
+
+// WithAttrs implements slog.Handler.
+func (h hiding) WithAttrs(attrs []slog.Attr) slog.Handler {
+	own := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		own[i] = h.attr(a)
+	}
+	return hiding{h.Handler.WithAttrs(own), h.secrets}
+}
+
+// WithGroup implements slog.Handler.
+func (h hiding) WithGroup(name string) slog.Handler {
+	return hiding{h.Handler.WithGroup(name), h.secrets}
+}
+
+func (h hiding) attr(a slog.Attr) slog.Attr {
+	a.Key, a.Value = h.secrets.hide(a.Key), a.Value.Resolve()
+	switch a.Value.Kind() {
+	case slog.KindGroup:
+		group := slices.Clone(a.Value.Group())
+		for i := range group {
+			group[i] = h.attr(group[i])
+		}
+		a.Value = slog.GroupValue(group...)
+	case slog.KindString, slog.KindAny:
+		if text := a.Value.String(); h.secrets.hide(text) != text {
+			a.Value = slog.StringValue(h.secrets.hide(text))
+		}
+	}
+	return a
+}

@@ -1,0 +1,41 @@
+package pluginhost_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/pluginhost"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// TestWhatAPluginSaysHasNoSecrets: neither its lines nor its errors, though it says all that it was told.
+func TestWhatAPluginSaysHasNoSecrets(t *testing.T) {
+	h, log := start(t, nil)
+	key, more, line := rand.Text(), rand.Text(), rand.Text()+rand.Text()
+	key2 := "-----BEGIN A KEY-----\n" + line + "\n-----END A KEY-----\n"
+	secrets := []string{key, key + more, key2, "short"}
+	config, err := json.Marshal(map[string]string{"say": "tell " + strings.Join(secrets, " ")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Config: config, Secrets: secrets})
+	await(t, "its lines", func() bool { return strings.Count(log.String(), "told") >= 2 })
+	_, err = h.Provider(within(t), pluginhost.ProviderSpec{Plugin: "words", Config: []byte(strings.Replace(string(config), "tell", "tell wrong", 1)), Secrets: secrets})
+	var e *llm.Error
+	if !errors.As(err, &e) || e.Code != llm.CodeInvalid || !strings.Contains(err.Error(), "it is wrong") {
+		t.Fatalf("%v", err)
+	}
+	for what, text := range map[string]string{"the log": log.String(), "the error": err.Error(), "its message": e.Message} {
+		for _, secret := range []string{key, more, line} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s has a secret: %s", what, text)
+			}
+		}
+		if !strings.Contains(text, "(secret)") || !strings.Contains(text, "short") {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+}
