@@ -6,7 +6,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build dev test race test-clients test-proxywasm conformance score bench filters proto generate lint ci clean
+.PHONY: help build dev test race test-clients test-proxywasm test-cgroups conformance score bench filters proto generate lint ci clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ test-clients: build ## official SDKs (Node, Python, Go) against a running daemon
 test-proxywasm: ## filters that others wrote for proxy-wasm, fetched, through a daemon
 	GINNEL_PROXYWASM_SDK=1 $(GO) test -count=1 -timeout 20m -run TestTheRustSDK -v ./core/wasmhost
 	GINNEL_PROXYWASM=$$(./.ci/proxywasm "$${TMPDIR:-/tmp}/ginnel-proxywasm") $(GO) test -count=1 -timeout 20m -run 'TestOthers' -v ./cmd/ginnel
+
+test-cgroups: ## what bounds plugins' processes by cgroups, in a virtual machine
+	./.ci/cgroups
 
 bench: build ## ratios against a bare fasthttp proxy and nginx, then the micro benchmarks
 	$(GO) build -trimpath -o $(BIN)/bench ./cmd/bench

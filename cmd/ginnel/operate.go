@@ -101,7 +101,7 @@ func writeStatus(out io.Writer, s daemon.Status) {
 		fmt.Fprintf(w, "listener %s\t%s, %d served, %d refused, %d shed\n", l.Name, l.Address, l.Served, l.Refused, l.Shed)
 	}
 	for _, p := range s.Plugins {
-		fmt.Fprintf(w, "plugin %s\t%s, %s, pid %d, %d restarts, protocol %d, %d MiB, %s\n", p.Name, p.Plugin, p.Status, p.PID, p.Restarts, p.Protocol, p.Memory>>20, p.Contained)
+		fmt.Fprintf(w, "plugin %s\t%s, %s, pid %d, %d restarts, protocol %d, %d MiB, %s; %s\n", p.Name, p.Plugin, p.Status, p.PID, p.Restarts, p.Protocol, p.Memory>>20, p.Contained, p.Bounded)
 		if p.Draining > 0 {
 			fmt.Fprintf(w, "\t%d that it replaced have calls open\n", p.Draining)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/core/daemon"
+	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/core/seal"
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/filters"
@@ -66,8 +67,14 @@ func serve(ctx context.Context, cfg *config.Config, s service) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before the start, which takes a while: it would end the process
 	defer signal.Stop(hup)
+	cgroup := pluginhost.OpenCgroup()
+	defer func() {
+		if err := cgroup.Close(); err != nil {
+			logger.Warn("groups of plugins are left", "error", err)
+		}
+	}()
 	d, err := daemon.Start(ctx, daemon.Needs{
-		Version: version, Load: s.load, Logger: logger, Level: level, Command: command, Alone: alone, Module: filters.Module, Master: s.master,
+		Version: version, Load: s.load, Logger: logger, Level: level, Command: command, Alone: alone, Cgroup: cgroup, Module: filters.Module, Master: s.master,
 		Codecs: codecs.All(), Upstreams: codecs.Upstreams(),
 	}, cfg)
 	if err != nil {

@@ -23,7 +23,7 @@ func processShape(contain string) schema.Attr {
 	}
 	return schema.Attr{Name: "process", Kind: schema.Object, Optional: true, Doc: "What the plugin's process may take and touch.", Fields: []schema.Attr{
 		{Name: "hung_after", Kind: schema.Duration, Default: "30s", Doc: "How long it may leave the gateway's health checks without an answer before it is killed and started again."},
-		{Name: "memory", Kind: schema.Size, Optional: true, Doc: "How much memory it may have. One that has more is replaced by a new process, and ended when its open calls have ended, or when it has half as much again."},
+		{Name: "memory", Kind: schema.Size, Optional: true, Doc: "How much memory it may have. One that has more is replaced by a new process, and ended when its open calls have ended, or when it has half as much again. Where the gateway has a cgroup of its own, the kernel ends it then, and counts what its children have."},
 		{Name: "contain", Kind: schema.Bool, Default: contain, Doc: "Whether it is kept, by Landlock where the kernel has it, from files that are not the system's programs, libraries and certificates, from signalling other processes, from capabilities, and by seccomp from system calls that no plugin needs. `ginnel status` says what is in force." + sinks},
 		{Name: "children", Kind: schema.Bool, Default: "false", Doc: "Whether it may start processes of its own, where it is contained."},
 		{Name: "read", Kind: schema.Strings, Optional: true, Doc: "Files and directories that it may read all the same."},

@@ -61,6 +61,8 @@ type Needs struct {
 	Command func(plugin string) *exec.Cmd
 	// Alone is the start of a command that calls pluginhost.Alone with the rest of it.
 	Alone []string
+	// Cgroup is where each plugin's process gets a group of its own; nil = none does.
+	Cgroup *pluginhost.Cgroup
 	// Module returns a built-in filter's module, or nil.
 	Module func(filter string) []byte
 	Codecs []dialect.Codec
@@ -209,7 +211,7 @@ func (d *Daemon) openHosts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("plugin sockets: %w", err)
 	}
-	d.plugins, err = pluginhost.New(pluginhost.Needs{Logger: d.log, Dir: filepath.Join(dir, "s"), Command: d.Command, Alone: d.Alone, Restarted: d.telemetry.PluginRestarted})
+	d.plugins, err = pluginhost.New(pluginhost.Needs{Logger: d.log, Dir: filepath.Join(dir, "s"), Command: d.Command, Alone: d.Alone, Cgroup: d.Cgroup, Restarted: d.telemetry.PluginRestarted})
 	return err
 }
 

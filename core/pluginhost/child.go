@@ -27,10 +27,12 @@ type child struct {
 	log  *lines // of the standard error
 
 	rules *ruleset // what the process may do; nil = what its user may
+	group *group   // what it may take; nil = what there is
 
 	stdout, stderr *os.File // our ends
 	exited         chan struct{}
 	err            error // of the process; valid when exited is closed
+	limited        error // err, where the group knows that it was its doing
 	logged         sync.WaitGroup
 
 	mu   sync.Mutex // protects what follows: a pid that was waited for may be another process
@@ -46,7 +48,12 @@ func newChild(cmd *exec.Cmd, name string, log *lines) *child {
 }
 
 // Start starts the process.
-func (c *child) Start(ctx context.Context) error {
+func (c *child) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			c.group.remove()
+		}
+	}()
 	if c.rules != nil {
 		defer c.rules.close()
 	}
@@ -74,11 +81,12 @@ func (c *child) Start(ctx context.Context) error {
 	if c.over {
 		return os.ErrProcessDone
 	}
+	c.group.hold(c.cmd, c.rules)
 	if err := startConfined(c.cmd, c.rules, c.exited); err != nil {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true
-	c.logged.Add(1)
+	c.logged.Add(2)
 	go func() {
 		defer c.logged.Done()
 		io.Copy(c.log, stderr)
@@ -95,6 +103,8 @@ func (c *child) wait() {
 	c.stdout.SetReadDeadline(end)
 	c.stderr.SetReadDeadline(end)
 	close(c.exited)
+	c.group.remove()
+	c.logged.Done()
 	c.reapGroup()
 }
 
@@ -110,6 +120,7 @@ func (c *child) Kill(context.Context) error {
 	defer c.mu.Unlock()
 	c.over = true
 	if c.live {
+		c.group.kill()
 		return killGroup(c.pid)
 	}
 	return nil

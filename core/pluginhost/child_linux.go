@@ -66,6 +66,9 @@ func (c *child) reap() {
 	killGroup(c.pid)
 	c.live = false
 	c.err = c.cmd.Wait()
+	if c.limited = c.group.why(c.err); c.limited != nil {
+		c.err = c.limited
+	}
 }
 
 // reapGroup waits for those of the group that became this process's children when their parent ended, as they do in a

@@ -42,6 +42,7 @@ type ruleset struct {
 	fd    int    // of Landlock; -1 = the kernel has none
 	known uint64 // access rights that the kernel's version has
 	calls bool   // system calls are filtered
+	into  bool   // the process is started into a cgroup
 }
 
 // newRuleset returns a set that allows nothing of what the kernel's version can forbid: files, signals and
@@ -111,7 +112,10 @@ func (r *ruleset) restrict() error {
 			return fmt.Errorf("landlock: %w", errno)
 		}
 	}
-	if r.calls {
+	switch {
+	case r.calls && r.into:
+		return filterCalls(launchFilter)
+	case r.calls:
 		return filterCalls(callFilter)
 	}
 	return nil

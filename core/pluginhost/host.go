@@ -6,7 +6,7 @@
 // through here: package egress speaks to the vendor or to the plugin's own socket. A plugin's
 // process has an empty environment, its own process group and no_new_privs, and where the kernel has
 // Landlock it sees no files but its own and the system's; where it has seccomp's filters, calls that no
-// plugin needs are refused.
+// plugin needs are refused; and where a cgroup is left to the gateway, that bounds what the process takes.
 package pluginhost
 
 import (
@@ -48,6 +48,8 @@ type Needs struct {
 	// Alone is the start of a command of this program's that calls Alone with the rest of it: contained
 	// plugins are started through it. Without one, all may start processes.
 	Alone []string
+	// Cgroup is where each process gets a group of its own; nil = none does. It needs Alone.
+	Cgroup *Cgroup
 	// Restarted is called when a plugin's process was lost, with the name that the operator gave; it
 	// may be nil.
 	Restarted func(name string)
@@ -105,6 +107,7 @@ type State struct {
 	Since     time.Time `json:"since"`
 	Error     string    `json:"error,omitempty"` // why it died or did not start, the last time
 	Contained string    `json:"contained"`
+	Bounded   string    `json:"bounded"`            // what its process may take by its cgroup, or why it has none
 	Memory    int64     `json:"memory"`             // bytes, as of the last health check
 	Protocol  int       `json:"protocol,omitempty"` // the version that is spoken with the process
 	Draining  int       `json:"draining,omitempty"` // processes that were replaced and have calls open
@@ -127,6 +130,9 @@ func New(n Needs) (*Host, error) {
 	}
 	if n.Logger == nil || n.Command == nil {
 		return nil, errors.New("plugin host: it needs a logger and a command")
+	}
+	if n.Cgroup != nil && len(n.Alone) == 0 {
+		return nil, errors.New("plugin host: with a cgroup it needs a command that starts plugins alone")
 	}
 	if len(n.Dir) > maxDir {
 		return nil, fmt.Errorf("plugin host: the path %s is longer than %d bytes", n.Dir, maxDir)

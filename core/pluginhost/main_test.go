@@ -215,6 +215,8 @@ func attempted(what string) string {
 		_, err = os.NewFile(1, "stdout").WriteString(strings.Repeat("a", 1<<20) + "\nto be heard\n")
 	case "hang", "lose":
 		err = hungUp(verb == "lose")
+	case "swell", "threads", "bomb", "stray", "clone3":
+		err = strained(verb)
 	case "unshare": // nothing, which anyone may
 		err = syscall.Unshare(0)
 	case "limit", "affinity", "schedule", "nice", "share":

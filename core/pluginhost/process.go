@@ -62,6 +62,7 @@ type process struct {
 	version  int // of the protocol
 
 	contained bool          // it is kept from files
+	bounded   string        // what it may take by its cgroup, or why it has none
 	lookup    []os.FileInfo // of lookupFiles, as it may see them
 
 	provider *provider.Client // one of the two
@@ -116,6 +117,9 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			}
 			rules, err := contain(l.limits, dir, exes...)
 			p.child.rules, p.contained = rules, rules.files()
+			if err == nil {
+				p.child.group, p.bounded = h.bound(l.limits)
+			}
 			return p.child, err
 		},
 	})
@@ -123,6 +127,9 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 		p.stop(0)
 		if ctx.Err() != nil {
 			err = fmt.Errorf("it did not answer in time: %w", context.Cause(ctx))
+		}
+		if p.child.limited != nil {
+			err = p.child.limited
 		}
 		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
 	}

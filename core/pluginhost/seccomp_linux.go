@@ -60,7 +60,15 @@ func refuse(errno unix.Errno) bpf.Instruction {
 
 // callFilter returns a program for seccomp that refuses what a plugin has no use for. A call by the numbers of another
 // machine, which a kernel may serve beside its own, is refused whatever it is.
-func callFilter() ([]bpf.RawInstruction, error) {
+func callFilter() ([]bpf.RawInstruction, error) { return filterOf(absentCalls) }
+
+// launchFilter is callFilter for a thread that starts a process into a cgroup, which takes clone3. What it starts is this
+// program once more, which refuses that before it becomes the plugin.
+func launchFilter() ([]bpf.RawInstruction, error) {
+	return filterOf(slices.DeleteFunc(slices.Clone(absentCalls), func(c uintptr) bool { return c == unix.SYS_CLONE3 }))
+}
+
+func filterOf(absent []uintptr) ([]bpf.RawInstruction, error) {
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: callMachine, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: machine, SkipTrue: 1},
@@ -72,7 +80,7 @@ func callFilter() ([]bpf.RawInstruction, error) {
 	for _, c := range forbiddenCalls {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.EPERM))
 	}
-	for _, c := range absentCalls {
+	for _, c := range absent {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.ENOSYS))
 	}
 	for _, c := range ownCalls {
@@ -102,7 +110,7 @@ func callFilter() ([]bpf.RawInstruction, error) {
 // leavingCalls are those by which a process leaves the group with which it is killed.
 var leavingCalls = []uintptr{unix.SYS_SETPGID, unix.SYS_SETSID}
 
-// stayFilter returns a program that refuses to leave the process group, beside what callFilter refuses.
+// stayFilter returns a program that refuses to leave the process group and to call clone3, beside what launchFilter refuses.
 func stayFilter() ([]bpf.RawInstruction, error) {
 	return bpf.Assemble(append(staying(leavingCalls), bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}))
 }
@@ -125,7 +133,7 @@ func aloneFilter() ([]bpf.RawInstruction, error) {
 
 // staying loads a call's number and refuses some calls.
 func staying(calls []uintptr) []bpf.Instruction {
-	program := []bpf.Instruction{bpf.LoadAbsolute{Off: callNumber, Size: 4}}
+	program := []bpf.Instruction{bpf.LoadAbsolute{Off: callNumber, Size: 4}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1}, refuse(unix.ENOSYS)}
 	for _, c := range calls {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: 1}, refuse(unix.EPERM))
 	}

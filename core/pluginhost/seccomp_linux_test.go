@@ -69,6 +69,19 @@ func TestCallFilter(t *testing.T) {
 	if got := run(t, calls, machine, unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 1); got != refused(unix.EPERM) {
 		t.Errorf("another process's priority: %#x", got)
 	}
+	clone3 := uint32(unix.SYS_CLONE3)
+	for what, filter := range map[string]func() ([]bpf.RawInstruction, error){"with children": stayFilter, "alone": aloneFilter} {
+		if got := run(t, machineOf(t, filter), machine, clone3, 0); got != refused(unix.ENOSYS) {
+			t.Errorf("clone3, %s: %#x", what, got)
+		}
+	}
+	// Who starts a process into a cgroup needs it, and nothing else that is refused.
+	if got := run(t, machineOf(t, launchFilter), machine, clone3, 0); got != unix.SECCOMP_RET_ALLOW {
+		t.Errorf("clone3, into a cgroup: %#x", got)
+	}
+	if got := run(t, machineOf(t, launchFilter), machine, unix.SYS_IO_URING_SETUP, 0); got != refused(unix.ENOSYS) {
+		t.Errorf("io_uring, into a cgroup: %#x", got)
+	}
 	for _, fork := range machineForks {
 		if got := run(t, alone, machine, uint32(fork), 0); got != refused(unix.EPERM) {
 			t.Errorf("call %d, alone: %#x", fork, got)

@@ -88,7 +88,7 @@ func (s *supervised) bring(ctx context.Context) (p *process, err error) {
 	}
 	s.current, s.pid = p, p.child.pid
 	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Running, s.pid, time.Now(), ""
-	s.state.Protocol = p.version
+	s.state.Protocol, s.state.Bounded = p.version, p.bounded
 	return p, nil
 }
 
