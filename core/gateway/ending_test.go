@@ -64,6 +64,9 @@ func TestAStreamWithoutItsUsageIsCut(t *testing.T) {
 		"Mistral's, cut behind the reason":   {llm.Mistral, stopped + "}\n\n", false},
 		"Mistral's, as it is":                {llm.Mistral, stopped + "," + used + "}\n\ndata: [DONE]\n\n", true},
 		"a choice began and said nothing":    {llm.OpenAI, chunkOf + `{"index":1,"delta":{"role":"assistant"}}]}` + "\n\n" + stopped + "," + used + "}\n\n", false},
+		"with white space behind its end":    {llm.OpenAI, stopped + "}\n\ndata: [DONE] \n\n", true},
+		"with an error that says nothing":    {llm.OpenAI, stopped + `,"error":{"code":0,"message":""}}` + "\n\ndata: [DONE]\n\n", true},
+		"Gemini's, whose prompt is blocked":  {llm.Gemini, `data: {"candidates":[{"content":{"parts":[{"text":"all"}]}}]}` + "\n\n" + `data: {"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"}}` + "\n\n", true},
 		"a server that says [DONE], not why": {llm.OpenAI, chunkOf + `{"index":0,"delta":{"content":"all"}}]}` + "\n\ndata: [DONE]\n\n", true},
 	} {
 		for _, client := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini} {

@@ -104,6 +104,7 @@ func TestAnErrorInA200(t *testing.T) {
 		"behind many spaces": strings.Repeat(" \n", 9000) + `{"id":"c",` + failed + `}`,
 		"behind another":     `{"choices":[{"index":0,"message":{"role":"assistant","content":"x","error":null},"finish_reason":"error"}],` + failed + `}`,
 		"as its type":        `{"object":"error","message":"Provider returned error","code":502}`,
+		"empty and in words": `{"error":{},"message":"Provider returned error"}`,
 	} {
 		for path, ask := range map[string]string{
 			"/v1/chat/completions":       `{"model":"m","messages":[{"role":"user","content":"x"}]}`,
@@ -128,7 +129,7 @@ func TestAnErrorInA200(t *testing.T) {
 // TestNoErrorInA200: others have members of that name, too.
 func TestNoErrorInA200(t *testing.T) {
 	const choices = `"choices":[{"index":0,"message":{"role":"assistant","content":"say \"error\": {}","error":{"code":1}},"finish_reason":"stop"}]`
-	for _, with := range []string{`"error":null`, `"error" : false`, `"error":""`, `"errors":["x"]`, `"result":{"error":{"message":"m"}}`} {
+	for _, with := range []string{`"error":null`, `"error" : false`, `"error":""`, `"error":{}`, `"error":{"message":"","type":"","param":null,"code":0}`, `"errors":["x"]`, `"result":{"error":{"message":"m"}}`} {
 		for _, body := range []string{`{` + with + `,` + choices + `}`, `{` + choices + `,` + with + `}`} {
 			if r, got, _ := through(t, "/v1/chat/completions", chatBody, canned{llm.OpenAI, 200, plainJSON, body}); r.Status != 200 || got != body {
 				t.Errorf("%s: status %d %s", with, r.Status, got)

@@ -6,6 +6,9 @@ type Choices [2]uint64
 // Add puts a number into the set.
 func (c *Choices) Add(n int64) { c[n>>6&1] |= 1 << (n & 63) }
 
+// AddAll puts all numbers into the set.
+func (c *Choices) AddAll() { *c = Choices{^uint64(0), ^uint64(0)} }
+
 // Ending is how a stream ended that reported no error, as far as its events say. The zero value is that of a stream
 // without events.
 type Ending struct {

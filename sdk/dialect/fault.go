@@ -12,6 +12,7 @@ import (
 // collected nothing. The reading methods take a Reader at the value that their comment names.
 type Fault struct {
 	reported bool
+	empty    bool // an error was read that says nothing
 	text     string
 	kind     string
 	label    string // a code that is a word
@@ -75,11 +76,14 @@ func (r *Reader) faultTexts(texts []Text) []Text {
 // Reported reports whether a value of "error" was read that is one.
 func (f *Fault) Reported() bool { return f.reported }
 
-// Said reports whether there is a message.
-func (f *Fault) Said() bool { return f.text != "" }
+// Said reports whether there is a message, or an error that says nothing: as some write it into each answer.
+func (f *Fault) Said() bool { return f.text != "" || f.empty }
 
 // Read reads the value of "error": an object, a string, or null, false or an empty string, which are none.
-func (f *Fault) Read(r *Reader) { f.read(r, true) }
+func (f *Fault) Read(r *Reader) {
+	f.read(r, true)
+	f.empty = f.empty && !f.reported
+}
 
 func (f *Fault) read(r *Reader, top bool) {
 	switch r.Type() {
@@ -87,13 +91,17 @@ func (f *Fault) read(r *Reader, top bool) {
 		r.Skip()
 		return
 	case TypeObject:
-	default:
-		text, begin := r.Type() == TypeString, r.Pos()
+	case TypeString:
+		begin := r.Pos()
 		f.Message(r)
-		f.reported = f.reported || !text || r.Pos()-begin > len(`""`)
+		f.reported = f.reported || r.Pos()-begin > len(`""`)
+		return
+	default:
+		f.tell(r)
+		f.Message(r)
 		return
 	}
-	f.reported = true
+	f.empty = true
 	if top {
 		f.texts = r.PeekFault(f.texts)
 	}
@@ -101,6 +109,7 @@ func (f *Fault) read(r *Reader, top bool) {
 		if _, ok := r.Next(&o); !ok {
 			return
 		}
+		f.tell(r)
 		switch string(r.Bytes(o.Key)) {
 		case "message":
 			f.message(r)
@@ -117,6 +126,17 @@ func (f *Fault) read(r *Reader, top bool) {
 		default:
 			r.Skip()
 		}
+	}
+}
+
+// tell looks at the value at hand, which is still to be read: one that is not empty says that there is an error.
+func (f *Fault) tell(r *Reader) {
+	ahead := *r
+	switch value := ahead.Skip(); string(ahead.Bytes(value)) {
+	case "null", "false", "0", `""`, "[]", "{}":
+		f.empty = true
+	default:
+		f.reported = true
 	}
 }
 

@@ -69,10 +69,19 @@ func TestFaultReadsEveryShape(t *testing.T) {
 			t.Errorf("%s: %+v", c.value, e)
 		}
 	}
-	r := NewReader([]byte(`null`))
-	var f Fault
-	if f.Read(&r); f.Reported() || f.Said() {
-		t.Error("null is an error")
+	for _, none := range []string{`null`, `false`, `""`} {
+		r := NewReader([]byte(none))
+		var f Fault
+		if f.Read(&r); f.Reported() || f.Said() {
+			t.Errorf("%s is an error", none)
+		}
+	}
+	for _, empty := range []string{`{}`, `[]`, `0`, `{"message":"","type":"","param":null,"code":0}`, `{"error":{},"code":""}`} {
+		r := NewReader([]byte(empty))
+		var f Fault
+		if f.Read(&r); f.Reported() || !f.Said() {
+			t.Errorf("%s: reported %t, said %t", empty, f.Reported(), f.Said())
+		}
 	}
 }
 

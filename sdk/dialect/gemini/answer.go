@@ -78,7 +78,9 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.ended(), a.usage, a.err
 	into.Faults = a.faults
-	into.Begun, into.Over = a.begun, a.over
+	if into.Begun, into.Over = a.begun, a.over; a.blocked != "" {
+		into.Over.AddAll() // also where it is found amid what they say
+	}
 	into.First = len(a.texts) > 0 || a.called
 	return nil
 }

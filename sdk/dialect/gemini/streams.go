@@ -61,7 +61,12 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		dst = d.choice(s.candidates[i].index).read(s.id, &s.candidates[i], dst)
 	}
 	if s.blocked != "" && len(d.choices) == 0 {
-		d.choice(0).finish = "SAFETY"
+		d.choice(0)
+	}
+	for _, c := range d.choices {
+		if s.blocked != "" && c.finish == "" { // also amid what it says
+			c.finish = "SAFETY"
+		}
 	}
 	if seen.Usage != nil {
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -57,7 +58,7 @@ func (d *streamDecoder) choice(index int) *choiceState {
 
 // Event reads a chunk.
 func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conversation.Delta, error) {
-	if string(payload) == "[DONE]" {
+	if bytes.Equal(bytes.TrimSpace(payload), done) {
 		d.done = true
 		return dst, nil
 	}
