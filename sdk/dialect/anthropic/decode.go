@@ -410,12 +410,13 @@ func (d decoder) source(at string) *conversation.Medium {
 			m.FileID, m.Vendor = d.Str(at+".file_id"), conversation.VendorAnthropic
 		case "content":
 			m.Text = true
-			for i, p := range d.content(at + ".content") {
+			parts := d.content(at + ".content")
+			for i, p := range parts {
 				if p.Kind != conversation.Text {
 					d.Refuse("the provider of this model cannot be told `" + at + ".content[" + strconv.Itoa(i) + "]`, which is no text")
 				}
-				m.Data += p.Text
 			}
+			m.Data = conversation.Words(parts)
 		default:
 			d.Leave()
 		}

@@ -446,15 +446,17 @@ func (d decoder) medium(kind string) *conversation.Medium {
 					})
 				case "content":
 					m.Text = true
+					var words []string
 					d.Items(k, func(int) {
 						d.Each(k, func(k string) {
 							if k == "text" {
-								m.Data += d.Str(k)
+								words = append(words, d.Str(k))
 								return
 							}
 							d.Leave()
 						})
 					})
+					m.Data = strings.Join(words, "")
 				default:
 					d.Leave()
 				}

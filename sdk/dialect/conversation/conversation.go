@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -127,6 +128,15 @@ type Part struct {
 	Native    *Foreign   // of Native
 
 	At string // where the source says it: "messages[3].content[1]"; "" = not known
+}
+
+// Words returns the texts of parts in one.
+func Words(parts []Part) string {
+	var all strings.Builder
+	for i := range parts {
+		all.WriteString(parts[i].Text)
+	}
+	return all.String()
 }
 
 // Where returns where the source says the part, or else, which is where it stands now.

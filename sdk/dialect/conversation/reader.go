@@ -128,7 +128,11 @@ func (r *Reader) Raw() json.RawMessage {
 	if r.Null() {
 		return nil
 	}
-	return bytes.Clone(r.Bytes(r.Skip()))
+	value := r.Skip()
+	if r.Err() != nil {
+		return nil // what is left of the text is no value
+	}
+	return bytes.Clone(r.Bytes(value))
 }
 
 // Num reads a number; null is "".

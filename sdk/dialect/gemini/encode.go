@@ -240,16 +240,16 @@ func (e *encoder) medium(at string, m *conversation.Medium) {
 
 // result writes a tool's result, an object by the dialect's rules, and its media behind it.
 func (e *encoder) result(at string, r *conversation.Result) {
-	text := ""
-	var media []conversation.Part
+	var texts, media []conversation.Part
 	for _, p := range r.Parts {
 		e.cache(at, &p)
 		if p.Kind == conversation.Text {
-			text += p.Text
+			texts = append(texts, p)
 		} else {
 			media = append(media, p)
 		}
 	}
+	text := conversation.Words(texts)
 	e.Object()
 	e.Key("functionResponse")
 	e.Object()

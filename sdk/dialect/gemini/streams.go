@@ -187,7 +187,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 
 // Encoder returns the writing half of a stream of responses.
 func (Codec) Encoder(o conversation.StreamOptions) conversation.StreamEncoder {
-	return &streamEncoder{options: o, blocks: map[blockKey]*conversation.Part{}, words: map[int]int{}, cited: map[int][]located{}}
+	return &streamEncoder{options: o, blocks: map[blockKey]*blockState{}, words: map[int]int{}, cited: map[int][]located{}}
 }
 
 type blockKey struct{ choice, block int }
@@ -197,12 +197,17 @@ type blockKey struct{ choice, block int }
 type streamEncoder struct {
 	options   conversation.StreamOptions
 	id, model string
-	blocks    map[blockKey]*conversation.Part
+	blocks    map[blockKey]*blockState
 	words     map[int]int       // the bytes of each choice's texts
 	cited     map[int][]located // and their citations
 	finished  []conversation.Delta
 	usage     *llm.Usage
 	begun     bool // an item was written
+}
+
+type blockState struct {
+	conversation.Part
+	said []byte // words or arguments, as far as they have come
 }
 
 // Append writes responses.
@@ -217,7 +222,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 			call := *p.Call
 			p.Call = &call
 		}
-		e.blocks[key] = &p
+		e.blocks[key] = &blockState{Part: p}
 	case conversation.More:
 		p := e.blocks[key]
 		if p != nil {
@@ -226,10 +231,10 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 		switch {
 		case p == nil || d.Text == "":
 		case p.Kind == conversation.ToolCall:
-			p.Call.Arguments += d.Text
+			p.said = append(p.said, d.Text...)
 		case p.Kind != conversation.Native:
 			if p.Kind == conversation.Text {
-				p.Text += d.Text
+				p.said = append(p.said, d.Text...)
 			}
 			return e.part(dst, d.Choice, partJSON(&conversation.Part{Kind: p.Kind, Text: d.Text}))
 		}
@@ -250,9 +255,17 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 
 func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 	key := blockKey{d.Choice, d.Block}
-	p := e.blocks[key]
+	s := e.blocks[key]
 	delete(e.blocks, key)
-	if p != nil && p.Kind == conversation.Text {
+	if s == nil {
+		return dst
+	}
+	p := &s.Part
+	if p.Kind == conversation.ToolCall {
+		p.Call.Arguments += string(s.said)
+	}
+	if p.Kind == conversation.Text {
+		p.Text += string(s.said)
 		for _, one := range p.Citations {
 			l := quoted(one, p.Text, 0) // of all pieces together
 			l.Start, l.End = l.Start+e.words[d.Choice], l.End+e.words[d.Choice]
@@ -260,10 +273,8 @@ func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 		}
 		e.words[d.Choice] += len(p.Text)
 	}
-	switch {
-	case p == nil:
-		return dst
-	case p.Kind == conversation.Text || p.Kind == conversation.Thinking || p.Kind == conversation.Refusal:
+	switch p.Kind {
+	case conversation.Text, conversation.Thinking, conversation.Refusal:
 		if d.Opaque.Value == "" {
 			return dst
 		}

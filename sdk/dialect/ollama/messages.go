@@ -11,7 +11,7 @@ import (
 // said is what a message is going to say.
 type said struct {
 	texts    []string
-	thoughts string
+	thoughts []string
 	images   []string // base64
 	calls    []*conversation.Call
 }
@@ -92,7 +92,7 @@ func (e *encoder) gather(at string, parts []conversation.Part) (s said) {
 		case p.Kind == conversation.ToolCall && !p.Call.Custom:
 			s.calls = append(s.calls, p.Call)
 		case p.Kind == conversation.Thinking && p.Opaque.Value == "":
-			s.thoughts += p.Text
+			s.thoughts = append(s.thoughts, p.Text)
 		case p.Kind == conversation.Thinking:
 			e.lost.Drop(where, "thoughts of another vendor's model are not given back to this one")
 		default:
@@ -114,7 +114,7 @@ func (e *encoder) write(role string, s said, result *conversation.Result) {
 	e.Text("role", role)
 	e.Key("content")
 	e.String(strings.Join(s.texts, "\n"))
-	e.Text("thinking", s.thoughts)
+	e.Text("thinking", strings.Join(s.thoughts, ""))
 	if len(s.images) > 0 {
 		e.Key("images")
 		e.Strings(s.images)

@@ -143,7 +143,8 @@ func head(w *dialect.Writer, id, object, model string, created int64) {
 }
 
 func writeMessage(w *dialect.Writer, parts []conversation.Part) {
-	text, refusal, thoughts := "", "", ""
+	var texts, refusals, thoughts []conversation.Part
+	before := 0 // the bytes of the texts before
 	spoke, sealed, calls := false, false, 0
 	var cited []conversation.Citation
 	var images []*conversation.Medium
@@ -154,21 +155,23 @@ func writeMessage(w *dialect.Writer, parts []conversation.Part) {
 			spoke = true
 			for _, c := range p.Citations {
 				start, end := c.Span(p.Text)
-				c.Start, c.End = start+len(text), end+len(text)
+				c.Start, c.End = start+before, end+before
 				cited = append(cited, c)
 			}
-			text += p.Text
+			before += len(p.Text)
+			texts = append(texts, *p)
 		case conversation.Media:
 			images = append(images, p.Media)
 		case conversation.Refusal:
-			refusal += p.Text
+			refusals = append(refusals, *p)
 		case conversation.Thinking:
-			thoughts += p.Text
+			thoughts = append(thoughts, *p)
 			sealed = sealed || p.Opaque.Value != ""
 		case conversation.ToolCall:
 			calls++
 		}
 	}
+	text, refusal := conversation.Words(texts), conversation.Words(refusals)
 	w.Object()
 	w.Text("role", "assistant")
 	w.Key("content")
@@ -183,7 +186,7 @@ func writeMessage(w *dialect.Writer, parts []conversation.Part) {
 	} else {
 		w.Null()
 	}
-	w.Text("reasoning_content", thoughts)
+	w.Text("reasoning_content", conversation.Words(thoughts))
 	if sealed {
 		w.Key("reasoning_details")
 		writeDetails(w, parts)

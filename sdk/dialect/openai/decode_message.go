@@ -71,11 +71,7 @@ func (m *said) all() []conversation.Part {
 	}
 	m.citations = conversation.Bounded(m.citations)
 	if len(m.citations) > 0 {
-		text := ""
-		for i := range m.parts {
-			text += m.parts[i].Text
-		}
-		ruler := conversation.NewRuler(text)
+		ruler := conversation.NewRuler(conversation.Words(m.parts))
 		for i := range m.citations {
 			m.citations[i].InBytes(ruler)
 		}
@@ -164,10 +160,7 @@ func (d decoder) part(at string) (p conversation.Part, kind string) {
 		case "refusal":
 			p.Kind, p.Text = conversation.Refusal, d.Str(at+".refusal")
 		case "thinking":
-			p.Kind = conversation.Thinking
-			for _, t := range d.content(at + ".thinking") {
-				p.Text += t.Text
-			}
+			p.Kind, p.Text = conversation.Thinking, conversation.Words(d.content(at+".thinking"))
 		case "image_url", "video_url", "audio_url", "document_url":
 			p.Kind, p.Media = conversation.Media, d.url(at, k)
 		case "input_audio":
@@ -336,11 +329,12 @@ func vendorOf(format string) string {
 // detail reads an item of reasoning_details.
 func (d decoder) detail() conversation.Part {
 	p := conversation.Part{Kind: conversation.Thinking, At: d.At()}
-	format := ""
+	var format string
+	var said []string
 	d.Each("reasoning_details", func(k string) {
 		switch k {
 		case "text", "summary":
-			p.Text += d.Str(k)
+			said = append(said, d.Str(k))
 		case "signature", "data":
 			p.Redacted = k == "data"
 			p.Opaque.Value = d.Str(k)
@@ -354,6 +348,7 @@ func (d decoder) detail() conversation.Part {
 			d.Leave()
 		}
 	})
+	p.Text = strings.Join(said, "")
 	if p.Opaque.Vendor = vendorOf(format); p.Opaque.Value == "" && p.Opaque.ID == "" {
 		p.Opaque = conversation.Opaque{}
 	}

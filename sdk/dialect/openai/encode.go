@@ -312,8 +312,7 @@ func (e *encoder) result(at string, p *conversation.Part) (media []conversation.
 }
 
 func (e *encoder) assistant(at string, t *conversation.Turn) {
-	var texts, calls []conversation.Part
-	refusal := ""
+	var texts, calls, refusals []conversation.Part
 	for _, p := range t.Parts {
 		switch p.Kind {
 		case conversation.Text:
@@ -322,13 +321,14 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 			calls = append(calls, p)
 			e.cache(at, &p)
 		case conversation.Refusal:
-			refusal += p.Text
+			refusals = append(refusals, p)
 		case conversation.Thinking:
 			e.lost.Drop(p.Where(at+".reasoning"), "OpenAI's dialect takes no reasoning back")
 		default:
 			e.refuse(p.Where(at + ".content"))
 		}
 	}
+	refusal := conversation.Words(refusals)
 	if len(texts)+len(calls) == 0 && refusal == "" && len(t.Parts) > 0 {
 		return // all of it was left out, and an empty message is refused
 	}

@@ -1,0 +1,73 @@
+package codecs
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// TestManySmallPartsOfARequest cost what their bytes cost, read and written: none is copied for each that follows it.
+func TestManySmallPartsOfARequest(t *testing.T) {
+	const n = 20000
+	many := func(one string) string { return strings.TrimSuffix(strings.Repeat(one+",", n), ",") }
+	texts := many(`{"type":"text","text":"as long as a few words are"}`)
+	chat := func(members string) string {
+		return `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant",` + members + `}]}`
+	}
+	const called = `"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c",`
+	for name, c := range map[string]struct {
+		from llm.Dialect
+		body string
+	}{
+		"cited":             {llm.OpenAI, chat(`"content":[` + texts + `],"annotations":[{"type":"url_citation","url_citation":{"url":"u","start_index":1,"end_index":9}}]`)},
+		"a tool's":          {llm.OpenAI, chat(called + `"content":[` + texts + `]`)},
+		"thoughts":          {llm.OpenAI, chat(`"content":[{"type":"thinking","thinking":[` + texts + `]}]`)},
+		"refusals":          {llm.OpenAI, chat(`"content":[` + many(`{"type":"refusal","refusal":"as long as a few words are"}`) + `]`)},
+		"details":           {llm.OpenAI, chat(`"content":"x","reasoning_details":[` + many(`{"type":"reasoning.text","text":"as long as a few words are"}`) + `]`)},
+		"one detail":        {llm.OpenAI, chat(`"content":"x","reasoning_details":[{` + many(`"text":"as long as a few words are"`) + `}]`)},
+		"a document's":      {llm.Anthropic, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"content","content":[` + texts + `]}}]}]}`},
+		"Gemini's thoughts": {llm.Gemini, `{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[` + many(`{"text":"as long as a few words are","thought":true}`) + `]}]}`},
+		"unknown members":   {llm.OpenAI, chat(`"content":"x",` + many(`"nobody":{"knows":[1]}`))},
+	} {
+		var before, after runtime.MemStats
+		cost := func(what string, f func()) {
+			runtime.ReadMemStats(&before)
+			f()
+			runtime.ReadMemStats(&after)
+			if grew := after.TotalAlloc - before.TotalAlloc; grew > uint64(len(c.body))*50 {
+				t.Errorf("%s, %s: %d MiB for %d", name, what, grew>>20, len(c.body)>>20)
+			}
+		}
+		cost("read", func() {
+			if _, err := Translator(c.from).DecodeRequest([]byte(c.body)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		q, err := Translator(c.from).DecodeRequest([]byte(c.body))
+		if err != nil {
+			continue
+		}
+		for _, to := range upstreams {
+			asked := *q
+			asked.Model = "m"
+			cost(fmt.Sprint("for ", to), func() { UpstreamTranslator(to).EncodeRequest(&asked, conversation.Limits{}) })
+		}
+	}
+}
+
+// TestARequestThatNestsTooDeepIsReadOnce: what is left of it behind the error is no value.
+func TestARequestThatNestsTooDeepIsReadOnce(t *testing.T) {
+	const n = 20000
+	body := `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[` + strings.Repeat(`{"type":"tool_result","tool_use_id":"a","content":[`, n) + strings.Repeat(`]}`, n) + `]}]}`
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Translator(llm.Anthropic).DecodeRequest([]byte(body))
+	runtime.ReadMemStats(&after)
+	if grew := after.TotalAlloc - before.TotalAlloc; err == nil || grew > uint64(len(body))*50 {
+		t.Errorf("%d MiB for %d KiB: %v", grew>>20, len(body)>>10, err)
+	}
+}
