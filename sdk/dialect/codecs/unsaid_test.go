@@ -255,3 +255,17 @@ func TestCallIDsFromElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestAModeInAnObject is the mode, not the wish for a tool: some editors write it so.
+func TestAModeInAnObject(t *testing.T) {
+	for from, body := range map[llm.Dialect]string{llm.OpenAI: `{"model":"m","messages":[{"role":"user","content":"x"}],`, llm.Responses: `{"model":"m","input":"x",`} {
+		for word, want := range map[string]conversation.ToolMode{"auto": conversation.ToolAuto, "none": conversation.ToolNone, "required": conversation.ToolRequired} {
+			q, err := Translator(from).DecodeRequest([]byte(body + `"tool_choice":{"type":"` + word + `"}}`))
+			if err != nil {
+				t.Errorf("%s, %s: %v", from, word, err)
+			} else if q.ToolChoice.Mode != want || len(q.ToolChoice.Names) > 0 {
+				t.Errorf("%s, %s: %+v", from, word, q.ToolChoice)
+			}
+		}
+	}
+}

@@ -238,14 +238,20 @@ func (d decoder) cache() *conversation.Cache {
 func (d decoder) toolChoice(key string) (c conversation.ToolChoice) {
 	if d.Type() == dialect.TypeObject {
 		c.Mode = conversation.ToolRequired
-		d.namedChoice(key, &c)
-		if len(c.Names) == 0 {
+		if kind := d.namedChoice(key, &c); len(c.Names) == 0 && !chosen(kind, &c) { // {"type":"auto"}, as some editors write it
 			d.Refuse("`" + key + "` names no function")
 		}
 		return c
 	}
-	switch s := d.Str(key); s {
-	case "":
+	if s := d.Str(key); s != "" && !chosen(s, &c) {
+		d.Refuse("`" + key + "` must be auto, none, required or name a function")
+	}
+	return c
+}
+
+// chosen sets the mode that a word is, and reports whether it is one.
+func chosen(word string, c *conversation.ToolChoice) bool {
+	switch word {
 	case "auto":
 		c.Mode = conversation.ToolAuto
 	case "none":
@@ -253,13 +259,14 @@ func (d decoder) toolChoice(key string) (c conversation.ToolChoice) {
 	case "required", "any":
 		c.Mode = conversation.ToolRequired
 	default:
-		d.Refuse("`" + key + "` must be auto, none, required or name a function")
+		return false
 	}
-	return c
+	return true
 }
 
-// namedChoice reads {"type":"function","function":{"name":...}}, {"name":...} and the allowed_tools form.
-func (d decoder) namedChoice(key string, c *conversation.ToolChoice) {
+// namedChoice reads {"type":"function","function":{"name":...}}, {"name":...} and the allowed_tools form, and returns the
+// type.
+func (d decoder) namedChoice(key string, c *conversation.ToolChoice) (kind string) {
 	d.Each(key, func(k string) {
 		switch k {
 		case "name":
@@ -278,11 +285,12 @@ func (d decoder) namedChoice(key string, c *conversation.ToolChoice) {
 				}
 			})
 		case "type":
-			d.Skip()
+			kind = d.Str(k)
 		default:
 			d.Leave()
 		}
 	})
+	return kind
 }
 
 func (d decoder) format(key string) {

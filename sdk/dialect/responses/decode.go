@@ -240,6 +240,12 @@ func (d decoder) named(key string) {
 		}
 	})
 	switch kind {
+	case "auto": // as some editors write the word alone
+		c.Mode = conversation.ToolAuto
+	case "none":
+		c.Mode = conversation.ToolNone
+	case "required":
+		c.Mode = conversation.ToolRequired
 	case "", "function", "custom", "allowed_tools":
 		if len(c.Names) == before {
 			d.Refuse("`" + d.At() + "` names no function")
