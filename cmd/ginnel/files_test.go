@@ -268,6 +268,12 @@ func TestFilesAreTheirOwners(t *testing.T) {
 	if status, text, id := one.ask("GET", "/v1/files/"+mine[3], ""); status != 200 || id != mine[3] {
 		t.Errorf("%d %s", status, text)
 	}
+	up.mu.Lock()
+	up.objects[mine[3]]["error"] = map[string]any{"code": "invalidPayload", "message": "no line is a call"} // as Azure's has
+	up.mu.Unlock()
+	if status, text, id := one.ask("GET", "/v1/files/"+mine[3], ""); status != 200 || id != mine[3] || !strings.Contains(text, "invalidPayload") {
+		t.Errorf("one that failed: %d %s", status, text)
+	}
 	if status, text, _ := one.ask("DELETE", "/v1/files/"+mine[3], ""); status != 200 || !strings.Contains(text, "true") {
 		t.Errorf("%d %s", status, text)
 	}

@@ -517,7 +517,7 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
 		return s.upstreamFailed(conversation.Unreadable())
 	}
-	if found.Error != nil {
+	if found.Error != nil && s.x.Op != llm.OpFiles && s.x.Op != llm.OpBatches { // of which one that failed says so
 		return s.checked(s.upstreamFailed(found.Error))
 	}
 	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
