@@ -71,3 +71,34 @@ func TestARequestThatNestsTooDeepIsReadOnce(t *testing.T) {
 		t.Errorf("%d MiB for %d KiB: %v", grew>>20, len(body)>>10, err)
 	}
 }
+
+// TestManySmallPiecesOfAStream are put together at the cost of their bytes.
+func TestManySmallPiecesOfAStream(t *testing.T) {
+	const n = 20000
+	for _, kind := range []conversation.Kind{conversation.Text, conversation.ToolCall} {
+		var c conversation.Collector
+		gemini := Translator(llm.Gemini).Encoder(conversation.StreamOptions{})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		var out []byte
+		add := func(d conversation.Delta) {
+			out = gemini.Append(out[:0], &d)
+			if err := c.Add(d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add(conversation.Delta{Kind: conversation.Begin})
+		add(conversation.Delta{Kind: conversation.Open, Part: &conversation.Part{Kind: kind, Call: &conversation.Call{ID: "c", Name: "f"}}})
+		for range n {
+			add(conversation.Delta{Kind: conversation.More, Text: "as long as a few words are"})
+		}
+		add(conversation.Delta{Kind: conversation.Close})
+		runtime.ReadMemStats(&after)
+		if grew := after.TotalAlloc - before.TotalAlloc; grew > 200<<20 {
+			t.Errorf("kind %d: %d MiB", kind, grew>>20)
+		}
+		if p := c.Answer.Choices[0].Parts[0]; len(p.Text)+len(p.Call.Arguments) != n*len("as long as a few words are") {
+			t.Errorf("kind %d: %d bytes", kind, len(p.Text)+len(p.Call.Arguments))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package conversation
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -24,7 +25,7 @@ type Collector struct {
 }
 
 type collected struct {
-	open map[int]bool
+	open map[int]*strings.Builder // the words or arguments of each open block
 	over bool
 }
 
@@ -65,7 +66,7 @@ func (c *Collector) add(d *Delta) error {
 	}
 	for len(c.Answer.Choices) <= d.Choice {
 		c.Answer.Choices = append(c.Answer.Choices, Choice{})
-		c.state = append(c.state, collected{open: map[int]bool{}})
+		c.state = append(c.state, collected{open: map[int]*strings.Builder{}})
 	}
 	return c.choice(&c.Answer.Choices[d.Choice], &c.state[d.Choice], d)
 }
@@ -85,16 +86,22 @@ func (c *Collector) choice(choice *Choice, s *collected, d *Delta) error {
 			p.Call = &call
 		}
 		choice.Parts = append(choice.Parts, p)
-		s.open[d.Block] = true
+		said := &strings.Builder{}
+		if said.WriteString(p.Text); p.Kind == ToolCall {
+			said.WriteString(p.Call.Arguments)
+		}
+		s.open[d.Block] = said
 	case More, Close:
-		if !s.open[d.Block] {
+		said := s.open[d.Block]
+		if said == nil {
 			return ErrOrder
 		}
+		said.WriteString(d.Text)
 		p := &choice.Parts[d.Block]
 		if p.Kind == ToolCall {
-			p.Call.Arguments += d.Text
+			p.Call.Arguments = said.String()
 		} else {
-			p.Text += d.Text
+			p.Text = said.String()
 		}
 		p.Citations = append(p.Citations, d.Citations...)
 		if d.Opaque.Value != "" {
