@@ -63,6 +63,7 @@ type Needs struct {
 // Host launches plugins. It is safe for concurrent use.
 type Host struct {
 	Needs
+	copies copies
 
 	mu   sync.Mutex // protects what follows
 	next int        // counts sockets

@@ -323,6 +323,53 @@ func TestSharedExecutableStaysTheOneThatWasChecked(t *testing.T) {
 	}
 }
 
+// Processes of one executable that others may write to share the copy that they run from, which goes with the last.
+func TestASharedExecutableIsCopiedOnce(t *testing.T) {
+	h, _ := start(t, nil)
+	path, sum := executable(t)
+	if err := os.Chmod(path, 0o775); err != nil {
+		t.Fatal(err)
+	}
+	var all []*pluginhost.Provider
+	var first os.FileInfo
+	for range 3 {
+		p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "third", Plugin: path, SHA256: sum})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exe, err := os.Stat(fmt.Sprintf("/proc/%d/exe", p.PID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = exe
+		} else if !os.SameFile(exe, first) {
+			t.Error("each has a copy of its own")
+		}
+		if all = append(all, p); len(all) == 2 { // what one had, another has when it is gone
+			all[0].Close(within(t))
+		}
+	}
+	if _, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "none", Plugin: path, SHA256: sum, Config: []byte("{")}); err == nil {
+		t.Error("it started with half of a configuration")
+	}
+	for _, p := range all[1:] {
+		if got, err := said(t, p, "m", "hello"); err != nil || got != "hello" {
+			t.Errorf("%q, %v", got, err)
+		}
+		p.Close(within(t))
+	}
+	files, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if to, _ := os.Readlink(f); strings.Contains(to, "memfd:plugin") {
+			t.Errorf("%s is left", to)
+		}
+	}
+}
+
 // An executable that was replaced does not start when the old one has crashed.
 func TestReplacedExecutableDoesNotStart(t *testing.T) {
 	h, _ := start(t, nil)

@@ -56,6 +56,7 @@ type process struct {
 	client   *goplugin.Client
 	child    *child
 	lifeline *os.File
+	free     func() // gives back what it runs from
 	dir      string // of its control socket
 	socket   string // on which it is invoked, until that gets the plugin's lasting name; "" = none
 	health   grpc_health_v1.HealthClient
@@ -72,9 +73,12 @@ type process struct {
 // start launches a plugin and shakes hands. The context bounds both; nothing is left of a process
 // that did not make it.
 func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
-	p := &process{}
+	p := &process{free: func() {}}
 	cmd, files, err := h.command(ctx, l, p)
 	defer func() {
+		if err != nil {
+			p.free()
+		}
 		for _, f := range files { // the child has its own
 			f.Close()
 		}
@@ -153,10 +157,11 @@ func (h *Host) command(ctx context.Context, l launch, p *process) (cmd *exec.Cmd
 			return nil, nil, fmt.Errorf("plugin %s: there is no built-in plugin of that name; an executable is named by its path", l.plugin)
 		}
 	} else {
-		exe, err := verified(ctx, l.plugin, l.sha256)
+		exe, free, err := h.verified(ctx, l.plugin, l.sha256)
 		if err != nil {
 			return nil, nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
 		}
+		p.free = free
 		files = append(files, exe)
 		// The descriptor is handed over, at a number that nothing else takes, so that what was
 		// checked is what runs: the path may be another file by now.
@@ -253,6 +258,7 @@ func (p *process) stop(grace time.Duration) {
 	}
 	p.lifeline.Close()
 	p.child.close()
+	p.free()
 	if p.socket != "" {
 		os.Remove(p.socket)
 	}

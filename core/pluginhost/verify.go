@@ -18,37 +18,43 @@ import (
 var ErrChecksum = errors.New("the executable does not have the sha256 that is configured")
 
 // verified opens an executable whose content has the given sha256, in hexadecimal. Where others may write to the file it
-// is a copy, which nobody can change any more.
-func verified(ctx context.Context, path, sum string) (*os.File, error) {
-	want, err := hex.DecodeString(strings.ToLower(sum))
-	if err != nil || len(want) != sha256.Size {
-		return nil, errors.New("an executable needs its sha256, 64 hexadecimal digits")
+// is a copy, which nobody can change any more; free is called when no process runs from it.
+func (h *Host) verified(ctx context.Context, path, sum string) (_ *os.File, free func(), err error) {
+	var want [sha256.Size]byte
+	if raw, err := hex.DecodeString(strings.ToLower(sum)); err != nil || len(raw) != len(want) || copy(want[:], raw) == 0 {
+		return nil, nil, errors.New("an executable needs its sha256, 64 hexadecimal digits")
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // who opens a pipe waits for its other end
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stat, err := f.Stat()
 	if err == nil && !stat.Mode().IsRegular() {
 		err = errors.New("not a regular file")
 	}
-	if err == nil && shared(stat) {
-		file := f
-		f, err = sealed(ctx, file)
-		file.Close()
-	}
-	hash := sha256.New()
 	if err == nil {
-		_, err = io.Copy(hash, during{ctx, io.NewSectionReader(f, 0, math.MaxInt64)})
+		err = hasSum(ctx, f, want)
 	}
-	if err == nil && subtle.ConstantTimeCompare(hash.Sum(nil), want) != 1 {
-		err = fmt.Errorf("%w: it is %x", ErrChecksum, hash.Sum(nil))
+	if err == nil && !shared(stat) {
+		return f, func() {}, nil
 	}
+	defer f.Close()
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return f, nil
+	return h.copies.take(ctx, f, want)
+}
+
+// hasSum returns an error unless a file's content has a sum.
+func hasSum(ctx context.Context, f *os.File, want [sha256.Size]byte) error {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, during{ctx, io.NewSectionReader(f, 0, math.MaxInt64)}); err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(hash.Sum(nil), want[:]) != 1 {
+		return fmt.Errorf("%w: it is %x", ErrChecksum, hash.Sum(nil))
+	}
+	return nil
 }
 
 // during reads until ctx ends: a file may be longer than anybody waits.
