@@ -19,11 +19,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/plugin"
+	"github.com/ginnel/ginnel/sdk/proto/pluginv1"
 	"github.com/ginnel/ginnel/sdk/provider"
 )
 
@@ -72,6 +76,25 @@ func hostile(name string) {
 			Logger:           hclog.NewNullLogger(),
 			GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
 				return grpc.NewServer(append(o, grpc.StreamInterceptor(offer))...)
+			},
+		})
+	case "ailing": // tells its configuration and more when it is asked how it is
+		ill := "ill"
+		tell := func(ctx context.Context, m any, i *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			switch m := m.(type) {
+			case *pluginv1.ConfigureRequest:
+				ill += "\x1b[2J" + string(m.GetConfig()) + strings.Repeat("ill ", 1<<10)
+			case *grpc_health_v1.HealthCheckRequest:
+				return nil, grpcstatus.Error(codes.Unavailable, ill)
+			}
+			return next(ctx, m)
+		}
+		goplugin.Serve(&goplugin.ServeConfig{
+			HandshakeConfig:  plugin.Handshake(),
+			VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
+			Logger:           hclog.NewNullLogger(),
+			GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
+				return grpc.NewServer(append(o, grpc.UnaryInterceptor(tell))...)
 			},
 		})
 	case "nurse": // has a child that is larger than itself

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -39,5 +40,23 @@ func TestWhatAPluginSaysHasNoSecrets(t *testing.T) {
 		if !strings.Contains(text, "(secret)") || !strings.Contains(text, "short") {
 			t.Errorf("%s: %s", what, text)
 		}
+	}
+}
+
+// TestWhatAPluginSaysOfItsHealthHasNoSecrets, in its status, and is short and one line.
+func TestWhatAPluginSaysOfItsHealthHasNoSecrets(t *testing.T) {
+	h, _ := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 10 * time.Millisecond })
+	key := rand.Text()
+	p := launched(t, h, pluginhost.ProviderSpec{
+		Plugin: "ailing", Config: []byte(`{"mode":"` + key + `"}`), Secrets: []string{key},
+		Limits: pluginhost.Limits{HungAfter: 50 * time.Millisecond},
+	})
+	var said string
+	await(t, "what it says", func() bool {
+		said = p.State().Error
+		return strings.Contains(said, "ill")
+	})
+	if strings.Contains(said, key) || !strings.Contains(said, "(secret)") || strings.Contains(said, "\x1b") || len(said) > 2<<10 {
+		t.Errorf("%d bytes: %q", len(said), said[:min(len(said), 200)])
 	}
 }

@@ -234,7 +234,7 @@ func listens(socket string) bool {
 // alive asks the process whether it is healthy.
 func (p *process) alive(ctx context.Context) error {
 	_, err := p.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
-	return err
+	return plugin.FromStatus(err)
 }
 
 // stop tells the process to end, kills it after the grace, and waits for everything that belongs to

@@ -177,7 +177,7 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 		case err == nil:
 			answered = time.Now()
 		case time.Since(answered) >= s.limits.HungAfter:
-			return fmt.Errorf("it has not answered for %s: %w", s.limits.HungAfter, err)
+			return fmt.Errorf("it has not answered for %s: %w", s.limits.HungAfter, s.secrets.hideIn(err))
 		default:
 			continue
 		}
