@@ -121,7 +121,7 @@ func (r Reach) permitted(host string, found []netip.Addr) ([]netip.Addr, error) 
 	if c == classPrivate {
 		hint = "; private = true allows it"
 	}
-	return nil, fmt.Errorf("%w: %s leads to %s, a %s address%s", ErrAddress, host, found[0], c, hint)
+	return nil, fmt.Errorf("%w: %s leads to %s, a %s address%s", ErrAddress, host, found[0].Unmap(), c, hint)
 }
 
 // outside are the top-level names that the public DNS does not have (RFC 6761, RFC 8375, ICANN's

@@ -423,3 +423,11 @@ func TestAConnectionDoesNotOutliveItsName(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAddressThatIsRefusedIsWrittenAsPeopleDo, not as resolvers give those of version 4.
+func TestAnAddressThatIsRefusedIsWrittenAsPeopleDo(t *testing.T) {
+	_, err := Public.permitted("a.test.com", []netip.Addr{netip.MustParseAddr("::ffff:10.0.0.5")})
+	if err == nil || !strings.HasSuffix(err.Error(), "a.test.com leads to 10.0.0.5, a private address; private = true allows it") {
+		t.Error(err)
+	}
+}
