@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,5 +95,21 @@ func TestBedrockInEveryDialect(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAPluginNamesItsCalls in the log by the ids that clients are told, and by nobody else's.
+func TestAPluginNamesItsCalls(t *testing.T) {
+	up := httptest.NewServer(nil)
+	up.Close()
+	gw := start(t, bedrockRelay(t, up.URL, emptyPipeline, "m"))
+	resp, _ := gw.do(gw.requestTo(context.Background(), "POST", "/v1/chat/completions", ask("m", "x", false), "X-Request-Id", "forged"))
+	id := resp.Header.Get("X-Request-Id")
+	if resp.StatusCode != 503 || id == "" {
+		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
+	}
+	gw.wait("the plugin's line", func() bool { return strings.Contains(gw.logs.String(), `"plugin_request_id":"`+id+`"`) })
+	if strings.Contains(gw.logs.String(), "forged") {
+		t.Error("a client names calls")
 	}
 }

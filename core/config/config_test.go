@@ -177,6 +177,8 @@ func TestMistakes(t *testing.T) {
 		want     []string
 	}{
 		"unknown argument":     {`data_dir = "./data"`, `data_dri = "./data"`, "data_dri", []string{`"data_dri"`, `Did you mean "data_dir"?`}},
+		"block as argument":    {`address = "127.0.0.1:8080"`, "address = \"127.0.0.1:8080\"\n  tls = { mode = \"off\" }", "tls", []string{"is a block here", `write tls "MODE" { ... }`}},
+		"argument as block":    {`match    = { path = "/v1/*" }`, `match { path = "/v1/*" }`, "match", []string{"is an argument here", "write match = ..."}},
 		"unknown block":        {`filter "f"`, `filtre "f"`, "filtre", []string{"filtre", "filter"}},
 		"bare number":          {`gateway {`, "gateway {\n  limits = { drain = 30 }\n", "30", []string{"a duration with its unit"}},
 		"bad unit":             {`gateway {`, "gateway {\n  limits = { body = \"5 bushels\" }\n", "bushels", []string{`"5 bushels" is not a size`, "MiB"}},

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -112,13 +114,27 @@ func (w *walker) content(body hcl.Body, shape *schema.Block) *hcl.BodyContent {
 	content, diags := body.Content(hs)
 	for _, d := range diags {
 		if d.Summary == "Unsupported argument" || d.Summary == "Unsupported block type" {
-			if given := quoted(d.Detail); given != "" {
+			switch given := quoted(d.Detail); {
+			case given == "":
+			case shape.Blocks[given] != nil:
+				d.Detail = fmt.Sprintf("%q is a block here: write %s { ... }.", given, strings.Join(append([]string{given}, placeholders(shape.Blocks[given].Labels)...), " "))
+			case slices.Contains(names, given):
+				d.Detail = fmt.Sprintf("%q is an argument here: write %s = ...", given, given)
+			default:
 				d.Detail = fmt.Sprintf("%q is not expected here.%s", given, suggestion(given, names))
 			}
 		}
 		w.diags = append(w.diags, d)
 	}
 	return content
+}
+
+// placeholders returns what stands for labels in an example.
+func placeholders(labels []string) (out []string) {
+	for _, l := range labels {
+		out = append(out, strconv.Quote(strings.ToUpper(l)))
+	}
+	return out
 }
 
 // quoted returns the first word in quotes.

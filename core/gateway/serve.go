@@ -459,6 +459,9 @@ func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.
 	if err != nil {
 		return nil, err
 	}
+	if p.Invoked { // it names the call by that in its log
+		r.Header.Set("X-Request-Id", s.x.ID)
+	}
 	s.Telemetry.Inject(s.ctx, &r.Header)
 	return r, nil
 }

@@ -53,6 +53,7 @@ type Plan struct {
 	StreamPath string
 	Header     llm.Header // the provider's own, credentials included
 	Version    uint64     // of the lease it comes from
+	Invoked    bool       // who is called is the provider's plugin, which calls others
 	// Stale reports whether an answer means that the lease should be refreshed.
 	Stale func(status int, body []byte) bool
 }
