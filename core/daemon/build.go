@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +45,8 @@ type builder struct {
 	cfg   *config.Config
 	scope *Scope
 
+	shared map[*config.Provider]bool // whose files calls may name, whosever they are
+
 	compiling sync.Mutex // held to compile; protects compiled
 	compiled  bool       // a module was
 
@@ -57,7 +58,7 @@ type builder struct {
 }
 
 func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*built, error) {
-	b := &builder{Daemon: d, ctx: ctx, cfg: cfg, scope: scope, providers: make(map[*config.Provider]*provided), filters: make(map[*config.Filter]*wasmhost.Filter)}
+	b := &builder{Daemon: d, ctx: ctx, cfg: cfg, scope: scope, shared: sharing(cfg), providers: make(map[*config.Provider]*provided), filters: make(map[*config.Filter]*wasmhost.Filter)}
 	b.openParts()
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
@@ -142,13 +143,21 @@ func leads(r *config.Route) (providers []*config.Provider) {
 	return append(providers, r.Files)
 }
 
-// sharesFiles reports whether calls may name whatever a provider keeps: where the configuration says so or, if it says
+// sharing returns the providers of which calls may name whatever is kept: where the configuration says so or, if it says
 // nothing, where no caller is told from another.
-func sharesFiles(cfg *config.Config, p *config.Provider) bool {
-	if p.SharedFiles != nil {
-		return *p.SharedFiles
+func sharing(cfg *config.Config) map[*config.Provider]bool {
+	shared := make(map[*config.Provider]bool)
+	for _, p := range cfg.Providers {
+		shared[p] = p.SharedFiles == nil || *p.SharedFiles
 	}
-	return !slices.ContainsFunc(cfg.Routes, func(r *config.Route) bool { return !r.Open && slices.Contains(leads(r), p) })
+	for _, r := range cfg.Routes {
+		for _, p := range leads(r) {
+			if p != nil && p.SharedFiles == nil && !r.Open {
+				shared[p] = false
+			}
+		}
+	}
+	return shared
 }
 
 // reached returns the models that a route's calls may come to, as fallbacks too.
@@ -255,7 +264,7 @@ func (b *builder) route(r *config.Route, models map[*config.Model]*upstream.Mode
 		Pipeline: exchange.NewPipeline(r.Pipeline.Name, filters...),
 	}
 	if p := r.Files; p != nil {
-		out.Files = &upstream.Model{Name: "files", Attempts: 1, Targets: []*upstream.Target{{Name: p.Name, ProviderName: p.Name, Provider: b.providers[p], Weight: 1, SharedFiles: sharesFiles(b.cfg, p)}}}
+		out.Files = &upstream.Model{Name: "files", Attempts: 1, Targets: []*upstream.Target{{Name: p.Name, ProviderName: p.Name, Provider: b.providers[p], Weight: 1, SharedFiles: b.shared[p]}}}
 	}
 	for _, m := range r.Models {
 		out.Models = append(out.Models, gateway.Model{Model: models[m], Aliases: m.Aliases, Created: b.started.Unix()})

@@ -17,9 +17,13 @@ func (s *serving) named() *exchange.Reply {
 		return nil
 	}
 	var refused error
+	var seen []string
 	for t := range s.model.Reach {
-		err := s.owns(t, s.request.Files)
-		if err == nil && !slices.Contains(s.keepers, t.ProviderName) {
+		if slices.Contains(seen, t.ProviderName) {
+			continue
+		}
+		seen = append(seen, t.ProviderName)
+		if err := s.owns(t, s.request.Files); err == nil {
 			s.keepers = append(s.keepers, t.ProviderName)
 		} else if refused == nil {
 			refused = err

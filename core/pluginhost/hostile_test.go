@@ -48,12 +48,7 @@ func hostile(name string) {
 		if group, err := syscall.Getpgid(syscall.Getppid()); err == nil {
 			syscall.Setpgid(0, group)
 		}
-		goplugin.Serve(&goplugin.ServeConfig{
-			HandshakeConfig:  plugin.Handshake(),
-			VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
-			Logger:           hclog.NewNullLogger(),
-			GRPCServer:       goplugin.DefaultGRPCServer,
-		})
+		serveWith()
 		time.Sleep(time.Hour)
 	case "boastful":
 		provider.Serve(&boastful{})
@@ -70,14 +65,7 @@ func hostile(name string) {
 			}
 			return next(srv, s)
 		}
-		goplugin.Serve(&goplugin.ServeConfig{
-			HandshakeConfig:  plugin.Handshake(),
-			VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
-			Logger:           hclog.NewNullLogger(),
-			GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
-				return grpc.NewServer(append(o, grpc.StreamInterceptor(offer))...)
-			},
-		})
+		serveWith(grpc.StreamInterceptor(offer))
 	case "ailing": // tells its configuration and more when it is asked how it is
 		ill := "ill"
 		tell := func(ctx context.Context, m any, i *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -89,14 +77,7 @@ func hostile(name string) {
 			}
 			return next(ctx, m)
 		}
-		goplugin.Serve(&goplugin.ServeConfig{
-			HandshakeConfig:  plugin.Handshake(),
-			VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
-			Logger:           hclog.NewNullLogger(),
-			GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
-				return grpc.NewServer(append(o, grpc.UnaryInterceptor(tell))...)
-			},
-		})
+		serveWith(grpc.UnaryInterceptor(tell))
 	case "nurse": // has a child that is larger than itself
 		cmd := exec.Command("/proc/self/exe", "plugin", "large")
 		if err := cmd.Start(); err != nil {
@@ -118,6 +99,18 @@ func hostile(name string) {
 
 // wordy has much to say about a config.
 type wordy struct{ leases }
+
+// serveWith serves leases as provider.Serve does, with more to the server.
+func serveWith(more ...grpc.ServerOption) {
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig:  plugin.Handshake(),
+		VersionedPlugins: plugin.Sets(goplugin.PluginSet{plugin.KindProvider: &provider.Plugin{Provider: &leases{}}}),
+		Logger:           hclog.NewNullLogger(),
+		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(o, more...)...)
+		},
+	})
+}
 
 func (*wordy) Configure(context.Context, []byte) error {
 	return &llm.Error{Code: llm.CodeInvalid, Message: "no\x1b[2J" + strings.Repeat("no ", 1<<20)}
@@ -292,7 +285,7 @@ func TestAnExecutableThatIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(large, 1<<43); err != nil {
-		t.Skip(err)
+		t.Skip("no file may be so large here: ", err)
 	}
 	for _, path := range []string{pipe, large} {
 		done := make(chan error, 1)

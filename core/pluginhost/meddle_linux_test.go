@@ -1,6 +1,7 @@
 package pluginhost_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -69,18 +70,7 @@ func TestAPluginHasNoCapabilities(t *testing.T) {
 			}
 			cmd := exec.Command("/proc/self/exe", "host", dir)
 			cmd.SysProcAttr, cmd.Stderr = attr, os.Stderr
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Skip(err)
-			}
-			defer func() { cmd.Process.Kill(); cmd.Wait() }()
-			pid := 0
-			if _, err := fmt.Fscan(out, &pid); err != nil {
-				t.Fatal(err)
-			}
+			pid := hosted(t, cmd)
 			for _, of := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
 				has := statusOf(t, pid, of)
 				t.Logf("%s: %s, host %s", of, has, statusOf(t, cmd.Process.Pid, of))
@@ -90,6 +80,28 @@ func TestAPluginHasNoCapabilities(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hosted starts a host that is a process of its own, until the test ends, and returns the pid of its plugin.
+func hosted(t *testing.T, cmd *exec.Cmd) (pid int) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); errors.Is(err, syscall.EPERM) {
+		t.Skip("this process may not start one with capabilities: ", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	return pid
 }
 
 // TestAPluginInheritsNoFiles that its host was given by who started it.
@@ -108,18 +120,7 @@ func TestAPluginInheritsNoFiles(t *testing.T) {
 	for range 20 { // or others take their place
 		cmd.ExtraFiles = append(cmd.ExtraFiles, secret)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { cmd.Process.Kill(); cmd.Wait() }()
-	pid := 0
-	if _, err := fmt.Fscan(out, &pid); err != nil {
-		t.Fatal(err)
-	}
+	pid := hosted(t, cmd)
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestAPluginInheritsNoFiles(t *testing.T) {
 // TestStraysAreNotLeftAsZombies where they become their host's children, as those of a container's first process do.
 func TestStraysAreNotLeftAsZombies(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	h, log := start(t, nil)

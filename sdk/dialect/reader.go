@@ -95,6 +95,26 @@ func (r *Reader) Object(keys *Keys) Object {
 	return Object{keys: keys}
 }
 
+// Members calls f at the value of each member of the object at hand that is among keys, with its index there; f reads
+// it. Other members are passed over, and so is what is no object.
+func (r *Reader) Members(keys *Keys, f func(key int)) {
+	if r.Type() != TypeObject {
+		r.Skip()
+		return
+	}
+	for o := r.Object(keys); ; {
+		key, ok := r.Next(&o)
+		switch {
+		case !ok:
+			return
+		case key < 0:
+			r.Skip()
+		default:
+			f(key)
+		}
+	}
+}
+
 // Next reads the name of o's next member and returns its index in o's keys, or -1 for a name that
 // is not among them. At the object's end ok is false. A known name that stands twice, in another
 // case or with escapes is refused: another reader of the text might take the other one.

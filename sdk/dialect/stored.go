@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 )
@@ -26,6 +27,18 @@ func OfAccount(s string) bool {
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	return strings.HasSuffix(host, ".googleapis.com") && strings.Contains(host, "generativelanguage") // that of a region, too
+}
+
+// IsDataURL reports whether a string's content, as it is written, is a URL that holds what it leads to.
+func IsDataURL(raw []byte) bool {
+	const scheme = "data:"
+	return len(raw) >= len(scheme) && bytes.EqualFold(raw[:len(scheme)], []byte(scheme))
+}
+
+// MayBeURL reports whether a string's content, as it is written, may be a URL: base64 has neither a colon nor a
+// character that JSON writes as a number.
+func MayBeURL(raw []byte) bool {
+	return bytes.IndexByte(raw, ':') >= 0 || bytes.Contains(raw, []byte(`\u`))
 }
 
 // AppendURL appends the URL in a string's content to the files that a request names where it is one.

@@ -189,45 +189,30 @@ func (q *requestReader) container() {
 	if q.Null() {
 		return
 	}
-	if q.mark("container"); q.Type() != dialect.TypeObject {
-		q.Skip()
-		return
-	}
-	for o := q.Object(placedKeys); ; {
-		key, ok := q.Next(&o)
-		switch {
-		case !ok:
-			return
-		case key < 0 || q.Type() != dialect.TypeArray:
+	q.mark("container")
+	q.Members(placedKeys, func(int) {
+		if q.Type() != dialect.TypeArray {
 			q.Skip()
-		default:
-			q.Array()
-			for n := 0; q.Item(&n); {
-				q.skill()
-			}
+			return
 		}
-	}
+		q.Array()
+		for n := 0; q.Item(&n); {
+			q.skill()
+		}
+	})
 }
 
 func (q *requestReader) skill() {
-	if q.Type() != dialect.TypeObject {
-		q.Skip()
-		return
-	}
 	begin, own := len(q.files), false
-	for o := q.Object(skillKeys); ; {
-		key, ok := q.Next(&o)
-		if !ok {
-			break
-		}
+	q.Members(skillKeys, func(key int) {
 		if key == 1 {
 			q.files = q.AppendNames(q.files)
-		} else if s, is := q.String(); is {
-			own = own || key == 0 && string(q.Bytes(s)) == "anthropic"
+		} else if s, ok := q.String(); ok {
+			own = string(q.Bytes(s)) == "anthropic"
 		} else {
 			q.Skip()
 		}
-	}
+	})
 	if own {
 		q.files = q.files[:begin]
 	}

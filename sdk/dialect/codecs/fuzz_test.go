@@ -73,28 +73,33 @@ func FuzzStreams(f *testing.F) {
 	f.Add(3, []byte("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\u00e4b\",\"thoughtSignature\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA==\"}}]},\"groundingMetadata\":{\"groundingChunks\":[{\"web\":{\"uri\":\"u\"}}],\"groundingSupports\":[{\"segment\":{\"partIndex\":1,\"startIndex\":1,\"endIndex\":2},\"groundingChunkIndices\":[0]}]},\"citationMetadata\":{\"citationSources\":[{\"endIndex\":9,\"uri\":\"u\"}]},\"finishReason\":\"STOP\"}]}\n\n"))
 	f.Fuzz(func(t *testing.T, from int, stream []byte) {
 		source := upstreams[uint(from)%uint(len(upstreams))]
-		deltas, err := decode(source, stream)
-		if err != nil {
-			return
-		}
-		var c conversation.Collector
-		if err := c.Add(deltas...); err != nil {
-			t.Fatalf("%s: %v", source, err)
-		}
-		for _, target := range dialects {
-			e := Translator(target).Encoder(conversation.StreamOptions{IncludeUsage: true})
-			var raw []byte
-			for i := range deltas {
-				raw = e.Append(raw, &deltas[i])
-			}
-			if c.Failed == nil {
-				raw = e.End(raw)
-			}
-			if _, err := decode(target, raw); err != nil {
-				t.Errorf("%s to %s: %v: %s", source, target, err, raw)
-			}
+		if deltas, err := decode(source, stream); err == nil {
+			streams(t, source, deltas, func(llm.Dialect, []byte) {})
 		}
 	})
+}
+
+// streams holds that deltas are in order and become a stream of every dialect, and shows it each.
+func streams(t *testing.T, source llm.Dialect, deltas []conversation.Delta, show func(target llm.Dialect, raw []byte)) {
+	t.Helper()
+	var c conversation.Collector
+	if err := c.Add(deltas...); err != nil {
+		t.Fatalf("%s: %v", source, err)
+	}
+	for _, target := range dialects {
+		e := Translator(target).Encoder(conversation.StreamOptions{IncludeUsage: true})
+		var raw []byte
+		for i := range deltas {
+			raw = e.Append(raw, &deltas[i])
+		}
+		if c.Failed == nil {
+			raw = e.End(raw)
+		}
+		if _, err := decode(target, raw); err != nil {
+			t.Errorf("%s to %s: %v: %s", source, target, err, raw)
+		}
+		show(target, raw)
+	}
 }
 
 // FuzzAnswers holds that whatever a vendor answers whole is refused or becomes an answer of every dialect, whole and as a
@@ -110,26 +115,13 @@ func FuzzAnswers(f *testing.F) {
 		if err != nil {
 			return
 		}
-		deltas := a.Deltas(nil)
-		var c conversation.Collector
-		if err := c.Add(deltas...); err != nil {
-			t.Fatalf("%s: %v", source, err)
-		}
-		for _, target := range dialects {
-			e := Translator(target).Encoder(conversation.StreamOptions{IncludeUsage: true})
-			var raw []byte
-			for i := range deltas {
-				raw = e.Append(raw, &deltas[i])
-			}
-			if raw = e.End(raw); a.Choices != nil && !complete(target, raw) {
+		streams(t, source, a.Deltas(nil), func(target llm.Dialect, raw []byte) {
+			if a.Choices != nil && !complete(target, raw) {
 				t.Errorf("%s to %s: not a whole stream: %s", source, target, raw)
-			}
-			if _, err := decode(target, raw); err != nil {
-				t.Errorf("%s to %s: %v: %s", source, target, err, raw)
 			}
 			if _, err := Translator(target).DecodeAnswer(Translator(target).EncodeAnswer(a)); err != nil {
 				t.Errorf("%s to %s: %v: %s", source, target, err, Translator(target).EncodeAnswer(a))
 			}
-		}
+		})
 	})
 }

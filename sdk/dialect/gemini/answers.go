@@ -142,27 +142,33 @@ func (d decoder) sources() (all []located) {
 			return
 		}
 		d.Items(k, func(int) {
-			c := conversation.Citation{Vendor: conversation.VendorGoogle}
-			d.each(k, func(k string) {
-				switch k {
-				case "startIndex":
-					c.Start = place(d.Count(k))
-				case "endIndex":
-					c.End = place(d.Count(k))
-				case "uri":
-					c.URL = d.Str(k)
-				case "title":
-					c.Title = d.Str(k)
-				default:
-					d.Skip()
-				}
-			})
+			c := d.work(k)
 			if c.URL != "" {
 				all = append(all, located{Citation: c})
 			}
 		})
 	})
 	return all
+}
+
+// work reads which work is meant, and what of the answer is from it, where that stands beside.
+func (d decoder) work(name string) conversation.Citation {
+	c := conversation.Citation{Vendor: conversation.VendorGoogle}
+	d.each(name, func(k string) {
+		switch k {
+		case "startIndex":
+			c.Start = place(d.Count(k))
+		case "endIndex":
+			c.End = place(d.Count(k))
+		case "uri":
+			c.URL = d.Str(k)
+		case "title":
+			c.Title = d.Str(k)
+		default:
+			d.Skip()
+		}
+	})
+	return c
 }
 
 // place returns a place as it was counted, in bounds.
@@ -192,22 +198,13 @@ func (d decoder) grounding() (all []located) {
 		switch k {
 		case "groundingChunks":
 			d.Items(k, func(int) {
-				c := conversation.Citation{Vendor: conversation.VendorGoogle}
+				var c conversation.Citation
 				d.each(k, func(k string) {
-					if k != "web" {
+					if k == "web" {
+						c = d.work(k)
+					} else {
 						d.Skip()
-						return
 					}
-					d.each(k, func(k string) {
-						switch k {
-						case "uri":
-							c.URL = d.Str(k)
-						case "title":
-							c.Title = d.Str(k)
-						default:
-							d.Skip()
-						}
-					})
 				})
 				pages = append(pages, c)
 			})

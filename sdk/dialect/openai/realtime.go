@@ -85,9 +85,9 @@ func (q *requestReader) realtime() {
 		case !ok:
 			return
 		case key == 0:
-			q.object(sessionKeys, q.session)
+			q.Members(sessionKeys, q.session)
 		case key == 1:
-			q.object(spokenKeys, func(int) { q.storedPrompt() })
+			q.Members(spokenKeys, func(int) { q.storedPrompt() })
 		default:
 			q.Skip()
 		}
@@ -99,9 +99,9 @@ func (q *requestReader) session(key int) {
 	case sessModel:
 		q.model()
 	case sessTranscription:
-		q.object(transcriptionKeys, q.transcription)
+		q.Members(transcriptionKeys, q.transcription)
 	case sessAudio:
-		q.object(sessionAudioKeys, func(int) { q.object(audioInputKeys, func(int) { q.object(transcriptionKeys, q.transcription) }) })
+		q.Members(sessionAudioKeys, func(int) { q.Members(audioInputKeys, func(int) { q.Members(transcriptionKeys, q.transcription) }) })
 	case sessPrompt:
 		q.storedPrompt()
 	}
@@ -109,12 +109,12 @@ func (q *requestReader) session(key int) {
 
 // storedPrompt reads what a prompt that the vendor keeps is filled in with: words, and parts of a message.
 func (q *requestReader) storedPrompt() {
-	q.object(promptKeys, func(int) {
+	q.Members(promptKeys, func(int) {
 		if q.Type() != dialect.TypeObject {
 			q.Skip()
 			return
 		}
-		for o := q.Object(noKeys); ; {
+		for o := q.Object(nil); ; {
 			if _, ok := q.Next(&o); !ok {
 				return
 			}
@@ -127,8 +127,6 @@ func (q *requestReader) storedPrompt() {
 	})
 }
 
-var noKeys = dialect.NewKeys()
-
 func (q *requestReader) transcription(int) {
 	s, ok := q.String()
 	if !ok {
@@ -136,25 +134,6 @@ func (q *requestReader) transcription(int) {
 		return
 	}
 	q.into.Further = append(q.into.Further, dialect.TextOf(q.Bytes(s), ""))
-}
-
-// object calls f at the value of each of the keys of an object; what is none is passed over.
-func (q *requestReader) object(keys *dialect.Keys, f func(key int)) {
-	if q.Type() != dialect.TypeObject {
-		q.Skip()
-		return
-	}
-	for o := q.Object(keys); ; {
-		key, ok := q.Next(&o)
-		switch {
-		case !ok:
-			return
-		case key < 0:
-			q.Skip()
-		default:
-			f(key)
-		}
-	}
 }
 
 const (

@@ -1,10 +1,6 @@
 package openai
 
-import (
-	"bytes"
-
-	"github.com/ginnel/ginnel/sdk/dialect"
-)
+import "github.com/ginnel/ginnel/sdk/dialect"
 
 const (
 	chatModel = iota
@@ -129,7 +125,7 @@ func (q *requestReader) chat() {
 		case chatSources:
 			q.dataSources()
 		case chatExtra: // of Google
-			q.object(extraKeys, func(int) { q.google() })
+			q.Members(extraKeys, func(int) { q.google() })
 		case chatGoogle:
 			q.google()
 		default:
@@ -421,7 +417,7 @@ func (q *requestReader) url(name string) {
 	}
 	if s, ok := q.String(); !ok {
 		q.Skip()
-	} else if raw := q.Bytes(s); isDataURL(raw) {
+	} else if raw := q.Bytes(s); dialect.IsDataURL(raw) {
 		return
 	} else {
 		q.into.Files = dialect.AppendURL(q.into.Files, raw)
@@ -459,7 +455,7 @@ func (q *requestReader) file() {
 func (q *requestReader) fileData() {
 	if s, ok := q.String(); !ok {
 		q.unseen("file_data")
-	} else if raw := q.Bytes(s); !isDataURL(raw) && hasScheme(raw) {
+	} else if raw := q.Bytes(s); !dialect.IsDataURL(raw) && dialect.MayBeURL(raw) {
 		q.into.Files = dialect.AppendURL(q.into.Files, raw)
 		q.mark("file_data")
 	}
@@ -487,7 +483,7 @@ func (q *requestReader) dataSources() {
 }
 
 // google reads the wishes that only Google's models know: they may name a part of the prompt that is kept.
-func (q *requestReader) google() { q.object(googleKeys, func(int) { q.kept("cached_content") }) }
+func (q *requestReader) google() { q.Members(googleKeys, func(int) { q.kept("cached_content") }) }
 
 func (q *requestReader) fileID() { q.kept("file_id") }
 
@@ -526,13 +522,4 @@ func (q *requestReader) add(s dialect.Span, role dialect.Role, kind dialect.Kind
 	if s.Len() > 0 {
 		q.into.Texts = append(q.into.Texts, dialect.Text{Span: s, Role: role, Channel: dialect.Channel{Kind: kind}})
 	}
-}
-
-func isDataURL(raw []byte) bool {
-	return len(raw) >= 5 && (raw[0]|0x20) == 'd' && (raw[1]|0x20) == 'a' && (raw[2]|0x20) == 't' && (raw[3]|0x20) == 'a' && raw[4] == ':'
-}
-
-// hasScheme reports whether raw may be a URL: base64 has neither a colon nor a character that JSON writes as a number.
-func hasScheme(raw []byte) bool {
-	return bytes.IndexByte(raw, ':') >= 0 || bytes.Contains(raw, []byte(`\u`))
 }

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"bytes"
 	"math"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -94,7 +93,7 @@ func (r *reader) url(name string) {
 	}
 	if s, ok := r.String(); !ok {
 		r.Skip()
-	} else if raw := r.Bytes(s); isDataURL(raw) || len(raw) == 0 {
+	} else if raw := r.Bytes(s); dialect.IsDataURL(raw) || len(raw) == 0 {
 		return
 	} else {
 		r.files = dialect.AppendURL(r.files, raw)
@@ -106,7 +105,7 @@ func (r *reader) url(name string) {
 func (r *reader) data(name string) {
 	if s, ok := r.String(); !ok {
 		r.hidden(name)
-	} else if raw := r.Bytes(s); !isDataURL(raw) && hasScheme(raw) {
+	} else if raw := r.Bytes(s); !dialect.IsDataURL(raw) && dialect.MayBeURL(raw) {
 		r.files = dialect.AppendURL(r.files, raw)
 		r.mark(name)
 	}
@@ -118,15 +117,6 @@ func (r *reader) kept(name string) {
 	if r.files = r.AppendNames(r.files); len(r.files) > n {
 		r.mark(name)
 	}
-}
-
-func isDataURL(raw []byte) bool {
-	return len(raw) >= 5 && (raw[0]|0x20) == 'd' && (raw[1]|0x20) == 'a' && (raw[2]|0x20) == 't' && (raw[3]|0x20) == 'a' && raw[4] == ':'
-}
-
-// hasScheme reports whether raw may be a URL: base64 has neither a colon nor a character that JSON writes as a number.
-func hasScheme(raw []byte) bool {
-	return bytes.IndexByte(raw, ':') >= 0 || bytes.Contains(raw, []byte(`\u`))
 }
 
 // index returns n as an index of a channel.
