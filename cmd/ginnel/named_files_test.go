@@ -25,7 +25,7 @@ func TestFilesInCalls(t *testing.T) {
 		t.Fatalf("its own: %d %s", status, text)
 	}
 	for what, c := range map[string][2]string{"another key's": {"big", theirs}, "nobody's": {"big", foreign}, "none": {"big", ""}, "at a provider that does not have it": {"elsewhere", mine}} {
-		if status, text := named(one, c[0], c[1]); status != 404 || !strings.Contains(text, "not yours") {
+		if status, text := named(one, c[0], c[1]); status != 404 || !strings.Contains(text, "not yours") || strings.Contains(text, "model_not_found") {
 			t.Errorf("%s: %d %s", what, status, text)
 		}
 	}

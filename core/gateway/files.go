@@ -37,7 +37,7 @@ type stored struct {
 func (s *serving) files() *exchange.Reply {
 	x, e := s.x, &s.endpoint
 	if s.route.Files == nil {
-		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeNotFound, Message: "there are no files and batches here: the route names no provider that keeps them"}, nil)
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "there are no files and batches here: the route names no provider that keeps them"}, nil)
 	}
 	s.owner = uploads.Owner{Tenant: x.Tenant, Provider: s.route.Files.Targets[0].ProviderName}
 	if e.Item != "" {
@@ -74,8 +74,9 @@ func (s *serving) unknownItem(id string) *exchange.Reply {
 	return s.fail(exchange.ClientError, unknownItem(id), nil)
 }
 
+// unknownItem is the error of what is not there, or is another's. The code of what is not found is a model's.
 func unknownItem(id string) *llm.Error {
-	return &llm.Error{Code: llm.CodeNotFound, Message: "there is no " + quote(id) + ", or it is not yours"}
+	return &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "there is no " + quote(id) + ", or it is not yours"}
 }
 
 // readUpload reads a request that sends something: form data with a file, or what a batch is made of.
