@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,13 +71,56 @@ type FilterTrace struct {
 // upstream's, or with a refusal.
 func (t *Trace) Failed() bool { return t.Status >= 400 || failed(exchange.Terminal(t.Terminal)) }
 
-// kept is an event as it is remembered. Its usage is a copy without the provider's own words, which would
-// keep the answer alive.
+// kept is an event as it is remembered. What the exchange owns it has copied to memory of its own, which later events
+// use again: it would keep the whole exchange alive, or its head. Of the usage the provider's own words are left out.
 type kept struct {
-	event Event
-	usage [2]int64
-	err   string
-	trace traceID
+	event   Event
+	usage   [2]int64
+	err     string
+	trace   traceID
+	filters []exchange.FilterTime
+	words   []byte // one behind the other
+	ends    [5]int // of each of them
+}
+
+// words are the texts of an event that are cut from what the client or the upstream wrote.
+func (e *Event) words() [5]*string {
+	return [...]*string{&e.Method, &e.Host, &e.Path, &e.Asked, &e.Finish}
+}
+
+// write remembers an event.
+func (k *kept) write(s *spanContext, e *Event) {
+	*k = kept{event: *e, filters: append(k.filters[:0], e.Timings.Filters...), words: k.words[:0]}
+	if e.Usage != nil {
+		k.usage = [2]int64{e.Usage.InputTotal, e.Usage.OutputTotal}
+	}
+	if e.Err != nil {
+		k.err = e.Err.Error()
+	}
+	if s != nil {
+		k.trace = s.trace
+	}
+	for i, word := range k.event.words() {
+		if text := *word; len(text) <= maxKeptText {
+			k.words = append(k.words, text...)
+		} else {
+			k.words = append(append(k.words, text[:maxKeptText]...), "..."...)
+		}
+		k.ends[i], *word = len(k.words), ""
+	}
+	k.event.Usage, k.event.Err, k.event.Timings.Filters = nil, nil, nil
+}
+
+// copied returns what is remembered apart from the memory that is used again.
+func (k *kept) copied() kept {
+	out, words, begin := *k, string(k.words), 0
+	for i, word := range out.event.words() {
+		*word = words[begin:k.ends[i]]
+		begin = k.ends[i]
+	}
+	out.event.Timings.Filters = slices.Clone(k.filters)
+	out.filters, out.words = nil, nil
+	return out
 }
 
 // recent remembers the exchanges that ended last.
@@ -88,29 +131,12 @@ type recent struct {
 }
 
 func (r *recent) keep(s *spanContext, e *Event) {
-	k := kept{event: *e}
-	if e.Usage != nil {
-		k.usage = [2]int64{e.Usage.InputTotal, e.Usage.OutputTotal}
-	}
-	if e.Err != nil {
-		k.err = e.Err.Error()
-	}
-	if s != nil {
-		k.trace = s.trace
-	}
-	k.event.Usage, k.event.Err = nil, nil
-	for _, text := range []*string{&k.event.Path, &k.event.Asked, &k.event.Host} {
-		if len(*text) > maxKeptText {
-			*text = strings.Clone((*text)[:maxKeptText]) + "..."
-		}
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < keptTraces {
-		r.ring = append(r.ring, k)
-	} else {
-		r.ring[r.next] = k
+		r.ring = append(r.ring, kept{})
 	}
+	r.ring[r.next].write(s, e)
 	r.next = (r.next + 1) % keptTraces
 }
 
@@ -120,7 +146,7 @@ func (r *recent) all() []kept {
 	defer r.mu.Unlock()
 	out := make([]kept, len(r.ring))
 	for i := range out {
-		out[i] = r.ring[(r.next-1-i+2*keptTraces)%keptTraces]
+		out[i] = r.ring[(r.next-1-i+2*keptTraces)%keptTraces].copied()
 	}
 	return out
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -63,6 +65,34 @@ func TestRecentExchanges(t *testing.T) {
 	}
 	if _, ok := tel.Find(""); ok {
 		t.Error("nothing is found by nothing")
+	}
+}
+
+// TestWhatIsRememberedKeepsNothingAlive: neither the exchange nor the head that its words are cut from.
+func TestWhatIsRememberedKeepsNothingAlive(t *testing.T) {
+	var r recent
+	freed := make(chan string, 2)
+	func() {
+		x := exchange.New(t.Context())
+		head := make([]byte, 1<<20)
+		runtime.AddCleanup(x, func(what string) { freed <- what }, "exchange")
+		runtime.AddCleanup(&head[0], func(what string) { freed <- what }, "head")
+		x.Path = unsafe.String(&head[0], len(head))[:7]
+		x.Timings.Spend("sanitize", time.Millisecond)
+		e := NewEvent(x)
+		r.keep(nil, &e)
+		x.Cancel(nil)
+	}()
+	for range 2 {
+		runtime.GC()
+		select {
+		case <-freed:
+		case <-time.After(20 * time.Second):
+			t.Fatal("something is kept alive")
+		}
+	}
+	if k := r.all()[0]; len(k.event.Path) != 7 || len(k.event.Timings.Filters) != 1 {
+		t.Errorf("%+v", k.event)
 	}
 }
 
