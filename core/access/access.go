@@ -55,15 +55,11 @@ type Key struct {
 	Revoked time.Time `json:"revoked,omitzero"`
 
 	digest [sha256.Size]byte
+	tenant string
 }
 
 // Tenant is whose data and filter state the key's exchanges share: the team's or the key's own.
-func (k *Key) Tenant() string {
-	if k.Team != "" {
-		return "team/" + k.Team
-	}
-	return "key/" + k.ID
-}
+func (k *Key) Tenant() string { return k.tenant }
 
 // Allows reports whether the key itself permits the model.
 func (k *Key) Allows(model string) bool {
@@ -115,7 +111,7 @@ func Open(n Needs) (*Keys, error) {
 	k := &Keys{
 		store:    n.Store,
 		pepper:   hex.EncodeToString(id[:2]),
-		macs:     sync.Pool{New: func() any { return hmac.New(sha256.New, pepper) }},
+		macs:     sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, pepper)} }},
 		now:      n.Now,
 		byDigest: make(map[[sha256.Size]byte]*Key),
 	}
@@ -278,15 +274,28 @@ func find(h llm.Header, query string) (text string, err error) {
 	return text, err
 }
 
-func (k *Keys) digest(text string) (d [sha256.Size]byte) {
-	mac := k.macs.Get().(hash.Hash)
-	mac.Reset()
-	mac.Write([]byte(text))
-	mac.Sum(d[:0])
-	k.macs.Put(mac)
-	return d
+// mac digests keys, in memory of its own.
+type mac struct {
+	hash.Hash
+	in  []byte
+	out [sha256.Size]byte
+}
+
+func (k *Keys) digest(text string) [sha256.Size]byte {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	m.Reset()
+	m.in = append(m.in[:0], text...)
+	m.Write(m.in)
+	clear(m.in)
+	m.Sum(m.out[:0])
+	return m.out
 }
 
 func fromRecord(r store.Key) *Key {
-	return &Key{digest: [sha256.Size]byte(r.Digest), ID: r.ID, Name: r.Name, Team: r.Team, Models: r.Models, Created: r.Created, Expires: r.Expires, Revoked: r.Revoked}
+	tenant := "key/" + r.ID
+	if r.Team != "" {
+		tenant = "team/" + r.Team
+	}
+	return &Key{digest: [sha256.Size]byte(r.Digest), tenant: tenant, ID: r.ID, Name: r.Name, Team: r.Team, Models: r.Models, Created: r.Created, Expires: r.Expires, Revoked: r.Revoked}
 }
