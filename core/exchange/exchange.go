@@ -45,9 +45,6 @@ type Exchange struct {
 	Remote   netip.AddrPort
 	TLS      bool
 	Upgrade  bool // the client asks for a WebSocket
-	// Cancel ends the exchange's context with a cause, from any goroutine. Whoever made the exchange
-	// sets it.
-	Cancel context.CancelCauseFunc
 
 	Request  Message
 	Response Message // valid from PhaseRespHead on
@@ -79,10 +76,12 @@ type Exchange struct {
 	Notes   []Note // annotations that filters left
 	Timings Timings
 
+	life  life
 	ctx   context.Context
 	limit Limit
 	state map[string][]byte // per filter, kept by the host for the guest
 	local []local           // per filter, the host's own
+	times [4]FilterTime     // the memory of what most exchanges have in Timings
 }
 
 type local struct{ key, value any }
@@ -104,12 +103,21 @@ type Limit struct {
 // Note is what a filter says about an exchange; it travels in the event and the request log.
 type Note struct{ Filter, Key, Value string }
 
-// New returns an Exchange whose context is ctx: cancelled when the client hangs up or the daemon
-// gives up on it.
-func New(ctx context.Context) *Exchange { return &Exchange{ctx: ctx, Start: time.Now()} }
+// New returns an Exchange with a context under ctx. Whoever made it cancels it in the end.
+func New(ctx context.Context) *Exchange {
+	x := &Exchange{Start: time.Now()}
+	x.life.begin(ctx)
+	x.ctx = &x.life
+	x.Timings.Filters = x.times[:0]
+	return x
+}
 
 // Context returns the exchange's context.
 func (x *Exchange) Context() context.Context { return x.ctx }
+
+// Cancel ends the exchange's context with a cause: the client hung up, or the daemon gives up on it. Any goroutine may
+// call it, and all calls but the first do nothing.
+func (x *Exchange) Cancel(cause error) { x.life.end(cause) }
 
 // SetContext replaces the context, to add a value, a span or a deadline. Only whoever serves the
 // exchange calls it, before it hands the exchange on.

@@ -237,10 +237,8 @@ func (r *Runner) gateway(s *scene, rec *record, filter exchange.Filter) *gateway
 // exchange plays one exchange to its end.
 func (r *Runner) exchange(ctx context.Context, g *gateway.Gateway, s *scene) (*exchange.Exchange, *reply) {
 	r.stage.begin(s.play)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	x := exchange.New(ctx)
-	x.Cancel = cancel
+	defer x.Cancel(nil)
 	x.ID, x.Listener, x.Host = "req_test", "test", "gateway.test"
 	x.Method, x.Path, x.Query = s.request.method, s.request.path, s.request.query
 	x.Tenant, x.KeyID = s.client.tenant, s.client.key
@@ -249,7 +247,7 @@ func (r *Runner) exchange(ctx context.Context, g *gateway.Gateway, s *scene) (*e
 	}
 	x.Request.Header = s.request.header.Clone()
 	x.Request.Body = exchange.NewBody(bytes.Clone(s.request.body), nil)
-	answer := g.Serve(ctx, x)
+	answer := g.Serve(x.Context(), x)
 	got := &reply{answer.Status, answer.Header, answer.Body}
 	for err := error(nil); answer.Stream != nil && err == nil; {
 		got.body, err = answer.Stream.Next(got.body)

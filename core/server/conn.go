@@ -60,9 +60,9 @@ type conn struct {
 
 	state atomic.Int32
 
-	mu     sync.Mutex
-	gone   bool
-	cancel context.CancelCauseFunc // of the exchange at hand
+	mu    sync.Mutex
+	gone  bool
+	bound *exchange.Exchange // the one at hand, which ends with the connection
 }
 
 var (
@@ -122,8 +122,8 @@ func (c *conn) HungUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = true
-	if c.cancel != nil {
-		c.cancel(exchange.ErrClientGone)
+	if c.bound != nil {
+		c.bound.Cancel(exchange.ErrClientGone)
 	}
 }
 
@@ -131,18 +131,18 @@ func (c *conn) HungUp() {
 func (c *conn) abort(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cancel != nil {
-		c.cancel(cause)
+	if c.bound != nil {
+		c.bound.Cancel(cause)
 	}
 }
 
-// bind ties the context of an exchange to the connection; nil unties it.
-func (c *conn) bind(cancel context.CancelCauseFunc) {
+// bind ties an exchange to the connection; nil unties it.
+func (c *conn) bind(x *exchange.Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cancel = cancel
-	if c.gone && cancel != nil {
-		cancel(exchange.ErrClientGone)
+	c.bound = x
+	if c.gone && x != nil {
+		x.Cancel(exchange.ErrClientGone)
 	}
 }
 

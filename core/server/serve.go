@@ -22,13 +22,11 @@ const maxGathered = 16 << 20
 
 // current is the exchange at hand.
 type current struct {
-	live   bool
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	done   func(exchange.Terminal)
-	id     string
-	cause  error // of the context, when the answer was complete
-	body   streamBody
+	x     *exchange.Exchange // nil = there is none
+	ctx   context.Context    // its own
+	done  func(exchange.Terminal)
+	cause error // of the context, when the answer was complete
+	body  streamBody
 }
 
 // serve is fasthttp's handler: it is called when the head of a request was read, and its answer is written
@@ -76,9 +74,7 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 
 // begin makes an exchange, which owns all it says.
 func (c *conn) begin(h *guard.Head, body exchange.Body) *exchange.Exchange {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	x := exchange.New(ctx)
-	x.Cancel = cancel
+	x := exchange.New(context.Background())
 	x.ID = newID(x.Start)
 	x.Listener = c.srv.name
 	x.Method, x.Path, x.Query = h.Method, h.Path, h.Query
@@ -89,8 +85,8 @@ func (c *conn) begin(h *guard.Head, body exchange.Body) *exchange.Exchange {
 	if h.WebSocket {
 		x.Room = c.srv.room
 	}
-	c.now.live, c.now.ctx, c.now.cancel, c.now.id = true, ctx, cancel, x.ID
-	c.bind(cancel)
+	c.now.x, c.now.ctx = x, x.Context()
+	c.bind(x)
 	return x
 }
 
@@ -121,7 +117,7 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, h *guard.H
 			resp.Header.Add(f.Name, f.Value)
 		}
 	}
-	resp.Header.Set("X-Request-Id", c.now.id)
+	resp.Header.Set("X-Request-Id", c.now.x.ID)
 	if reply.Session != nil && h.WebSocket {
 		if c.upgrade(rc, reply.Session) {
 			return
@@ -144,9 +140,9 @@ func (c *conn) answer(rc *fasthttp.RequestCtx, reply *exchange.Reply, h *guard.H
 			resp.Header.Reset()
 			resp.SetStatusCode(502)
 			resp.Header.SetContentType("application/json")
-			resp.Header.Set("X-Request-Id", c.now.id)
+			resp.Header.Set("X-Request-Id", c.now.x.ID)
 			resp.SetConnectionClose()
-			all = appendError(nil, 502, "incomplete", "the answer is too long for HTTP/1.0, or did not come whole", c.now.id)
+			all = appendError(nil, 502, "incomplete", "the answer is too long for HTTP/1.0, or did not come whole", c.now.x.ID)
 		}
 		resp.SetBodyRaw(all)
 		c.now.cause = context.Cause(c.now.ctx)
@@ -182,23 +178,24 @@ func (c *conn) gather(s exchange.Stream) (all []byte, err error) {
 			return all, err
 		}
 	}
-	c.now.cancel(exchange.ErrWriteTimeout)
+	c.now.x.Cancel(exchange.ErrWriteTimeout)
 	return all, exchange.ErrWriteTimeout
 }
 
 // finish ends the exchange at hand, if there is one: its answer was written or could not be.
 func (c *conn) finish() {
-	if !c.now.live {
+	x := c.now.x
+	if x == nil {
 		return
 	}
-	done, cancel, end := c.now.done, c.now.cancel, c.outcome()
+	done, end := c.now.done, c.outcome()
 	c.now = current{}
 	c.bind(nil)
 	c.srv.live.Add(-1)
 	if done != nil {
 		done(end)
 	}
-	cancel(nil)
+	x.Cancel(nil)
 }
 
 // outcome says how the exchange ended from the server's view.
@@ -236,7 +233,7 @@ type streamBody struct {
 func (b *streamBody) Read(p []byte) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b.conn.srv.log.Error("panic while streaming", "request_id", b.conn.now.id, "panic", v, "stack", string(debug.Stack()))
+			b.conn.srv.log.Error("panic while streaming", "request_id", b.conn.now.x.ID, "panic", v, "stack", string(debug.Stack()))
 			n, err = 0, errStreamPanic
 		}
 	}()

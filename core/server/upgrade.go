@@ -41,17 +41,18 @@ func (c *conn) upgrade(rc *fasthttp.RequestCtx, session func(exchange.Socket)) b
 		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10, WriteBufferPool: &c.srv.buffers,
 		Error: func(*fasthttp.RequestCtx, int, error) {},
 	}
-	err := u.Upgrade(rc, func(ws *websocket.Conn) { c.session(ws, session) })
+	id := c.now.x.ID
+	err := u.Upgrade(rc, func(ws *websocket.Conn) { c.session(ws, id, session) })
 	if err != nil {
-		c.srv.log.Error("upgrade", "request_id", c.now.id, "error", err)
+		c.srv.log.Error("upgrade", "request_id", id, "error", err)
 		return false
 	}
 	c.socket = make(chan struct{})
 	return true
 }
 
-// session serves the WebSocket on a goroutine of fasthttp's, which closes the connection afterwards.
-func (c *conn) session(ws *websocket.Conn, serve func(exchange.Socket)) {
+// session serves the WebSocket of an exchange on a goroutine of fasthttp's, which closes the connection afterwards.
+func (c *conn) session(ws *websocket.Conn, id string, serve func(exchange.Socket)) {
 	l := &c.srv.set.Load().limits
 	side := socket.Accepted(ws, socket.Config{
 		Message: l.Body, Idle: l.IdleTimeout, Whole: l.BodyTimeout, Reserve: c.Reserve, Release: c.release, Cut: func() { c.raw.Close() },
@@ -59,7 +60,7 @@ func (c *conn) session(ws *websocket.Conn, serve func(exchange.Socket)) {
 	defer func() {
 		side.Stop()
 		if p := recover(); p != nil {
-			c.srv.log.Error("panic in a session", "request_id", c.now.id, "panic", p, "stack", string(debug.Stack()))
+			c.srv.log.Error("panic in a session", "request_id", id, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	serve(side)

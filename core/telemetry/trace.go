@@ -46,6 +46,16 @@ func (s *spanContext) Value(key any) any {
 	return s.Context.Value(key)
 }
 
+// AfterFunc is context.AfterFunc, of the context under it if that has its own.
+func (s *spanContext) AfterFunc(f func()) (stop func() bool) {
+	if own, ok := s.Context.(interface {
+		AfterFunc(func()) func() bool
+	}); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(s.Context, f)
+}
+
 // spanOf returns the span that ctx carries, or nil.
 func spanOf(ctx context.Context) *spanContext {
 	if s, ok := ctx.(*spanContext); ok {
