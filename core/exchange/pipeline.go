@@ -67,7 +67,7 @@ type stage struct {
 }
 
 // Flow begins an exchange's way.
-func (p *Pipeline) Flow(x *Exchange) *Flow { return &Flow{pipeline: p, x: x} }
+func (p *Pipeline) Flow(x *Exchange) Flow { return Flow{pipeline: p, x: x} }
 
 // SeesAnswers reports whether a filter looks at what the upstream says.
 func (f *Flow) SeesAnswers() bool {
@@ -127,8 +127,9 @@ func (f *Flow) Refused(ctx context.Context) (Verdict, error) {
 		if filter.Phases()&PhaseDelta == 0 {
 			continue
 		}
-		for _, w := range wholes(f.x.Response.Body.texts) {
-			f.x.Window = w
+		windows := wholes(f.x.Response.Body.texts)
+		for n := range windows {
+			f.x.Window = &windows[n]
 			v, err := f.run(ctx, filter, PhaseDelta)
 			if err == nil && v.Action == Drop {
 				err = f.x.Window.Edit(0, len(f.x.Window.Bytes()), nil)
@@ -144,22 +145,24 @@ func (f *Flow) Refused(ctx context.Context) (Verdict, error) {
 
 // wholes returns the windows of a whole answer: one for each text, but one for those that a client reads as
 // one, as a stream would have it.
-func wholes(texts []Text) (all []*Window) {
-	none, known := &Event{}, map[dialect.Channel]*Window{}
+func wholes(texts []Text) []Window {
+	all, none := make([]Window, 0, len(texts)), new(Event)
+	var known map[dialect.Channel]*Window
 	for i := range texts {
 		t := &texts[i]
 		w := known[t.Channel]
 		if w == nil || t.Whole {
-			w = &Window{Channel: t.Channel, Role: t.Role, Key: t.Key}
-			all = append(all, w)
+			all = append(all, Window{Channel: t.Channel, Role: t.Role, Key: t.Key, Final: true})
+			w = &all[len(all)-1]
 		}
-		if !t.Whole {
+		if !t.Whole && len(texts) > 1 {
+			if known == nil {
+				known = make(map[dialect.Channel]*Window)
+			}
 			known[t.Channel] = w
 		}
 		w.add(none, t)
-	}
-	for _, w := range all {
-		w.Final, w.fresh = true, 0
+		w.fresh = 0
 	}
 	return all
 }

@@ -258,7 +258,7 @@ func TestStreamVerdicts(t *testing.T) {
 	on := func(phase Phase, v Verdict, err error) *Flow {
 		flow := NewPipeline("p", filter{"f", phase, func(Phase, *Exchange) (Verdict, error) { return v, err }}).Flow(New(ctx))
 		flow.Request(ctx)
-		return flow
+		return &flow
 	}
 	out := 0
 	put := func(*Event) { out++ }

@@ -46,6 +46,7 @@ type Window struct {
 	Key     bool // it names a member of a tool call's arguments
 
 	pieces []piece
+	one    [1]piece // its memory, where it is one
 	bytes  []byte
 	fresh  int
 	stale  bool
@@ -116,6 +117,9 @@ func (w *Window) Edit(from, to int, with []byte) error {
 // add appends a text that just came.
 func (w *Window) add(e *Event, t *Text) {
 	w.fresh = len(w.Bytes())
+	if w.pieces == nil {
+		w.pieces = w.one[:0]
+	}
 	w.pieces = append(w.pieces, piece{event: e, text: t})
 	e.pending++
 	w.stale = true

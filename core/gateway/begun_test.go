@@ -49,7 +49,7 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		}
 		s.codec = codecs.Of(s.x.Dialect)
 		a := &upstream.Answer{Status: 200, Dialect: c.dialect, Header: llm.Header{{Name: "Content-Type", Value: c.kind}}, First: []byte(c.first)}
-		more, failure := s.begun(a)
+		more, failure := s.Begun(a)
 		if more != c.more || (failure != nil) != c.fails {
 			t.Errorf("%s: more %t, %v", name, more, failure)
 		}

@@ -121,14 +121,14 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 	if e.Act != "" {
 		rest += "/" + e.Act
 	}
-	answer, err := s.route.Files.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Request: func(*upstream.Target, *upstream.Plan) (*upstream.Request, error) {
-		r := &upstream.Request{Header: s.forward(), Method: method, Rest: rest, Query: query}
+	answer, err := s.route.Files.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
+		*r = upstream.Request{Header: s.forward(), Method: method, Rest: rest, Query: query}
 		if method == "POST" {
 			r.Body, r.Held = x.Request.Body.Bytes(), x.Request.Body.Held()
 		}
 		s.Telemetry.Inject(s.ctx, &r.Header)
-		return r, nil
-	}})
+		return nil
+	})})
 	if s.answer != nil && s.answer.Body != nil {
 		s.answer.Body.Close()
 	}
@@ -214,7 +214,8 @@ func (s *serving) content() *exchange.Reply {
 		return reply
 	}
 	s.status = s.answer.Status
-	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: &content{s: s}, Done: s.done}
+	s.replied = exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: &content{s: s}, Done: s.done}
+	return &s.replied
 }
 
 // content is an answer's body on its way.

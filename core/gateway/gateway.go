@@ -75,6 +75,7 @@ func (g *Gateway) pin() *Generation {
 // Serve serves one exchange. The reply's Done ends it.
 func (g *Gateway) Serve(ctx context.Context, x *exchange.Exchange) *exchange.Reply {
 	s := &serving{Gateway: g, x: x, generation: g.pin()}
+	s.request.Texts = s.texts[:0]
 	s.read()
 	ctx = g.Telemetry.Start(ctx, x)
 	x.SetContext(ctx)

@@ -44,8 +44,8 @@ func (s *serving) notOwned(err error) *exchange.Reply {
 	return s.fail(end, e, nil)
 }
 
-// keeps reports whether a target may be asked for what the request names.
-func (s *serving) keeps(t *upstream.Target) bool {
+// Keeps implements upstream.Demand.
+func (s *serving) Keeps(t *upstream.Target) bool {
 	return len(s.request.Files) == 0 || slices.Contains(s.keepers, t.ProviderName)
 }
 

@@ -91,7 +91,7 @@ func (s *serving) realtime() *exchange.Reply {
 		return reply
 	}
 	begin := time.Now()
-	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Request: s.upgradeFor, Open: s.open})
+	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Source: upstream.SourceFunc(s.upgradeFor), Open: s.open})
 	x.Timings.Upstream = time.Since(begin)
 	s.answer = answer
 	if err != nil {
@@ -122,16 +122,16 @@ func (s *serving) elsewhere() bool {
 	return err != nil || h.Count("origin") > 1 || !llm.EqualFold(strings.TrimSuffix(u.Hostname(), "."), s.x.Host)
 }
 
-// upgradeFor returns what a target is asked with: the plan's path names its model, and has the plan's credentials.
-func (s *serving) upgradeFor(*upstream.Target, *upstream.Plan) (*upstream.Request, error) {
-	r := &upstream.Request{Query: s.endpoint.Query}
+// upgradeFor writes what a target is asked with: the plan's path names its model, and has the plan's credentials.
+func (s *serving) upgradeFor(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
+	r.Query = s.endpoint.Query
 	for _, f := range s.forward() {
 		if !handshakes(f.Name) && !llm.EqualFold(f.Name, "accept-encoding") {
 			r.Header = append(r.Header, f)
 		}
 	}
 	s.Telemetry.Inject(s.ctx, &r.Header)
-	return r, nil
+	return nil
 }
 
 // handshakes reports whether a field is of one connection's handshake, or says which page a browser shows.

@@ -25,7 +25,8 @@ const HeaderRoute = "X-Ginnel-Route"
 // reply returns a whole answer.
 func (s *serving) reply(status int, header llm.Header, body []byte) *exchange.Reply {
 	s.status, s.out = status, int64(len(body))
-	return &exchange.Reply{Status: status, Header: s.stamp(header), Body: body, Done: s.done}
+	s.replied = exchange.Reply{Status: status, Header: s.stamp(header), Body: body, Done: s.done}
+	return &s.replied
 }
 
 // stamp adds the gateway's own fields to an answer's header.
@@ -38,7 +39,8 @@ func (s *serving) stamp(h llm.Header) llm.Header {
 	if a := s.answer; a != nil && a.Target != nil {
 		h.Set(HeaderRoute, headerSafe(a.Model.Name)+"/"+headerSafe(a.Target.Name)+"/"+strconv.Itoa(a.Attempts))
 	}
-	h.Add("Server-Timing", string(telemetry.AppendServerTiming(nil, &s.x.Timings)))
+	var timing [256]byte
+	h.Add("Server-Timing", string(telemetry.AppendServerTiming(timing[:0], &s.x.Timings)))
 	return h
 }
 
@@ -160,7 +162,7 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 			return s.checked(s.reply(a.Status, s.x.Response.Header, a.First))
 		}
 	}
-	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.wait(a))}
+	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
 	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}
@@ -222,15 +224,34 @@ func codeOf(status int) llm.Code {
 // forward returns the client's header fields that the upstream may see: no credentials of this
 // gateway, nothing about the connection.
 func (s *serving) forward() llm.Header {
-	out := make(llm.Header, 0, len(s.x.Request.Header)+4)
+	out := make(llm.Header, 0, len(s.x.Request.Header)+8) // there is room for the provider's own
 	for _, f := range s.x.Request.Header {
-		if !private[strings.ToLower(f.Name)] {
+		if !has(private, f.Name) {
 			out = append(out, f)
 		}
 	}
 	out.Set("Accept-Encoding", "identity")
 	return out
 }
+
+// has reports whether a set of names, in lower case, has a field's.
+func has(set map[string]bool, name string) bool {
+	var lower [longestField]byte
+	if len(name) > len(lower) {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		lower[i] = c
+	}
+	return set[string(lower[:len(name)])]
+}
+
+// longestField is more than the names in the sets have.
+const longestField = 40
 
 // private are the fields of a request that stay at the gateway.
 var private = map[string]bool{
@@ -263,9 +284,9 @@ func (s *serving) backward(a *upstream.Answer) llm.Header {
 }
 
 func visible(h llm.Header) llm.Header {
-	out := make(llm.Header, 0, len(h)+3)
+	out := make(llm.Header, 0, len(h)+8) // there is room for the gateway's own
 	for _, f := range h {
-		if !hidden[strings.ToLower(f.Name)] {
+		if !has(hidden, f.Name) {
 			out = append(out, f)
 		}
 	}

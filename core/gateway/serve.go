@@ -35,7 +35,10 @@ type serving struct {
 	team       *Team
 	model      *Model
 	request    dialect.Request
-	flow       *exchange.Flow
+	texts      [4]dialect.Text // the memory of the texts of a short request
+	way        exchange.Flow
+	flow       *exchange.Flow // way, once it has begun
+	calling    upstream.Call
 	answer     *upstream.Answer
 	lost       []conversation.Loss // what the upstream's dialect cannot express of the request
 
@@ -44,6 +47,8 @@ type serving struct {
 	reranking   *rerank.Request    // the same of texts to be put in order
 	untold      bool               // it did not say what it used
 
+	found   dialect.Answer  // in a whole answer
+	replied exchange.Reply  // the memory of the reply
 	refusal *exchange.Reply // of what a filter made of the request
 
 	end    exchange.Terminal // "" until it is known
@@ -303,7 +308,8 @@ func quote(s string) string {
 
 // filterRequest runs the request phases.
 func (s *serving) filterRequest() *exchange.Reply {
-	s.flow = s.route.Pipeline.Flow(s.x)
+	s.way = s.route.Pipeline.Flow(s.x)
+	s.flow = &s.way
 	s.flow.Reader = s
 	v, err := s.flow.Request(s.ctx)
 	if err != nil {
@@ -321,10 +327,8 @@ func (s *serving) filterRequest() *exchange.Reply {
 // call makes the upstream call and turns its answer into a reply.
 func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
-	answer, err := s.model.Do(s.ctx, &upstream.Call{
-		Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Request: s.requestFor, Begun: s.begun,
-		Tokens: s.tokens, Features: s.features, Files: s.keeps, Overlong: overlong, Wait: s.wait,
-	})
+	s.calling = upstream.Call{Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Source: s, Demand: s, Judge: s}
+	answer, err := s.model.Do(s.ctx, &s.calling)
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer
 	if err != nil {
@@ -361,8 +365,8 @@ func (s *serving) call() *exchange.Reply {
 	return s.unary()
 }
 
-// wait returns for how long a failed answer asks in its body to be left alone.
-func (s *serving) wait(a *upstream.Answer) time.Duration {
+// Wait implements upstream.Judge.
+func (s *serving) Wait(a *upstream.Answer) time.Duration {
 	var found dialect.Answer
 	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
 		return found.Error.RetryAfter
@@ -384,10 +388,10 @@ func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
 	return dialect.JSONArray, s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect && !object
 }
 
-// begun looks at the first event of a stream, before anything of it goes to the client: where the upstream
-// says in it that it failed, another may take the call. A comment or a ping is an event too: a client
+// Begun implements upstream.Judge. It looks at the first event of a stream, before anything of it goes to the client: where
+// the upstream says in it that it failed, another may take the call. A comment or a ping is an event too: a client
 // that waits is to hear of them.
-func (s *serving) begun(a *upstream.Answer) (more bool, failure error) {
+func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
 	framing, ok := s.streams(a)
 	if !ok {
 		return s.begunWhole(a)
@@ -447,23 +451,22 @@ func saysError(text []byte) bool {
 	}
 }
 
-// requestFor returns what a target is sent: what the client sent, or what says the same in the dialect of
-// its provider.
-func (s *serving) requestFor(t *upstream.Target, p *upstream.Plan) (r *upstream.Request, err error) {
+// Request implements upstream.Source: what the client sent, or what says the same in the dialect of the target's provider.
+func (s *serving) Request(t *upstream.Target, p *upstream.Plan, r *upstream.Request) (err error) {
 	if p.Dialect == s.x.Dialect {
-		r = &upstream.Request{Header: s.forward(), Query: s.endpoint.Query}
+		r.Header, r.Query = s.forward(), s.endpoint.Query
 		r.Body, r.Held, err = s.bodyFor(t, p)
 	} else {
-		r, err = s.translated(t, p)
+		err = s.translated(t, p, r)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if p.Invoked { // it names the call by that in its log
 		r.Header.Set("X-Request-Id", s.x.ID)
 	}
 	s.Telemetry.Inject(s.ctx, &r.Header)
-	return r, nil
+	return nil
 }
 
 // bodyFor returns the body for a target: the client's own bytes but for the model's name and what
@@ -516,8 +519,8 @@ func (s *serving) unary() *exchange.Reply {
 
 // whole runs a whole answer in the client's dialect through the filters and returns it.
 func (s *serving) whole(raw []byte) *exchange.Reply {
-	var found dialect.Answer
-	if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
+	found := &s.found
+	if err := s.codec.Answer(s.x.Op, raw, found); err != nil {
 		return s.upstreamFailed(conversation.Unreadable())
 	}
 	if found.Error != nil && s.x.Op != llm.OpFiles && s.x.Op != llm.OpBatches { // of which one that failed says so

@@ -32,7 +32,7 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.answer != nil && s.broke() {
 		s.answer.Broke()
 	}
-	if s.flow != nil {
+	if s.flow != nil && s.route.Pipeline.Phases()&exchange.PhaseDone != 0 {
 		s.flow.Done(context.WithoutCancel(s.ctx))
 	}
 	x.Timings.Total = time.Since(x.Start)
@@ -50,9 +50,13 @@ func (s *serving) broke() bool {
 	if s.answer.Status == 0 || s.answer.Status >= 400 || s.answer.Failure != nil {
 		return false // it is counted already
 	}
-	var e *llm.Error
-	stalled := s.end == exchange.TimedOut && s.ctx.Err() == nil && errors.As(s.err, &e) && e.Code == llm.CodeTimeout
+	stalled := s.end == exchange.TimedOut && s.ctx.Err() == nil && timedOut(s.err)
 	return stalled || s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError
+}
+
+func timedOut(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && e.Code == llm.CodeTimeout
 }
 
 // tries returns the attempts of a call, where there was not just the one.
@@ -101,6 +105,9 @@ func (s *serving) report() {
 // unquoted returns an error without an upstream's own words: a filter that looks at answers has not seen
 // these, and a log keeps them.
 func unquoted(err error) error {
+	if err == nil {
+		return nil
+	}
 	var e *llm.Error
 	if !errors.As(err, &e) || !e.Quoted {
 		return err

@@ -77,7 +77,8 @@ func (s *serving) streamFrom(from source) *exchange.Reply {
 	st.framer = dialect.NewCutter(s.endpoint.Framing)
 	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
 	s.status = s.answer.Status
-	return &exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}
+	s.replied = exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}
+	return &s.replied
 }
 
 // Next appends the next events.

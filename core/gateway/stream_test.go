@@ -101,7 +101,7 @@ func serveFrom(t *testing.T, transport *egress.Transport, url, path, body string
 }
 
 // gatewayTo returns a gateway whose one model is at an upstream.
-func gatewayTo(t *testing.T, transport *egress.Transport, url string, filters ...exchange.Filter) *Gateway {
+func gatewayTo(t testing.TB, transport *egress.Transport, url string, filters ...exchange.Filter) *Gateway {
 	t.Helper()
 	origin, err := transport.Origin(egress.Config{Name: "up", URL: url})
 	if err != nil {

@@ -59,36 +59,39 @@ func sides[C, P any](s *serving, d llm.Dialect) (client C, provider P, err error
 var errNoTranslation = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model speaks another dialect, and there is no translation"}
 
 // translated returns what says the client's request, as the filters left it, in the plan's dialect.
-func (s *serving) translated(t *upstream.Target, p *upstream.Plan) (*upstream.Request, error) {
+func (s *serving) translated(t *upstream.Target, p *upstream.Plan, r *upstream.Request) error {
 	if s.x.Op != llm.OpChat {
 		body, err := s.translatedOther(t, p)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return s.carried(&upstream.Request{Header: llm.Header{{Name: "Content-Type", Value: contentJSON}}, Body: withMembers(body, p)}), nil
+		r.Header, r.Body = llm.Header{{Name: "Content-Type", Value: contentJSON}}, withMembers(body, p)
+		s.carried(r)
+		return nil
 	}
 	client, provider, err := s.translators(p.Dialect)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	q, err := client.DecodeRequest(s.x.Request.Body.Bytes())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	q.Model, q.Stream = t.Model, s.x.Stream
 	body, lost, err := provider.EncodeRequest(q, conversation.Limits{MaxTokensField: p.MaxTokensField})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.lost = lost
 	if p.InsteadOfModel != "" {
 		if body, err = s.insteadOfModel(body, p); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	r := &upstream.Request{Body: withMembers(body, p)}
+	r.Body = withMembers(body, p)
 	r.Query, r.Header = provider.Head(q.Stream)
-	return s.carried(r), nil
+	s.carried(r)
+	return nil
 }
 
 // translatedOther returns the body of what is no conversation.
@@ -105,13 +108,12 @@ func (s *serving) translatedOther(t *upstream.Target, p *upstream.Plan) ([]byte,
 }
 
 // carried adds the fields of the client's header that mean the same to every vendor.
-func (s *serving) carried(r *upstream.Request) *upstream.Request {
+func (s *serving) carried(r *upstream.Request) {
 	for _, f := range s.forward() {
 		if !vendors(f.Name) && r.Header.Count(f.Name) == 0 {
 			r.Header = append(r.Header, f)
 		}
 	}
-	return r
 }
 
 // insteadOfModel returns a body that was translated with what the plan wants in the place of the model.

@@ -44,9 +44,11 @@ func separate(dst []byte, begin int) []byte {
 	return dst
 }
 
+// appendDuration appends a duration in milliseconds, to the microsecond.
 func appendDuration(dst []byte, d time.Duration) []byte {
-	dst = append(dst, ";dur="...)
-	return strconv.AppendFloat(dst, float64(d)/float64(time.Millisecond), 'f', 3, 64)
+	us := int64(d.Round(time.Microsecond) / time.Microsecond)
+	dst = append(strconv.AppendInt(append(dst, ";dur="...), us/1000, 10), '.')
+	return append(dst, byte('0'+us/100%10), byte('0'+us/10%10), byte('0'+us%10))
 }
 
 // isToken reports whether c may stand in the name of a metric; a dot may, but reads as a member.

@@ -36,23 +36,17 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	request, err := c.Request(t, plan)
-	if err != nil {
+	one := new(trip)
+	request, out := &one.request, &one.out
+	if err := c.Source.Request(t, plan, request); err != nil {
 		return nil, plan, err
-	}
-	header := make(llm.Header, 0, len(request.Header)+len(plan.Header))
-	header = append(header, plan.Header...)
-	for _, f := range request.Header {
-		if plan.Header.Count(f.Name) == 0 { // the client does not overrule the provider's own
-			header = append(header, f)
-		}
 	}
 	path := plan.Path
 	if c.Stream {
 		path = plan.StreamPath
 	}
 	path = withQuery(withRest(path, request.Rest), request.Query)
-	out := &egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: header, Body: request.Body, Held: request.Held}
+	*out = egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: merged(plan.Header, request.Header), Body: request.Body, Held: request.Held}
 	if c.Open != nil {
 		a, err := c.Open(ctx, plan, out)
 		if err != nil {
@@ -65,7 +59,8 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	if err != nil {
 		return nil, plan, Error(err)
 	}
-	a := &Answer{Status: resp.Status, Header: resp.Header, Dialect: plan.Dialect, Body: resp.Body}
+	a := &one.answer
+	*a = Answer{Status: resp.Status, Header: resp.Header, Dialect: plan.Dialect, Body: resp.Body}
 	if resp.Status >= 400 {
 		a.First, err = resp.Body.All(nil, maxErrorBody)
 		a.Ended = true
@@ -82,6 +77,26 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	return a, plan, nil
 }
 
+// trip is all that one request takes, in one piece of memory.
+type trip struct {
+	request Request
+	out     egress.Request
+	answer  Answer
+}
+
+// merged returns a provider's own fields and, of the client's, those that do not overrule them. It is in the memory of
+// the client's where that has the room.
+func merged(own, clients llm.Header) llm.Header {
+	n := 0
+	for _, f := range clients {
+		if own.Count(f.Name) == 0 {
+			clients[n] = f
+			n++
+		}
+	}
+	return append(clients[:n], own...)
+}
+
 // maxFirst bounds what is read of an answer before its first event is there. A longer one passes unseen.
 const maxFirst = 64 << 10
 
@@ -96,8 +111,8 @@ func begin(a *Answer, c *Call) error {
 		if err != nil {
 			return Error(err)
 		}
-		if more = false; c.Begun != nil {
-			more, a.Failure = c.Begun(a)
+		if more = false; c.Judge != nil {
+			more, a.Failure = c.Judge.Begun(a)
 		}
 	}
 	if a.Ended && len(a.First) == 0 && !c.Empty {

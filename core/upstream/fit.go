@@ -11,7 +11,7 @@ import (
 // so they only steer: where no target has so large a window, the largest will do, and what an upstream
 // itself says of the call's length counts from then on.
 type fit struct {
-	files    func(*Target) bool // nil = it names none
+	demand   Demand // nil = none
 	features []llm.Feature
 	tokens   int64
 	over     bool  // a target found it too long,
@@ -20,15 +20,19 @@ type fit struct {
 
 // measure finds out what the call asks of the targets that it may come to.
 func (r *routing) measure(m *Model) {
-	r.fit.files = r.call.Files
+	demand := r.call.Demand
+	if demand == nil {
+		return
+	}
+	r.fit.demand = demand
 	windows, lacking := false, false
 	for t := range m.Reach {
 		windows, lacking = windows || t.Context > 0, lacking || len(t.Lacks) > 0
 	}
-	if lacking && r.call.Features != nil {
-		r.fit.features = r.call.Features()
+	if lacking {
+		r.fit.features = demand.Features()
 	}
-	if !windows || r.call.Tokens == nil {
+	if !windows {
 		return
 	}
 	largest, known := int64(0), true
@@ -37,7 +41,7 @@ func (r *routing) measure(m *Model) {
 			largest, known = max(largest, t.Context), known && t.Context > 0
 		}
 	}
-	if r.fit.tokens = r.call.Tokens(); known {
+	if r.fit.tokens = demand.Tokens(); known {
 		r.fit.tokens = min(r.fit.tokens, largest)
 	}
 }
@@ -66,7 +70,7 @@ func (f *fit) lacks(t *Target) bool {
 // another target found the call too long.
 func (f *fit) takes(t *Target) bool {
 	switch {
-	case f.lacks(t), f.files != nil && !f.files(t):
+	case f.lacks(t), f.demand != nil && !f.demand.Keeps(t):
 		return false
 	case f.over:
 		return t.Context > f.floor

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -54,10 +55,7 @@ func TestWhatFits(t *testing.T) {
 			if c.set != nil {
 				c.set(m)
 			}
-			a, err := m.Do(t.Context(), &Call{
-				Tokens: func() int64 { return c.tokens }, Features: func() []llm.Feature { return c.features },
-				Overlong: func(a *Answer) bool { return string(a.First) == "long" },
-			})
+			a, err := m.Do(t.Context(), &Call{Demand: demand{c.tokens, c.features}, Judge: lengths{}})
 			calls := s.made()
 			if got := said(a, err); got != c.said || !slices.Contains(c.want, calls) || a.Attempts != len(strings.Fields(calls)) {
 				t.Errorf("%s: %s by %q in %d attempts", name, got, calls, a.Attempts)
@@ -73,6 +71,23 @@ func TestWhatFits(t *testing.T) {
 	}
 }
 
+// demand is what a call asks for.
+type demand struct {
+	tokens   int64
+	features []llm.Feature
+}
+
+func (d demand) Tokens() int64           { return d.tokens }
+func (d demand) Features() []llm.Feature { return d.features }
+func (demand) Keeps(*Target) bool        { return true }
+
+// lengths finds that an answer with the word for it says that the request is too long.
+type lengths struct{}
+
+func (lengths) Begun(*Answer) (bool, error) { return false, nil }
+func (lengths) Wait(*Answer) time.Duration  { return 0 }
+func (lengths) Overlong(a *Answer) bool     { return string(a.First) == "long" }
+
 // TestWhatNothingFitsIsToldSo: by the feature, or where the targets lack different ones, by all together. An
 // outage of what would fit is an outage.
 func TestWhatNothingFitsIsToldSo(t *testing.T) {
@@ -81,7 +96,7 @@ func TestWhatNothingFitsIsToldSo(t *testing.T) {
 		m := s.model("m", "a", "b")
 		m.Targets[0].Lacks, m.Targets[1].Lacks = []llm.Feature{llm.FeatureImages}, []llm.Feature{llm.FeatureTools}
 		ask := func(f ...llm.Feature) error {
-			_, err := m.Do(t.Context(), &Call{Features: func() []llm.Feature { return f }})
+			_, err := m.Do(t.Context(), &Call{Demand: demand{features: f}})
 			return err
 		}
 		var e *llm.Error

@@ -155,8 +155,9 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	defer func() { t.State.end(time.Now(), m.Breaker, result) }()
 	a, err := do(ctx, t, r.call)
 	cause, after := diagnose(a, err)
-	if after == 0 && err == nil && cause != "" && a.Status >= 400 && r.call.Wait != nil {
-		after = r.call.Wait(a)
+	judge := r.call.Judge
+	if after == 0 && err == nil && cause != "" && a.Status >= 400 && judge != nil {
+		after = judge.Wait(a)
 	}
 	result.took, result.cause, result.cool, result.void = time.Since(begin), cause, after, false
 	switch {
@@ -172,7 +173,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	if a == nil {
 		a = new(Answer)
 	}
-	if err == nil && cause == "" && r.call.Overlong != nil && (a.Status >= 400 || a.Failure != nil) && r.call.Overlong(a) {
+	if err == nil && cause == "" && judge != nil && (a.Status >= 400 || a.Failure != nil) && judge.Overlong(a) {
 		cause = overlong
 		r.overlong(t)
 	}
@@ -180,6 +181,9 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: result.took}
 	if cause == unfit {
 		one.Took = 0
+	}
+	if r.tries == nil {
+		r.tries = a.try[:0]
 	}
 	r.tries = append(r.tries, one)
 	if cause == unfit && r.sent > 0 {

@@ -124,35 +124,54 @@ type Model struct {
 	call func(context.Context, *Target, *Call) (*Answer, error) // of tests; nil = the upstream is called
 }
 
-// Call is one call to a model. The callbacks belong to one goroutine.
+// Call is one call to a model. What it asks of others is asked by one goroutine.
 type Call struct {
 	Op      llm.Op
 	Dialect llm.Dialect // the client's
 	Stream  bool
-	// Request returns what a target is sent, in the dialect of the plan.
-	Request func(t *Target, p *Plan) (*Request, error)
+	Source  Source
+	Demand  Demand // nil = any target will do
+	Judge   Judge  // nil = an answer is what its status says
 	// Open, which may be nil, takes the place of the HTTP call: it returns the head of an answer and, of one that
 	// refuses, its whole body in First. What it opened is the caller's.
 	Open func(ctx context.Context, p *Plan, r *egress.Request) (*Answer, error)
 	// Empty says that an answer may have no body.
 	Empty bool
-	// Begun, which may be nil, looks at the beginning of an answer with a status below 400. It asks for
-	// more where the first event has not come whole, and returns what is wrong with that event: then the
-	// call may still be made elsewhere.
-	Begun func(a *Answer) (more bool, failure error)
-	// Tokens, which may be nil, returns what the request and its answer take at least, as far as it can be told
-	// before. It is called once, and only where a target's window is declared.
-	Tokens func() int64
-	// Features, which may be nil, returns what the call asks of a model besides words. It is called once,
-	// and only where a target lacks something.
-	Features func() []llm.Feature
-	// Files, which may be nil, reports whether a target may be asked for what the call names of what vendors keep.
-	Files func(t *Target) bool
-	// Wait, which may be nil, returns for how long a failed answer asks in its body to be left alone.
-	Wait func(a *Answer) time.Duration
-	// Overlong, which may be nil, reports whether a failed answer says that the request is longer than the
-	// target's context window.
-	Overlong func(a *Answer) bool
+}
+
+// Source says what a target is sent.
+type Source interface {
+	// Request writes it to r, in the dialect of the plan.
+	Request(t *Target, p *Plan, r *Request) error
+}
+
+// SourceFunc is a function as a Source.
+type SourceFunc func(t *Target, p *Plan, r *Request) error
+
+// Request implements Source.
+func (f SourceFunc) Request(t *Target, p *Plan, r *Request) error { return f(t, p, r) }
+
+// Demand is what a call asks of a target.
+type Demand interface {
+	// Tokens returns what the request and its answer take at least, as far as it can be told before. It is called once,
+	// and only where a target's window is declared.
+	Tokens() int64
+	// Features returns what the call asks of a model besides words. It is called once, and only where a target lacks
+	// something.
+	Features() []llm.Feature
+	// Keeps reports whether a target may be asked for what the call names of what vendors keep.
+	Keeps(t *Target) bool
+}
+
+// Judge looks at what a target answers.
+type Judge interface {
+	// Begun looks at the beginning of an answer with a status below 400. It asks for more where the first event has
+	// not come whole, and returns what is wrong with that event: then the call may still be made elsewhere.
+	Begun(a *Answer) (more bool, failure error)
+	// Wait returns for how long a failed answer asks in its body to be left alone.
+	Wait(a *Answer) time.Duration
+	// Overlong reports whether a failed answer says that the request is longer than the target's context window.
+	Overlong(a *Answer) bool
 }
 
 // Request is what a target is sent, besides the provider's own header.
@@ -180,6 +199,8 @@ type Answer struct {
 	Target   *Target
 	Attempts int
 	Tries    []Try // one for each attempt, and for each target that could not take the call
+
+	try [1]Try // has room for the one that most calls are
 }
 
 // Try is one attempt of a call and how it ended.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,9 +54,10 @@ func serve(t *testing.T, name string, handler http.HandlerFunc) (*Target, *provi
 }
 
 func call(header ...llm.Field) *Call {
-	return &Call{Op: llm.OpChat, Request: func(t *Target, _ *Plan) (*Request, error) {
-		return &Request{Header: header, Body: []byte(t.Model)}, nil
-	}}
+	return &Call{Op: llm.OpChat, Source: SourceFunc(func(t *Target, _ *Plan, r *Request) error {
+		r.Header, r.Body = slices.Clone(header), []byte(t.Model)
+		return nil
+	})}
 }
 
 func body(t *testing.T, a *Answer) string {

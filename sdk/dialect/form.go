@@ -18,6 +18,9 @@ func Boundary(h llm.Header) string {
 	if strings.ContainsAny(text, `*\`) { // of RFC 2231 and of quoted pairs, which some readers know and some do not
 		return ""
 	}
+	if len(text) < len(multipart) || !llm.EqualFold(text[:len(multipart)], multipart) {
+		return ""
+	}
 	kind, params, err := mime.ParseMediaType(text)
 	boundary := params["boundary"]
 	if err != nil || kind != "multipart/form-data" || len(boundary) > 70 || strings.HasSuffix(boundary, " ") || strings.ContainsFunc(boundary, notOfBoundary) {
@@ -25,6 +28,8 @@ func Boundary(h llm.Header) string {
 	}
 	return boundary
 }
+
+const multipart = "multipart/"
 
 // notOfBoundary reports whether a boundary cannot have a character (RFC 2046, section 5.1.1). One that is percent-encoded
 // could be a line end.
