@@ -22,15 +22,14 @@ import (
 func main() {
 	binary := flag.String("ginnel", "bin/ginnel", "the binary under test")
 	corpus := flag.String("corpus", recorded.Corpus("."), "the recordings")
-	verbose := flag.Bool("v", false, "say what was refused, too")
 	flag.Parse()
-	if err := run(*binary, *corpus, *verbose); err != nil {
+	if err := run(*binary, *corpus); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, corpus string, verbose bool) error {
+func run(binary, corpus string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	all, err := recorded.All(corpus, "*.json")
@@ -59,9 +58,12 @@ func run(binary, corpus string, verbose bool) error {
 			t.add(x, client, gw.play(ctx, i, x, client))
 		}
 	}
-	t.write(os.Stdout, verbose)
-	if n := t.silent(); n > 0 {
-		return fmt.Errorf("%d silent losses", n)
+	kept, had := t.write(os.Stdout)
+	switch {
+	case t.lost > 0:
+		return fmt.Errorf("%d features were lost without a word", t.lost)
+	case kept*100 < had*target:
+		return fmt.Errorf("less than %d %% of the features were kept", target)
 	}
 	return nil
 }

@@ -62,8 +62,9 @@ func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client 
 	if failure != nil {
 		return expectError(client, streamed, resp.StatusCode, text)
 	}
-	if resp.StatusCode == 400 && bytes.Contains(text, []byte("cannot be told")) {
-		return outcome{refused: string(text)}
+	if _, reason, refused := strings.Cut(string(text), "the provider of this model cannot be told "); refused && resp.StatusCode == 400 {
+		reason, _, _ = strings.Cut(reason, `"`)
+		return outcome{refused: "the provider cannot be told " + reason}
 	}
 	if resp.StatusCode != 200 {
 		return outcome{failed: fmt.Sprintf("status %d: %.300s", resp.StatusCode, text)}

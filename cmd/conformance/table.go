@@ -72,10 +72,11 @@ func (t *table) add(x *recorded.Exchange, client llm.Dialect, o outcome) {
 	}
 }
 
-// silent returns how many features were lost without a word.
-func (t *table) silent() int { return t.lost }
+// target is the share of the features, in percent, that has to be kept.
+const target = 99
 
-func (t *table) write(out io.Writer, verbose bool) {
+// write writes the table and, of all that was not kept, the reason. It returns how many features there were to keep.
+func (t *table) write(out io.Writer) (kept, had int) {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprint(w, "provider\tclient\tplayed\trefused\tnot played\tfailed")
 	for _, f := range columns {
@@ -95,20 +96,19 @@ func (t *table) write(out io.Writer, verbose bool) {
 	}
 	sum.write(w, [2]string{"all", "all"})
 	w.Flush()
-	kept, had := sum.formed, sum.streams
+	kept, had = sum.formed, sum.streams
 	for _, f := range columns {
 		kept, had = kept+sum.kept[f], had+sum.had[f]
 	}
 	had += sum.failed
-	fmt.Fprintf(out, "\nkept %d of %d features, %.2f %% (target: at least 99 %%); %d lost without a word (target: 0)\n", kept, had, 100*float64(kept)/float64(max(had, 1)), t.lost)
+	fmt.Fprintf(out, "\nkept %d of %d features, %.2f %% (target: at least %d %%); %d lost without a word (target: 0)\n", kept, had, 100*float64(kept)/float64(max(had, 1)), target, t.lost)
 	for _, m := range t.misses {
 		fmt.Fprintln(out, "miss:", m)
 	}
-	if verbose {
-		for _, s := range t.said {
-			fmt.Fprintln(out, s)
-		}
+	for _, s := range t.said {
+		fmt.Fprintln(out, s)
 	}
+	return kept, had
 }
 
 func (r *row) add(o *row) {
