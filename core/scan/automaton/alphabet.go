@@ -3,6 +3,7 @@ package automaton
 import (
 	"regexp/syntax"
 	"slices"
+	"unicode"
 )
 
 // sets works out which bytes each instruction reads and from which of them a boundary is met.
@@ -11,7 +12,6 @@ func (b *builder) sets() {
 	b.reads = make([]Bytes, n)
 	b.heeds = make([]bool, n)
 	b.stamp = make([]int, n)
-	b.closures = make([][]int32, n*9)
 	for pc := range b.prog.Inst {
 		in := &b.prog.Inst[pc]
 		switch in.Op {
@@ -37,6 +37,11 @@ func (b *builder) sets() {
 			b.heeds[pc] = h
 		}
 	}
+	b.contexts = 1
+	if slices.Contains(b.heeds, true) {
+		b.contexts = contexts
+	}
+	b.closures = make([][]int32, n*b.contexts)
 }
 
 // read collects the bytes that an instruction consumes; every rune of a pattern is a byte.
@@ -50,31 +55,33 @@ func (b *builder) read(pc int, in *syntax.Inst) {
 		}
 		return
 	}
-	for c := range 256 {
-		if in.MatchRune(rune(c)) {
-			b.reads[pc].Add(byte(c))
+	for _, r := range in.Rune { // one, and what folds to it
+		b.reads[pc].Add(byte(r))
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			if other <= 0xff {
+				b.reads[pc].Add(byte(other))
+			}
 		}
 	}
 }
 
 // classes groups the bytes that no instruction tells apart.
 func (b *builder) classes() {
-	type part struct {
-		old uint8
-		in  bool
-	}
 	split := func(in func(byte) bool) {
-		ids := map[part]uint8{}
+		var ids [512]uint16 // by class so far, and whether the byte is in: the class from now on, plus one
+		n := 0
 		for c := range 256 {
-			p := part{b.a.class[c], in(byte(c))}
-			id, ok := ids[p]
-			if !ok {
-				id = uint8(len(ids))
-				ids[p] = id
+			p := int(b.a.class[c]) << 1
+			if in(byte(c)) {
+				p++
 			}
-			b.a.class[c] = id
+			if ids[p] == 0 {
+				n++
+				ids[p] = uint16(n)
+			}
+			b.a.class[c] = uint8(ids[p] - 1)
 		}
-		b.a.width = len(ids)
+		b.a.width = n
 	}
 	split(func(byte) bool { return true })
 	if slices.Contains(b.heeds, true) {

@@ -71,6 +71,7 @@ type builder struct {
 	heeds    []bool    // by instruction: a boundary is met before the next byte
 	reps     []byte    // by class, the end left out: one of its bytes
 	closures [][]int32 // by instruction and context; see closure
+	contexts int       // 1 where no instruction heeds one
 	ids      map[string]uint16
 	todo     []todo
 	key      []byte
@@ -83,6 +84,9 @@ type todo struct {
 	pcs    []int32
 	before int
 }
+
+// contexts are what may stand before a byte, times what the byte is.
+const contexts = 9
 
 // matched stands in a closure for the end of a match.
 const matched = -1
@@ -192,7 +196,7 @@ func (b *builder) closure(pc int32, before, next int) []int32 {
 	if !b.heeds[pc] {
 		before, next = 0, 0
 	}
-	at := &b.closures[int(pc)*9+before*3+next]
+	at := &b.closures[int(pc)*b.contexts+before*3+next]
 	if *at == nil {
 		b.gen++
 		*at = b.walk(make([]int32, 0, 2), uint32(pc), empties(before, next))
