@@ -72,6 +72,7 @@ func TestVerify(t *testing.T) {
 	}{
 		{plugin, 0, []string{"constant 1.0.0", "describe    ok", "unary       ok", "stream      ok", "drain       ok", "skipped: it does not relay", "sha256 "}},
 		{"azure", 0, []string{"relay       ok", "stream      skipped"}},
+		{"openai", 0, []string{"relay       ok"}}, // no preset has all that the plugin knows
 		{`--settings {"words":7} ` + plugin, 1, []string{"configure   FAILED", "words must be a string"}},
 		{"--settings { " + plugin, 1, []string{"no JSON"}},
 		{"/bin/true", 1, []string{"plugin /bin/true"}},
