@@ -112,10 +112,15 @@ func (d decoder) additional(key string) {
 	}
 }
 
-// output reads the form that an answer must have: its schema stands in a string.
+// output reads how much the model shall think and the form that an answer must have: its schema stands in a string.
 func (d decoder) output(key string) {
 	f := &d.into.Format
-	if key != "textFormat" {
+	switch key {
+	case "textFormat":
+	case "effort":
+		d.into.Reasoning.Effort = d.Str(key)
+		return
+	default:
 		d.Leave()
 		return
 	}

@@ -31,7 +31,7 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	e.inference(thinking)
 	e.tools()
 	e.additional(thinking)
-	e.output()
+	e.output(thinking)
 	e.unsayable()
 	return e.finished()
 }
@@ -127,10 +127,33 @@ func (e *encoder) messages() {
 				}
 			}
 		}
+		e.beside(t.Where(i), t.Parts)
 		e.EndArray()
 		e.EndObject()
 	}
 	e.EndArray()
+}
+
+// beside writes words beside a document that has none, as the service wants them there: its name.
+func (e *encoder) beside(at string, parts []conversation.Part) {
+	name := ""
+	for i := range parts {
+		switch p := &parts[i]; {
+		case p.Kind == conversation.Text && strings.TrimSpace(p.Text) != "":
+			return
+		case p.Kind == conversation.Media:
+			if kind, _, _ := formatOf(p.Media.Type); kind == "document" || p.Media.Text {
+				name = documentName(p.Media.Name)
+			}
+		}
+	}
+	if name == "" {
+		return
+	}
+	e.lost.Drop(at+".content", "Converse wants words beside a document, and was told its name")
+	e.Object()
+	e.Text("text", name)
+	e.EndObject()
 }
 
 // part writes a block, and the mark of a cache behind it.

@@ -16,6 +16,9 @@ const (
 
 var budgets = map[string]int64{"minimal": minBudget, "low": minBudget, "medium": 4096, "high": 16384, "xhigh": 32768, "max": 32768}
 
+// efforts are the words of OpenAI's and Amazon's models for those of other dialects.
+var efforts = map[string]string{"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+
 // thoughts is how much a model is told to think.
 type thoughts struct {
 	budget int64  // of Anthropic's models; -1 = as they like
@@ -27,19 +30,26 @@ type thoughts struct {
 func (e *encoder) thinking() (t thoughts) {
 	q, r := e.q, e.q.Reasoning
 	t.limit = q.MaxTokens
-	if r.Off || r.Effort == "none" || r.Budget == 0 && r.Effort == "" {
+	off := r.Off || r.Effort == "none"
+	if !off && r.Budget == 0 && r.Effort == "" {
 		return t
 	}
-	switch e.maker {
-	case anthropic:
+	switch {
+	case off && (e.maker == anthropic || e.maker == amazon): // Amazon's do not think unless they are told to
+	case off && e.maker == openai:
+		e.lost.Drop("reasoning_effort", "OpenAI's models always think here")
+	case e.maker == anthropic:
 		return e.budget(t)
-	case openai, amazon:
-		if t.effort = r.Effort; t.effort == "" {
-			t.effort = effortOf(r.Budget)
+	case e.maker == openai || e.maker == amazon:
+		if t.effort = effortOf(r.Budget); r.Effort != "" {
+			t.effort = efforts[r.Effort]
 		}
-		return t
+		if t.effort == "" {
+			e.lost.Drop("reasoning_effort", "the model has no such word")
+		}
+	default:
+		e.lost.Drop("reasoning_effort", "what this model is told about thinking is not known")
 	}
-	e.lost.Drop("reasoning_effort", "what this model is told about thinking is not known")
 	return t
 }
 
@@ -59,10 +69,7 @@ func (e *encoder) budget(t thoughts) thoughts {
 	case e.unsigned():
 		e.lost.Drop("reasoning_effort", "the conversation has tool calls without the thinking that led to them, which Anthropic's models want back")
 		return t
-	case budget < 0:
-		if r.Effort != "" {
-			e.lost.Drop("reasoning_effort", "Converse has no word for it beside thinking as the model likes")
-		}
+	case budget < 0: // output says how much, where somebody did
 		t.budget = budget
 		return t
 	case !said:
@@ -134,35 +141,68 @@ func (e *encoder) inference(t thoughts) {
 }
 
 // tools writes the tools and which of them may be called. That none may be is said by leaving them out,
-// which the service takes only where the conversation has no calls.
+// which the service takes only where the conversation has no calls; where it has some, and the request no
+// tools, it wants those that were called.
 func (e *encoder) tools() {
-	q := e.q
-	if len(q.Tools) == 0 {
+	q, called := e.q, e.called()
+	tools := q.Tools
+	if q.ToolChoice.Mode == conversation.ToolNone {
+		if len(called) > 0 {
+			e.refuse("tool_choice")
+		}
 		return
 	}
-	if q.ToolChoice.Mode == conversation.ToolNone {
-		for _, t := range q.Turns {
-			for _, p := range t.Parts {
-				if p.Kind == conversation.ToolCall || p.Kind == conversation.ToolResult {
-					e.refuse("tool_choice")
-				}
-			}
-		}
+	if len(tools) == 0 {
+		tools = called
+	}
+	if len(tools) == 0 {
 		return
 	}
 	e.Key("toolConfig")
 	e.Object()
 	e.Key("tools")
 	e.Array()
-	for i := range q.Tools {
-		e.tool(i, &q.Tools[i])
+	for i := range tools {
+		e.tool(i, &tools[i])
 	}
 	e.EndArray()
 	e.toolChoice()
 	e.EndObject()
-	if q.Parallel != nil && !*q.Parallel {
-		e.lost.Drop("parallel_tool_calls", "Converse cannot be told to call one tool at a time")
+	if e.serial() && !e.tellsSerial() {
+		e.lost.Drop("parallel_tool_calls", "Converse cannot tell this model to call one tool at a time")
 	}
+}
+
+// called returns the tools that the conversation has calls or results of, each once. Nobody says what they take.
+func (e *encoder) called() (tools []conversation.Tool) {
+	seen := map[string]bool{}
+	for i := range e.q.Turns {
+		for _, p := range e.q.Turns[i].Parts {
+			name := ""
+			switch p.Kind {
+			case conversation.ToolCall:
+				name = p.Call.Name
+			case conversation.ToolResult:
+				name = p.Result.Name
+			}
+			if name != "" && !seen[name] {
+				seen[name] = true
+				tools = append(tools, conversation.Tool{Name: name})
+			}
+		}
+	}
+	return tools
+}
+
+// serial reports whether the model shall call one tool at a time.
+func (e *encoder) serial() bool {
+	return len(e.q.Tools) > 0 && e.q.Parallel != nil && !*e.q.Parallel && e.q.ToolChoice.Mode != conversation.ToolNone
+}
+
+// tellsSerial reports whether the model can be told so: Anthropic's, in the words for which tools may be called, which
+// are Converse's where one must be.
+func (e *encoder) tellsSerial() bool {
+	return e.maker == anthropic && e.q.ToolChoice.Mode != conversation.ToolRequired
 }
 
 func (e *encoder) tool(i int, t *conversation.Tool) {
@@ -228,8 +268,8 @@ func (e *encoder) additional(t thoughts) {
 		e.lost.Drop("top_k", "a model of Anthropic's that thinks has none")
 		topK = ""
 	}
-	off := e.maker == anthropic && q.Reasoning.Off
-	if t.budget == 0 && t.effort == "" && topK == "" && !off {
+	off, serial := e.maker == anthropic && q.Reasoning.Off, e.serial() && e.tellsSerial()
+	if t.budget == 0 && t.effort == "" && topK == "" && !off && !serial {
 		return
 	}
 	e.Key("additionalModelRequestFields")
@@ -256,6 +296,10 @@ func (e *encoder) additional(t thoughts) {
 		e.Text("maxReasoningEffort", t.effort)
 		e.EndObject()
 	}
+	if serial {
+		e.Key("tool_choice")
+		e.Raw([]byte(`{"type":"auto","disable_parallel_tool_use":true}`))
+	}
 	if topK != "" && e.maker == anthropic {
 		e.Member("top_k", []byte(topK))
 	} else if topK != "" {
@@ -267,14 +311,27 @@ func (e *encoder) additional(t thoughts) {
 	e.EndObject()
 }
 
-// output writes the schema of the answer, as the string that the service wants.
-func (e *encoder) output() {
-	f := e.q.Format
-	if f.Kind != conversation.FormatSchema {
+// output writes how much a model of Anthropic's thinks that does so as it likes, and the schema of the answer.
+func (e *encoder) output(t thoughts) {
+	effort, schema := "", e.q.Format.Kind == conversation.FormatSchema
+	if t.budget < 0 {
+		effort = e.q.Reasoning.Effort
+	}
+	if effort == "" && !schema {
 		return
 	}
 	e.Key("outputConfig")
 	e.Object()
+	e.Text("effort", effort)
+	if schema {
+		e.schema()
+	}
+	e.EndObject()
+}
+
+// schema writes the schema of the answer, as the string that the service wants.
+func (e *encoder) schema() {
+	f := e.q.Format
 	e.Key("textFormat")
 	e.Object()
 	e.Text("type", "json_schema")
@@ -284,7 +341,6 @@ func (e *encoder) output() {
 	e.Text("name", f.Name)
 	e.Text("description", f.Description)
 	e.end()
-	e.EndObject()
 	e.EndObject()
 }
 

@@ -193,7 +193,7 @@ func TestWishesThatNoAnswerShows(t *testing.T) {
 		"an unknown effort, C to B":   {llm.OpenAI, llm.Bedrock, `{"model":"anthropic.claude-x","messages":[` + user + `],"reasoning_effort":"ultra"}`, "", "reasoning_effort"},
 		"an unknown effort, C to Co":  {llm.OpenAI, llm.Cohere, `{"model":"command-a-reasoning","messages":[` + user + `],"reasoning_effort":"ultra"}`, "", "reasoning_effort"},
 		"an unknown effort, C to O":   {llm.OpenAI, llm.Ollama, chat + `"reasoning_effort":"ultra"}`, "", "reasoning_effort"},
-		"an effort, adaptive, A to B": {llm.Anthropic, llm.Bedrock, `{"model":"anthropic.claude-x","max_tokens":4096,"thinking":{"type":"adaptive"},"output_config":{"effort":"low"},"messages":[` + user + `]}`, `"adaptive"`, "reasoning_effort"},
+		"an effort, adaptive, A to B": {llm.Anthropic, llm.Bedrock, `{"model":"anthropic.claude-x","max_tokens":4096,"thinking":{"type":"adaptive"},"output_config":{"effort":"low"},"messages":[` + user + `]}`, `"outputConfig":{"effort":"low"}`, ""},
 		"two end users":               {llm.OpenAI, llm.Responses, chat + `"user":"a","safety_identifier":"b"}`, `"user":"a"`, "safety_identifier"},
 		"arguments that are no object": {llm.OpenAI, llm.Gemini, `{"model":"m","messages":[` + user + `,{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"oops"}}]},{"role":"tool","tool_call_id":"c","content":"r"}]}`,
 			`{"arguments":"oops"}`, "messages[1].tool_calls[0].arguments"},
