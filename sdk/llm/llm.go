@@ -236,6 +236,7 @@ type Error struct {
 	Status     int           // HTTP status; 0 = the code's own
 	RetryAfter time.Duration // 0 = not said
 	Message    string
+	Param      string // the member of the request that is at fault; "" = not said
 	// Quoted: the message is the upstream's own words, which may repeat what a model or a client said.
 	Quoted bool
 }

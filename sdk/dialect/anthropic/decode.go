@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -17,9 +18,23 @@ type decoder struct {
 	into *conversation.Request
 }
 
+// names are what the dialect calls members of a request that OpenAI's has other names for; effortNames of one that says in
+// a word how much the model shall think.
+var (
+	names = map[string]string{
+		"stop": "stop_sequences", "user": "metadata.user_id", "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+		"reasoning_effort": "thinking", "response_format": "output_config.format",
+	}
+	effortNames = func() map[string]string {
+		m := maps.Clone(names)
+		m["reasoning_effort"] = "output_config.effort"
+		return m
+	}()
+)
+
 // DecodeRequest reads a request for a message.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	q := &conversation.Request{IncludeUsage: true}
+	q := &conversation.Request{IncludeUsage: true, Names: names}
 	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
@@ -114,7 +129,7 @@ func (d decoder) thinking(key string) {
 func (d decoder) output(key string) {
 	switch key {
 	case "effort":
-		d.into.Reasoning.Effort = d.Str(key)
+		d.into.Reasoning.Effort, d.into.Names = d.Str(key), effortNames
 	case "format":
 		d.format(key)
 	default:

@@ -70,7 +70,7 @@ func (e *encoder) finished() ([]byte, []conversation.Loss, error) {
 
 func (e *encoder) refuse(field string) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = e.q.Unsupported(field)
 	}
 }
 

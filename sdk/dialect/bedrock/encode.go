@@ -78,7 +78,7 @@ func maker(model string) string {
 
 func (e *encoder) refuse(field string) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = e.q.Unsupported(field)
 	}
 }
 

@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -145,9 +146,9 @@ func TestWhatIsSaidAboutMedia(t *testing.T) {
 		"an image, R to C":   {llm.Responses, llm.OpenAI, item, `"detail":"low"`, ""},
 		"an image, C to Co":  {llm.OpenAI, llm.Cohere, image, `"detail":"low"`, ""},
 		"an image, C to M":   {llm.OpenAI, llm.Mistral, image, `"detail":"low"`, ""},
-		"an image, C to A":   {llm.OpenAI, llm.Anthropic, image, `QUJD`, "messages[0].content[1].detail"},
-		"an image, C to G":   {llm.OpenAI, llm.Gemini, image, `QUJD`, "messages[0].content[1].detail"},
-		"an image, C to B":   {llm.OpenAI, llm.Bedrock, image, `QUJD`, "messages[0].content[1].detail"},
+		"an image, C to A":   {llm.OpenAI, llm.Anthropic, image, `QUJD`, "messages[0].content[1].image_url.detail"},
+		"an image, C to G":   {llm.OpenAI, llm.Gemini, image, `QUJD`, "messages[0].content[1].image_url.detail"},
+		"an image, C to B":   {llm.OpenAI, llm.Bedrock, image, `QUJD`, "messages[0].content[1].image_url.detail"},
 		"an image, R to O":   {llm.Responses, llm.Ollama, item, `QUJD`, "input[0].content[1].detail"},
 	} {
 		if out, lost, err := encoded(t, c.from, c.to, c.body); err != nil || lost != c.listed || !strings.Contains(out, c.kept) {
@@ -210,6 +211,48 @@ func TestWishesThatNoAnswerShows(t *testing.T) {
 
 const cachedResult = `{"model":"m","max_tokens":9,"messages":[` + user + `,{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"f","input":{}}]},
 	{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":[{"type":"text","text":"r","cache_control":{"type":"ephemeral"}}]}]}]}`
+
+// TestFieldsAreCalledAsTheClientCallsThem: where they are refused and where they are left out, with the way to them.
+func TestFieldsAreCalledAsTheClientCallsThem(t *testing.T) {
+	const messages = `{"model":"m","max_tokens":9000,"messages":[` + user + `],`
+	const contents = `{"contents":[{"parts":[{"text":"x"}]}],"generationConfig":`
+	for name, c := range map[string]struct {
+		from, to     llm.Dialect
+		body, called string
+	}{
+		"too many stops, A":         {llm.Anthropic, llm.OpenAI, messages + `"stop_sequences":["a","b","c","d","e"]}`, "more than 4 of `stop_sequences`"},
+		"too many stops, C":         {llm.OpenAI, llm.Gemini, `{"model":"m","messages":[` + user + `],"stop":["a","b","c","d","e","f"]}`, "more than 5 of `stop`"},
+		"too many stops, G":         {llm.Gemini, llm.Cohere, contents + `{"stopSequences":["a","b","c","d","e","f"]}}`, "more than 5 of `generationConfig.stopSequences`"},
+		"stops, A to R":             {llm.Anthropic, llm.Responses, messages + `"stop_sequences":["a"]}`, "`stop_sequences`"},
+		"several answers, G":        {llm.Gemini, llm.Anthropic, contents + `{"candidateCount":2}}`, "`generationConfig.candidateCount`"},
+		"log probabilities, R":      {llm.Responses, llm.Anthropic, `{"input":"x","include":["message.output_text.logprobs"]}`, "`include`"},
+		"a tool that must be, G":    {llm.Gemini, llm.Ollama, `{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"functionDeclarations":[{"name":"f"}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}}`, "`toolConfig.functionCallingConfig`"},
+		"a seed, G":                 {llm.Gemini, llm.Anthropic, contents + `{"seed":1}}`, "generationConfig.seed"},
+		"penalties, G to R":         {llm.Gemini, llm.Responses, contents + `{"presencePenalty":1,"topK":3}}`, "generationConfig.presencePenalty, generationConfig.topK"},
+		"an end user, A":            {llm.Anthropic, llm.Gemini, messages + `"metadata":{"user_id":"u"}}`, "metadata.user_id"},
+		"an end user, A to M":       {llm.Anthropic, llm.Mistral, messages + `"metadata":{"user_id":"u"}}`, "metadata.user_id"},
+		"one call at a time, A":     {llm.Anthropic, llm.Gemini, messages + `"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`, "tool_choice.disable_parallel_tool_use"},
+		"a budget, A":               {llm.Anthropic, llm.Cohere, messages + `"thinking":{"type":"enabled","budget_tokens":2000}}`, "thinking"},
+		"an effort, A":              {llm.Anthropic, llm.Ollama, messages + `"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}}`, "output_config.effort"},
+		"an effort, R":              {llm.Responses, llm.Cohere, `{"input":"x","reasoning":{"effort":"high"}}`, "reasoning.effort"},
+		"a schema's description, R": {llm.Responses, llm.Gemini, `{"input":"x","text":{"format":{"type":"json_schema","name":"n","description":"d","schema":{}}}}`, "text.format.description"},
+		"JSON, R":                   {llm.Responses, llm.Anthropic, `{"input":"x","text":{"format":{"type":"json_object"}}}`, "text.format"},
+		"an image's detail, C":      {llm.OpenAI, llm.Anthropic, `{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://a.example/b.png","detail":"low"}}]}]}`, "messages[0].content[0].image_url.detail"},
+		"an image's detail, R":      {llm.Responses, llm.Anthropic, `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://a.example/b.png","detail":"low"}]}]}`, "input[0].content[0].detail"},
+	} {
+		_, lost, err := encoded(t, c.from, c.to, c.body)
+		var e *llm.Error
+		if errors.As(err, &e) {
+			lost = e.Message
+			if e.Param == "" || !strings.Contains(lost, "`"+e.Param+"`") {
+				t.Errorf("%s: the error is of %q: %s", name, e.Param, lost)
+			}
+		}
+		if err == nil && lost != c.called || !strings.Contains(lost, c.called) {
+			t.Errorf("%s: %v, listed: %s\n\twant %s", name, err, lost, c.called)
+		}
+	}
+}
 
 // TestWhatCannotBeMeantIsRefused: it names the member, and is not taken for something else.
 func TestWhatCannotBeMeantIsRefused(t *testing.T) {

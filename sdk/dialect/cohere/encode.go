@@ -48,9 +48,11 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	return e.Buf, e.lost, nil
 }
 
-func (e *encoder) refuse(field string) {
+func (e *encoder) refuse(field string) { e.fail(e.q.Unsupported(field)) }
+
+func (e *encoder) fail(err error) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = err
 	}
 }
 
@@ -285,7 +287,7 @@ func (e *encoder) limits() {
 	q := e.q
 	e.Count("max_tokens", q.MaxTokens)
 	if len(q.Stop) > mostStops {
-		e.refuse("stop")
+		e.fail(e.q.TooMany("stop", mostStops))
 	} else if len(q.Stop) > 0 {
 		e.Key("stop_sequences")
 		e.Strings(q.Stop)

@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -129,9 +130,19 @@ type StreamEncoder interface {
 }
 
 // Unsupported is the error of a request whose field the provider of the model cannot be told.
-func Unsupported(field string) error {
-	return &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model cannot be told `" + field + "`, and leaving it out would change the request"}
+func (r *Request) Unsupported(field string) error {
+	field = r.named(field)
+	return &llm.Error{Code: llm.CodeInvalid, Param: field, Message: "the provider of this model cannot be told `" + field + "`, and leaving it out would change the request"}
 }
+
+// TooMany is the error of a request with more of something than the provider of the model can be told.
+func (r *Request) TooMany(field string, most int) error {
+	field = r.named(field)
+	return &llm.Error{Code: llm.CodeInvalid, Param: field, Message: "the provider of this model cannot be told more than " + strconv.Itoa(most) + " of `" + field + "`, and leaving some out would change the request"}
+}
+
+// named returns what the source calls a field.
+func (r *Request) named(field string) string { return cmp.Or(r.Names[field], field) }
 
 // Begun puts begin before the deltas from at on, where the stream had none yet and they are more than a
 // failure: a vendor may leave its own beginning out.

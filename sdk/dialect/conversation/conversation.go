@@ -53,6 +53,10 @@ type Request struct {
 	IncludeUsage bool // a stream shall tell its usage
 	Store        bool // the vendor shall keep the answer; a dialect's default that nobody says is not followed
 
+	// Names are what the source calls members of a request that the model and its codecs know by another name, by
+	// that name: an error or a list of what was left out speaks of what the client wrote.
+	Names map[string]string
+
 	// Other is what the source said besides, in its own words. Encoders of other dialects cannot
 	// express it: Encode of each lists it as lost, or refuses where leaving it out changes what is
 	// asked for.
@@ -158,16 +162,17 @@ const (
 
 // Medium is something that is no text. Exactly one of Data, URL and FileID is set.
 type Medium struct {
-	Type   string // "image/png"; "" = not known
-	Data   string // base64, as it was written
-	URL    string
-	FileID string // at Vendor
-	Vendor string // of FileID
-	Name   string // of a file
-	Named  string // what the source calls Name: "title"; "" = "name"
-	Detail string // OpenAI's: low, high, auto
-	Text   bool   // Data is the text itself, not base64
-	Format string // of audio, as OpenAI names it: wav, mp3
+	Type     string // "image/png"; "" = not known
+	Data     string // base64, as it was written
+	URL      string
+	FileID   string // at Vendor
+	Vendor   string // of FileID
+	Name     string // of a file
+	Named    string // what the source calls Name: "title"; "" = "name"
+	Detail   string // OpenAI's: low, high, auto
+	Detailed string // what the source calls Detail: "image_url.detail"; "" = "detail"
+	Text     bool   // Data is the text itself, not base64
+	Format   string // of audio, as OpenAI names it: wav, mp3
 
 	Context string // of a document: what the model is told about it beside its words
 	Cited   bool   // of a document: the answer shall cite it

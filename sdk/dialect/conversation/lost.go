@@ -11,12 +11,20 @@ type Lost []Loss
 // Drop notes that the source's field was left out.
 func (l *Lost) Drop(field, why string) { *l = append(*l, Loss{field, why}) }
 
+// Named calls what was left out as the source of the request does.
+func (l Lost) Named(r *Request) {
+	for i := range l {
+		l[i].Field = r.named(l[i].Field)
+	}
+}
+
 // Others drops what the source said in its own words, or refuses it where it is vital, and the sources of words that
-// were said before, which no request gives back.
+// were said before, which no request gives back. It is the last that is noted: what was before is called by the source's names.
 func (l *Lost) Others(r *Request) error {
+	l.Named(r)
 	for _, f := range r.Other {
 		if f.Vital {
-			return Unsupported(f.Name)
+			return r.Unsupported(f.Name)
 		}
 		l.Drop(f.Name, "the provider of this model has nothing like it")
 	}
@@ -75,7 +83,7 @@ func (l *Lost) Medium(at string, m *Medium, kept About) {
 		l.Drop(at+"."+cmp.Or(m.Named, "name"), why)
 	}
 	if m.Detail != "" && m.Detail != "auto" && kept&AboutDetail == 0 { // auto is what every provider does
-		l.Drop(at+".detail", why)
+		l.Drop(at+"."+cmp.Or(m.Detailed, "detail"), why)
 	}
 	if kept&AboutDocument != 0 {
 		return

@@ -6,7 +6,7 @@ var _ conversation.Counter = Codec{}
 
 // DecodeCount reads a request whose tokens are to be counted: contents alone, or a whole request inside.
 func (Codec) DecodeCount(body []byte) (*conversation.Request, error) {
-	q := &conversation.Request{}
+	q := &conversation.Request{Names: names}
 	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.each("the body", func(key string) {
 		if key == "generateContentRequest" {

@@ -19,9 +19,19 @@ type decoder struct {
 	into *conversation.Request
 }
 
+// names are what the dialect calls members of a request that OpenAI's has other names for.
+var names = map[string]string{
+	"messages": "contents", "tool_choice": "toolConfig.functionCallingConfig",
+	"n": "generationConfig.candidateCount", "stop": "generationConfig.stopSequences", "seed": "generationConfig.seed",
+	"temperature": "generationConfig.temperature", "top_k": "generationConfig.topK",
+	"frequency_penalty": "generationConfig.frequencyPenalty", "presence_penalty": "generationConfig.presencePenalty",
+	"logprobs": "generationConfig.responseLogprobs", "top_logprobs": "generationConfig.logprobs",
+	"response_format": "generationConfig.responseMimeType", "reasoning_effort": "generationConfig.thinkingConfig",
+}
+
 // DecodeRequest reads a request for content. The model and whether it streams stand in the path.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	q := &conversation.Request{IncludeUsage: true}
+	q := &conversation.Request{IncludeUsage: true, Names: names}
 	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.each("the body", d.member)
 	if err := d.End(); err != nil {

@@ -19,6 +19,9 @@ var budgets = map[string]int64{"minimal": 512, "low": 1024, "medium": 8192, "hig
 // levels are the words that models from the third generation on take.
 var levels = map[string]string{"minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 
+// mostStops is the number of stop sequences that the API takes.
+const mostStops = 5
+
 type encoder struct {
 	dialect.Writer
 	q    *conversation.Request
@@ -70,9 +73,11 @@ func (e *encoder) finished() ([]byte, []conversation.Loss, error) {
 	return e.Buf, e.lost, nil
 }
 
-func (e *encoder) refuse(field string) {
+func (e *encoder) refuse(field string) { e.fail(e.q.Unsupported(field)) }
+
+func (e *encoder) fail(err error) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = err
 	}
 }
 
@@ -373,8 +378,8 @@ func (e *encoder) config() {
 	if q.Choices > 1 {
 		e.Count("candidateCount", q.Choices)
 	}
-	if len(q.Stop) > 5 {
-		e.refuse("stop") // the API takes five
+	if len(q.Stop) > mostStops {
+		e.fail(e.q.TooMany("stop", mostStops))
 	} else if len(q.Stop) > 0 {
 		e.Key("stopSequences")
 		e.Strings(q.Stop)

@@ -69,12 +69,13 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 		span, members := dialect.FirstMember(body, e.members.Buf)
 		body = slices.Replace(body, span.Start, span.End, members...)
 	}
+	e.lost.Named(q)
 	return body, append(e.lost, lost...), nil
 }
 
 func (e *encoder) refuse(field string) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = e.q.Unsupported(field)
 	}
 }
 

@@ -45,7 +45,7 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 
 func (e *encoder) refuse(field string) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = e.q.Unsupported(field)
 	}
 }
 

@@ -194,7 +194,7 @@ func (d decoder) url(at, kind string) *conversation.Medium {
 			case "url":
 				m.URL = d.Str(at + "." + kind + ".url")
 			case "detail":
-				m.Detail = d.Str(k)
+				m.Detail, m.Detailed = d.Str(k), "image_url.detail"
 			default:
 				d.Leave()
 			}

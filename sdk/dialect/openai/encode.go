@@ -9,6 +9,9 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
+// mostStops is the number of stop sequences that the API takes.
+const mostStops = 4
+
 // encoder writes one request.
 type encoder struct {
 	dialect.Writer
@@ -46,9 +49,11 @@ func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]by
 	return e.Buf, e.lost, nil
 }
 
-func (e *encoder) refuse(field string) {
+func (e *encoder) refuse(field string) { e.fail(e.q.Unsupported(field)) }
+
+func (e *encoder) fail(err error) {
 	if e.err == nil {
-		e.err = conversation.Unsupported(field)
+		e.err = err
 	}
 }
 
@@ -69,8 +74,8 @@ func (e *encoder) limits(l conversation.Limits) {
 		field = "max_completion_tokens"
 	}
 	e.Count(field, q.MaxTokens)
-	if n := len(q.Stop); n > 4 {
-		e.refuse("stop") // the API takes four
+	if n := len(q.Stop); n > mostStops {
+		e.fail(e.q.TooMany("stop", mostStops))
 	} else if n > 0 {
 		e.Key("stop")
 		e.Strings(q.Stop)

@@ -13,7 +13,9 @@ func (Codec) AppendError(dst []byte, e *llm.Error, requestID string) []byte {
 	dst = dialect.AppendQuoted(dst, []byte(e.Message))
 	dst = append(dst, `","type":"`...)
 	dst = append(dst, kind...)
-	dst = append(dst, `","param":null,"code":"`...)
+	dst = append(dst, `","param":`...)
+	dst = appendParam(dst, e.Param)
+	dst = append(dst, `,"code":"`...)
 	dst = append(dst, code...)
 	dst = append(dst, '"')
 	if requestID != "" {
@@ -22,6 +24,14 @@ func (Codec) AppendError(dst []byte, e *llm.Error, requestID string) []byte {
 		dst = append(dst, '"')
 	}
 	return append(dst, `}}`...)
+}
+
+// appendParam appends the member of the request that is at fault, or null.
+func appendParam(dst []byte, param string) []byte {
+	if param == "" {
+		return append(dst, "null"...)
+	}
+	return append(dialect.AppendQuoted(append(dst, '"'), []byte(param)), '"')
 }
 
 // AppendErrorEvent appends an event whose payload is the error object: the official SDKs raise on

@@ -264,6 +264,11 @@ func TestErrorsHaveOpenAIsShape(t *testing.T) {
 			t.Errorf("%s: event %q", code, event)
 		}
 	}
+	for param, want := range map[string]string{"": `"param":null,`, `a"b`: `"param":"a\"b",`} {
+		if body := string(Codec{}.AppendError(nil, &llm.Error{Param: param}, "")); !strings.Contains(body, want) {
+			t.Errorf("%q: %s", param, body)
+		}
+	}
 }
 
 func TestReadingAllocatesNothing(t *testing.T) {

@@ -18,9 +18,15 @@ type decoder struct {
 	into *conversation.Request
 }
 
+// names are what the dialect calls members of a request that Chat Completions has other names for.
+var names = map[string]string{
+	"messages": "input", "reasoning_effort": "reasoning.effort", "logprobs": "include",
+	"response_format": "text.format", "response_format.description": "text.format.description",
+}
+
 // DecodeRequest reads a request for a response.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
-	q := &conversation.Request{IncludeUsage: true}
+	q := &conversation.Request{IncludeUsage: true, Names: names}
 	d := decoder{conversation.NewRequestReader(body, q), q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
