@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -39,6 +40,26 @@ func TestResultsOfOneToolKeepTheirCalls(t *testing.T) {
 	}
 	if !strings.Contains(out, `"id"`) && strings.Index(out, "LONDON rain") < strings.Index(out, "PARIS sun") {
 		t.Errorf("the call for Paris is answered with London's weather:\n%s", out)
+	}
+}
+
+// TestReferencesInResultsAreTexts: Gemini takes a $ref in a result for the name of a part, and refuses one that it does not
+// find. Tools return schemas.
+func TestReferencesInResultsAreTexts(t *testing.T) {
+	for name, result := range map[string]string{
+		"a reference":  `{"schema":{"items":{"$ref":"#/$defs/a"}}}`,
+		"with escapes": `{"\u0024ref":"a"}`,
+	} {
+		quoted, _ := json.Marshal(result)
+		calls := `{"model":"m","messages":[` + user + `,{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":` + string(quoted) + `}]}`
+		out, lost, err := encoded(t, llm.OpenAI, llm.Gemini, calls)
+		if err != nil || lost != "" || !strings.Contains(out, `"response":{"result":`+string(quoted)+`}`) {
+			t.Errorf("%s: %v, listed: %s\n%s", name, err, lost, out)
+		}
+	}
+	converse := `{"messages":[{"role":"user","content":[{"text":"x"}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"a","name":"f","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"a","content":[{"json":{"$ref":"a"}}]}}]}]}`
+	if out, _, err := encoded(t, llm.Bedrock, llm.Gemini, converse); err != nil || !strings.Contains(out, `"response":{"result":"{\"$ref\":\"a\"}"}`) {
+		t.Errorf("an object: %v\n%s", err, out)
 	}
 }
 

@@ -262,9 +262,9 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	e.Key("response")
 	trimmed := strings.TrimSpace(text)
 	switch {
-	case r.Object != nil:
+	case r.Object != nil && !refers(string(r.Object)):
 		e.Raw(r.Object)
-	case !r.Error && strings.HasPrefix(trimmed, "{") && !wrapped([]byte(text)):
+	case !r.Error && strings.HasPrefix(trimmed, "{") && !wrapped([]byte(text)) && !refers(text):
 		e.Raw([]byte(text))
 	default:
 		key := "result"
@@ -281,6 +281,12 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	for i := range media {
 		e.part(media[i].Where(at), &media[i])
 	}
+}
+
+// refers reports whether a JSON text may have a member that is a reference: the API looks for a part of that name, and
+// refuses the request where there is none. A schema as a text is only read.
+func refers(text string) bool {
+	return strings.Contains(text, `$ref"`) || strings.Contains(text, `\u00`) // as it may be written, too
 }
 
 // wrapped reports whether a text is no JSON object, or one that reads as the wrapping of another text: it is
