@@ -39,7 +39,7 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		"half a line":             {llm.Ollama, "application/x-ndjson", `{"message":{"content":"x"},"done"`, true, false},
 		"a line with an error":    {llm.Ollama, "application/x-ndjson; charset=utf-8", `{"error":"m"}` + "\n", false, true},
 		"no JSON on a line":       {llm.Ollama, "application/x-ndjson", "<html>\n", false, true},
-		"lines for its own kind":  {llm.OpenAI, "application/x-ndjson", failed, false, false},
+		"lines for its own kind":  {llm.OpenAI, "application/x-ndjson", failed, false, true}, // which are no whole answer
 	} {
 		g := New(Needs{Codecs: codecs.All(), Upstreams: codecs.Upstreams()})
 		s := &serving{Gateway: g, x: exchange.New(t.Context())}

@@ -126,6 +126,34 @@ func TestAnErrorInA200(t *testing.T) {
 	}
 }
 
+// TestA200ThatIsNoAnswerIsAFailure: what stands before an upstream answered in its place, or the answer is a piece of one.
+// Another target is asked.
+func TestA200ThatIsNoAnswerIsAFailure(t *testing.T) {
+	const good = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}]}`
+	for name, c := range map[string]struct{ kind, body string }{
+		"a page":                  {"text/html", "<html><body>Please log in</body></html>"},
+		"a page, said to be JSON": {"application/json", "\n<html></html>"},
+		"words":                   {"text/plain", "upstream connect error"},
+		"a piece":                 {"application/json", good[:len(good)/2]},
+		"null":                    {"application/json", "null"},
+		"a list":                  {"application/json", "[]"},
+	} {
+		for path, ask := range map[string]string{
+			"/v1/chat/completions":       `{"model":"m","messages":[{"role":"user","content":"x"}]}`,
+			"/v1/messages":               `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]}`,
+			"/v1/chat/completions?again": `{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}`,
+		} {
+			none := canned{llm.OpenAI, 200, map[string]string{"Content-Type": c.kind}, c.body}
+			if r, got, _ := through(t, path, ask, none, canned{llm.OpenAI, 200, plainJSON, good}); r.Status != 200 || !strings.Contains(got, "good") {
+				t.Errorf("%s, %s: it did not fall back: status %d %s", name, path, r.Status, got)
+			}
+			if r, got, st := through(t, path, ask, none); r.Status != 502 || !strings.Contains(got, "could not be read") || st[0].Snapshot(time.Now()).Failures != 1 {
+				t.Errorf("%s, %s: status %d %s", name, path, r.Status, got)
+			}
+		}
+	}
+}
+
 // TestNoErrorInA200: others have members of that name, too.
 func TestNoErrorInA200(t *testing.T) {
 	const choices = `"choices":[{"index":0,"message":{"role":"assistant","content":"say \"error\": {}","error":{"code":1}},"finish_reason":"stop"}]`

@@ -416,19 +416,32 @@ func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
 	return false, nil
 }
 
-// begunWhole looks at a whole answer: some vendors say an error in one, and in a 200. Nothing of it goes to the client
-// before it is whole, so it is awaited; one that is longer than the beginning that is kept is looked at when it is read.
+// begunWhole looks at a whole answer: some vendors say an error in one, and in a 200, and what stands before an upstream
+// may answer in its place. Nothing of it goes to the client before it is whole, so it is awaited; one that is longer than
+// the beginning that is kept is looked at when it is read.
 func (s *serving) begunWhole(a *upstream.Answer) (more bool, failure error) {
 	begin := bytes.TrimLeft(a.First, jsonSpace)
 	object := len(begin) == 0 || begin[0] == '{'
-	if !object || !a.Ended || !saysError(begin) {
+	switch {
+	case !object && answeredByObjects[s.x.Op]:
+		return false, conversation.Unreadable()
+	case !object || !a.Ended:
 		return object && !a.Ended, nil
+	case len(begin) > 0 && !bytes.HasSuffix(bytes.TrimRight(begin, jsonSpace), []byte("}")) && answeredByObjects[s.x.Op]:
+		return false, conversation.Unreadable()
+	case !saysError(begin):
+		return false, nil
 	}
 	var found dialect.Answer
 	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
 		return false, found.Error
 	}
 	return false, nil
+}
+
+// answeredByObjects are the operations whose whole answers are JSON objects, whatever the dialect.
+var answeredByObjects = map[llm.Op]bool{
+	llm.OpChat: true, llm.OpEmbeddings: true, llm.OpBatchEmbeddings: true, llm.OpRerank: true, llm.OpCountTokens: true, llm.OpCompletions: true, llm.OpModerations: true,
 }
 
 const jsonSpace = " \t\r\n"

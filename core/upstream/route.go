@@ -162,7 +162,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	result.took, result.cause, result.cool, result.void = time.Since(begin), cause, after, false
 	switch {
 	case err != nil || a.Status < 400:
-	case a.Status == 402 || a.Status == 404: // of its own making: others are better
+	case a.Status == 404: // of its own making: others are better
 		result.took = max(result.took, penalty)
 	default:
 		result.quick = true
@@ -224,7 +224,7 @@ func diagnose(a *Answer, err error) (Cause, time.Duration) {
 	switch {
 	case err != nil:
 		return causeOf(err)
-	case a.Refused:
+	case a.Refused || a.Status == 402: // an account without credit is of as little use as one that is not let in
 		return refused, 0
 	case a.Status == 429:
 		return RateLimited, RetryAfter(a.Header)

@@ -94,6 +94,7 @@ func TestWhereACallGoes(t *testing.T) {
 		"on nothing":                        {map[string][]string{"m/a": {"500"}}, func(m *Model) { m.On = []Cause{} }, "m/a f/x", "200", 0},
 		"the client's mistake":              {map[string][]string{"m/a": {"400"}}, nil, "m/a", "400", 0},
 		"an unknown model":                  {map[string][]string{"m/a": {"404"}}, nil, "m/a", "404", 0},
+		"an account without credit":         {map[string][]string{"m/a": {"402"}}, nil, "m/a f/x", "200", 0},
 		"not implemented":                   {map[string][]string{"m/a": {"501"}}, nil, "m/a", "501", 0},
 		"an internal error":                 {map[string][]string{"m/a": {"internal"}}, nil, "m/a", "internal", 0},
 		"what cannot be said":               {map[string][]string{"m/a": {"invalid_request"}}, nil, "m/a", "invalid_request", 0},

@@ -94,7 +94,7 @@ const (
 // Cause is why a call failed, as far as another may fare better.
 type Cause string
 
-// The causes. An upstream that refuses the provider's credentials is no cause to call it again, but one to
+// The causes. An upstream that refuses the provider's credentials, or wants its account to be paid, is no cause to call it again, but one to
 // go elsewhere, as is one that the call cannot be put to or that is too small for it.
 const (
 	RateLimited Cause = "429"
