@@ -162,12 +162,23 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 			return s.checked(s.reply(a.Status, s.x.Response.Header, a.First))
 		}
 	}
-	e := &llm.Error{Code: codeOf(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
+	e := &llm.Error{Code: dialect.CodeOfStatus(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
 	if refused {
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
 	}
-	return s.checked(s.fail(s.end, e, s.err))
+	reply := s.fail(s.end, e, s.err)
+	if !refused && found.Error != nil && openaisErrors(a.Dialect) && openaisErrors(s.x.Dialect) {
+		reply.Body = a.First
+	}
+	if s.foreign() {
+		reply.Header = allowancesOf(a.Header, time.Now()).tell(reply.Header, s.x.Dialect, time.Now())
+	}
+	return s.checked(reply)
 }
+
+// openaisErrors reports whether a dialect's errors have OpenAI's form: between two of them the vendor's own words stay,
+// with its code and the member that it names.
+func openaisErrors(d llm.Dialect) bool { return d == llm.OpenAI || d == llm.Responses }
 
 // clientsOwn reports whether an upstream's status blames the request. It does not where the matter is
 // the gateway's account (401 to 403), the model's name, which is the operator's (404), its proxy (407),
@@ -201,24 +212,6 @@ func (s *serving) checked(reply *exchange.Reply) *exchange.Reply {
 	reply.Body = s.x.Response.Body.Bytes()
 	s.out = int64(len(reply.Body))
 	return reply
-}
-
-func codeOf(status int) llm.Code {
-	switch {
-	case status == 404:
-		return llm.CodeNotFound
-	case status == 413:
-		return llm.CodeTooLarge
-	case status == 429:
-		return llm.CodeRateLimited
-	case status == 503 || status == 529:
-		return llm.CodeOverloaded
-	case status == 408 || status == 504:
-		return llm.CodeTimeout
-	case status < 500:
-		return llm.CodeInvalid
-	}
-	return llm.CodeUpstream
 }
 
 // forward returns the client's header fields that the upstream may see: no credentials of this
@@ -264,11 +257,11 @@ var private = map[string]bool{
 }
 
 // backward returns the upstream's header fields that the client may see, and the limit that it is told.
-// Where the answer is translated it keeps none of the vendor's.
+// Where the answer is translated it keeps none of the vendor's but what is left of its limits.
 func (s *serving) backward(a *upstream.Answer) llm.Header {
 	h := llm.Header(nil)
 	if s.foreign() {
-		h = s.translatedHeader(a)
+		h = allowancesOf(a.Header, time.Now()).tell(s.translatedHeader(a), s.x.Dialect, time.Now())
 	} else {
 		h = visible(a.Header)
 		if _, ok := s.streams(a); a.Status < 300 && ok != s.inEvents(a) {

@@ -139,3 +139,29 @@ func TestHostsOfARequestLeadNowhere(t *testing.T) {
 		t.Errorf("%d: connections to %v, as %v: %s", reply.Status, dialled, hosts, reply.Body)
 	}
 }
+
+// TestErrorsBetweenOpenAIsDialects keep the vendor's code and the member that it names: they have one form.
+func TestErrorsBetweenOpenAIsDialects(t *testing.T) {
+	const response = `{"model":"m","input":"x","store":false}`
+	for _, c := range []struct {
+		path, ask string
+		from      canned
+		want      string
+	}{
+		{"/v1/responses", response, canned{llm.OpenAI, 429, plainJSON, `{"error":{"message":"no credit","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`}, `"code":"insufficient_quota"`},
+		{"/v1/chat/completions", chatBody, canned{llm.Responses, 400, plainJSON, `{"error":{"message":"no","type":"invalid_request_error","param":"temperature","code":"bad"}}`}, `"param":"temperature"`},
+		{"/v1/responses", strings.Replace(response, "{", `{"stream":true,`, 1), canned{llm.OpenAI, 400, plainJSON, `{"error":{"message":"no","type":"t","param":"p","code":"c"}}`}, `"param":"p"`},
+		{"/v1/responses", response, canned{llm.OpenAI, 401, plainJSON, `{"error":{"message":"the key sk-1 is wrong","code":"invalid_api_key"}}`}, "the gateway's credentials"},
+		{"/v1/responses", response, canned{llm.OpenAI, 503, plainJSON, `<html>`}, "the upstream refused"},
+		{"/v1/messages", `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]}`, canned{llm.OpenAI, 402, plainJSON, `{"error":{"message":"no credit","code":402}}`}, `"type":"billing_error"`},
+	} {
+		r, got, _ := through(t, c.path, c.ask, c.from)
+		status := c.from.status
+		if status == 401 {
+			status = 502
+		}
+		if r.Status != status || !strings.Contains(got, c.want) || strings.Contains(got, "sk-1") || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s from %s: status %d, %s\n\twant %s", c.path, c.from.dialect, r.Status, got, c.want)
+		}
+	}
+}

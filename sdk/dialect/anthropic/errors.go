@@ -37,6 +37,9 @@ func errorType(e *llm.Error) (kind, code string) {
 	case llm.CodeAuth:
 		return "authentication_error", "invalid_api_key"
 	case llm.CodePermission:
+		if e.Status == 402 {
+			return "billing_error", "permission_denied"
+		}
 		return "permission_error", "permission_denied"
 	case llm.CodeNotFound:
 		return "not_found_error", "model_not_found"
