@@ -13,7 +13,7 @@ import (
 // finds the mistakes in its config all the same.
 func TestLock(t *testing.T) {
 	dir := t.TempDir()
-	binary, err := os.ReadFile(build(t, "provider", "constant"))
+	binary, err := os.ReadFile(build(t, "provider-constant", "constant"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,14 @@ func TestLock(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
-	plugin := build(t, "provider", "constant")
+	plugin := build(t, "provider-constant", "constant")
 	for _, c := range []struct {
 		args string
 		code int
 		want []string
 	}{
 		{plugin, 0, []string{"constant 1.0.0", "describe    ok", "unary       ok", "stream      ok", "drain       ok", "skipped: it does not relay", "sha256 "}},
+		{`--settings {"api_key":"any"} ` + build(t, "provider-relay", "acme"), 0, []string{"acme 1.0.0", "relay       ok", "unary       skipped", "sha256 "}},
 		{"azure", 0, []string{"relay       ok", "stream      skipped"}},
 		{"openai", 0, []string{"relay       ok"}}, // no preset has all that the plugin knows
 		{`--settings {"words":7} ` + plugin, 1, []string{"configure   FAILED", "words must be a string"}},

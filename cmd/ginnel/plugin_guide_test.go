@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -69,11 +70,17 @@ func TestPluginGuide(t *testing.T) {
 			t.Errorf("%s is not in:\n%s%s", want, out.String(), errs.String())
 		}
 	}
-	example, err := os.ReadFile(filepath.Join(repository, "examples/provider/main.go"))
-	if err != nil {
-		t.Fatal(err)
+	examples, err := filepath.Glob(filepath.Join(repository, "examples/provider-*/main.go"))
+	if err != nil || len(examples) < 2 {
+		t.Fatal(examples, err)
 	}
-	if n := bytes.Count(example, []byte("\n")); n > 80 || !strings.Contains(string(page), "74 lines") || n != 74 {
-		t.Errorf("the example has %d lines", n)
+	for _, path := range examples {
+		example, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(example, []byte("\n")); n > 80 || !strings.Contains(string(page), fmt.Sprintf(" in %d lines", n)) {
+			t.Errorf("%s has %d lines", path, n)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
 )
 
 // build compiles an example and returns the file.
@@ -37,7 +39,7 @@ func TestThirdParties(t *testing.T) {
 	if !ok || attached.code != 0 {
 		t.Fatalf("%+v", attached)
 	}
-	provider := build(t, "provider", "constant")
+	provider := build(t, "provider-constant", "constant")
 	text, err := exec.Command("sha256sum", provider).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +106,23 @@ route "all" {
 	}
 	if resp, err := http.Get(gw.url + "/v1/models"); err != nil || resp.StatusCode == 500 {
 		t.Errorf("the running one goes on: %v", err)
+	}
+}
+
+// TestTheRelayingExample: somebody else's provider that leads to a vendor; here to a server that asks for its key.
+func TestTheRelayingExample(t *testing.T) {
+	plugin := build(t, "provider-relay", "acme")
+	sum, err := exec.Command("sha256sum", plugin).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := mockllm.Start(t, mockllm.Options{RequireKey: "acmes-own"})
+	hcl := strings.Replace(relay(up.URL, emptyPipeline, "mock"), "plugin   = \"openai\"", fmt.Sprintf("plugin   = %q\n  sha256   = %q", plugin, strings.Fields(string(sum))[0]), 1)
+	gw := start(t, strings.Replace(hcl, "api_key = secret.up", `api_key = "acmes-own"`, 1))
+	for _, stream := range []bool{false, true} {
+		if resp, body := gw.post(ask("mock", "hello", stream)); resp.StatusCode != 200 || !strings.Contains(body, "chat.completion") {
+			t.Errorf("status %d %s", resp.StatusCode, body)
+		}
 	}
 }
 
