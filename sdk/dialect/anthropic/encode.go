@@ -104,6 +104,11 @@ func (e *encoder) budget() (budget, limit int64) {
 		return drop("the conversation has tool calls without the thinking that led to them, which Anthropic's models want back")
 	case budget < 0:
 		return budget, limit
+	case conversation.AdaptiveOnly(q.Model):
+		if !said {
+			limit += budget
+		}
+		return -1, limit
 	case !said:
 		limit += budget
 	case limit <= minBudget:
@@ -419,32 +424,40 @@ func (e *encoder) wishes(budget int64) {
 	}
 	e.thinking(budget)
 	e.lost.Summary(&q.Reasoning, budget != 0)
-	if budget != 0 && (q.Temperature != "" || q.TopK != "") {
-		for _, f := range [...]struct {
-			name  string
-			value conversation.Number
-		}{{"temperature", q.Temperature}, {"top_k", q.TopK}} {
-			if f.value != "" {
-				e.lost.Drop(f.name, "a model that thinks has none in Anthropic's dialect")
-			}
-		}
-	} else {
-		e.Member("temperature", []byte(e.temperature()))
-		e.Member("top_k", []byte(q.TopK))
-	}
-	e.Member("top_p", []byte(q.TopP))
+	e.sampling(budget != 0)
 	if q.User != "" {
 		e.Key("metadata")
 		e.Object()
 		e.Text("user_id", q.User)
 		e.EndObject()
 	}
-	e.output()
+	e.output(budget)
 	if q.Stream {
 		e.Key("stream")
 		e.Bool(true)
 	}
 	e.unsayable()
+}
+
+// sampling writes what is said about chance, but for what a model that thinks, or a newer one, refuses to be told.
+func (e *encoder) sampling(thinks bool) {
+	q := e.q
+	newer := conversation.AdaptiveOnly(q.Model)
+	for _, f := range [...]struct {
+		name    string
+		value   conversation.Number
+		refused bool
+	}{{"temperature", q.Temperature, thinks || newer}, {"top_k", q.TopK, thinks || newer}, {"top_p", q.TopP, newer}} {
+		switch {
+		case f.value == "":
+		case f.refused:
+			e.lost.Drop(f.name, "this model, or one that thinks, has none in Anthropic's dialect")
+		case f.name == "temperature":
+			e.Member(f.name, []byte(e.temperature()))
+		default:
+			e.Member(f.name, []byte(f.value))
+		}
+	}
 }
 
 // temperature returns the temperature, at most 1: that is where the dialect's range ends.
@@ -466,7 +479,7 @@ func (e *encoder) thinking(budget int64) {
 	}
 	e.Key("thinking")
 	if budget < 0 {
-		e.Raw([]byte(`{"type":"adaptive"}`))
+		e.Raw([]byte(conversation.Adaptive(e.q.Model)))
 		return
 	}
 	e.begin("enabled")
@@ -474,18 +487,18 @@ func (e *encoder) thinking(budget int64) {
 	e.EndObject()
 }
 
-func (e *encoder) output() {
-	q := e.q
+func (e *encoder) output(budget int64) {
+	q, effort := e.q, ""
 	schema := q.Format.Kind == conversation.FormatSchema
-	effort := q.Reasoning.Budget < 0 && q.Reasoning.Effort != ""
-	if !schema && !effort {
+	if budget < 0 {
+		effort = q.Reasoning.ClaudeEffort()
+	}
+	if !schema && effort == "" {
 		return
 	}
 	e.Key("output_config")
 	e.Object()
-	if effort {
-		e.Text("effort", q.Reasoning.Effort)
-	}
+	e.Text("effort", effort)
 	if schema {
 		if q.Format.Description != "" {
 			e.lost.Drop("response_format.description", "a schema has none in Anthropic's dialect")

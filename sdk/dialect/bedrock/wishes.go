@@ -72,6 +72,11 @@ func (e *encoder) budget(t thoughts) thoughts {
 	case budget < 0: // output says how much, where somebody did
 		t.budget = budget
 		return t
+	case conversation.AdaptiveOnly(e.q.Model):
+		if t.budget = -1; !said {
+			t.limit = defaultMaxTokens + budget
+		}
+		return t
 	case !said:
 		t.limit = defaultMaxTokens + max(budget, minBudget)
 	case t.limit <= minBudget:
@@ -117,22 +122,26 @@ func effortOf(budget int64) string {
 
 func (e *encoder) inference(t thoughts) {
 	q := e.q
-	temperature := q.Temperature
-	if t.budget != 0 && temperature != "" {
-		e.lost.Drop("temperature", "a model of Anthropic's that thinks has none")
+	temperature, topP, newer := q.Temperature, q.TopP, conversation.AdaptiveOnly(q.Model)
+	if topP != "" && newer {
+		e.lost.Drop("top_p", "this model of Anthropic's has none")
+		topP = ""
+	}
+	if (t.budget != 0 || newer) && temperature != "" {
+		e.lost.Drop("temperature", "this model of Anthropic's, or one that thinks, has none")
 		temperature = ""
 	} else if n, err := strconv.ParseFloat(string(temperature), 64); err == nil && n > 1 {
 		e.lost.Drop("temperature", "it is 1 at most in Converse")
 		temperature = "1"
 	}
-	if t.limit == 0 && temperature == "" && q.TopP == "" && len(q.Stop) == 0 {
+	if t.limit == 0 && temperature == "" && topP == "" && len(q.Stop) == 0 {
 		return
 	}
 	e.Key("inferenceConfig")
 	e.Object()
 	e.Count("maxTokens", t.limit)
 	e.Member("temperature", []byte(temperature))
-	e.Member("topP", []byte(q.TopP))
+	e.Member("topP", []byte(topP))
 	if len(q.Stop) > 0 {
 		e.Key("stopSequences")
 		e.Strings(q.Stop)
@@ -264,8 +273,8 @@ func (e *encoder) additional(t thoughts) {
 		e.lost.Drop("top_k", "what this model calls it is not known")
 		topK = ""
 	}
-	if topK != "" && t.budget != 0 {
-		e.lost.Drop("top_k", "a model of Anthropic's that thinks has none")
+	if topK != "" && (t.budget != 0 || conversation.AdaptiveOnly(q.Model)) {
+		e.lost.Drop("top_k", "this model of Anthropic's, or one that thinks, has none")
 		topK = ""
 	}
 	off, serial := e.maker == anthropic && q.Reasoning.Off, e.serial() && e.tellsSerial()
@@ -280,7 +289,7 @@ func (e *encoder) additional(t thoughts) {
 		e.Raw([]byte(`{"type":"disabled"}`))
 	case t.budget < 0:
 		e.Key("thinking")
-		e.Raw([]byte(`{"type":"adaptive"}`))
+		e.Raw([]byte(conversation.Adaptive(e.q.Model)))
 	case t.budget > 0:
 		e.Key("thinking")
 		e.Object()
@@ -315,7 +324,7 @@ func (e *encoder) additional(t thoughts) {
 func (e *encoder) output(t thoughts) {
 	effort, schema := "", e.q.Format.Kind == conversation.FormatSchema
 	if t.budget < 0 {
-		effort = e.q.Reasoning.Effort
+		effort = e.q.Reasoning.ClaudeEffort()
 	}
 	if effort == "" && !schema {
 		return

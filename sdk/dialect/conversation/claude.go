@@ -1,0 +1,51 @@
+package conversation
+
+import (
+	"strconv"
+	"strings"
+)
+
+// AdaptiveOnly reports whether a model of Anthropic's, by its name, thinks as it likes and refuses to be told a number of
+// tokens, and a temperature or its like: those from version 4.7 on, such as claude-opus-4-7 and claude-sonnet-5.
+func AdaptiveOnly(model string) bool {
+	_, name, ok := strings.Cut(model, "claude-")
+	if !ok {
+		return false
+	}
+	major, minor, read := 0, 0, 0
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("-.:@", r) }) {
+		n, err := strconv.Atoi(word)
+		switch number := err == nil && len(word) <= 2; { // or it is a word, or a date
+		case number && read == 0:
+			major, read = n, 1
+		case number && read == 1:
+			minor, read = n, 2
+		case read > 0:
+			read = 2
+		}
+	}
+	return major > 4 || major == 4 && minor >= 7
+}
+
+// Adaptive is how a model of Anthropic's is told to think as it likes. The newer ones show nothing of it unasked.
+func Adaptive(model string) string {
+	if AdaptiveOnly(model) {
+		return `{"type":"adaptive","display":"summarized"}`
+	}
+	return `{"type":"adaptive"}`
+}
+
+// ClaudeEffort returns the word that such a model is told for how much it shall think, "" where nobody says.
+func (r *Reasoning) ClaudeEffort() string {
+	switch {
+	case r.Effort == "minimal":
+		return "low"
+	case r.Effort != "" || r.Budget <= 0:
+		return r.Effort
+	case r.Budget <= 1024:
+		return "low"
+	case r.Budget <= 8192:
+		return "medium"
+	}
+	return "high"
+}
