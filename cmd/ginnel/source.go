@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,7 +18,6 @@ import (
 	"github.com/ginnel/ginnel/core/wasmhost"
 	"github.com/ginnel/ginnel/filters"
 	"github.com/ginnel/ginnel/sdk/egress"
-	protocol "github.com/ginnel/ginnel/sdk/plugin"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
 	"github.com/ginnel/ginnel/sdk/telemetry"
@@ -128,59 +126,6 @@ func printJSON(cmd *cobra.Command, v any) error {
 // nothing: a plugin of somebody else's is checked when the daemon launches it.
 func options() config.Options {
 	return config.Options{PluginSchema: pluginSchema, FilterSchema: filterSchema, ProviderOrigins: providerOrigins}
-}
-
-// providerOrigins returns where the calls of a provider that relays go, and what its plugin says against its block,
-// for a plugin of this binary. It hands out no call and reaches nobody.
-func providerOrigins(p *config.Provider) ([]string, error) {
-	make, ok := builtinProviders()[p.Plugin]
-	if !ok {
-		return nil, nil
-	}
-	plugin := make()
-	raw, err := p.Config.JSON()
-	if err != nil {
-		return nil, err
-	}
-	ctx := context.Background()
-	info, err := plugin.Describe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	relayer, relays := plugin.(provider.Relayer)
-	if !relays {
-		if err := told(plugin, info, p); err != nil {
-			return nil, err
-		}
-	}
-	if err := plugin.Configure(ctx, raw); err != nil || !relays {
-		return nil, err
-	}
-	lease := new(provider.Relay)
-	if l, ok := plugin.(provider.Locator); ok {
-		lease.Origin = l.Origin()
-	} else if lease, err = relayer.Relay(ctx); err != nil {
-		return nil, err
-	}
-	origin, err := info.Leads(lease)
-	switch {
-	case err != nil:
-		return nil, err
-	case origin != "":
-		return []string{origin}, nil
-	case p.BaseURL == "":
-		return nil, errors.New("it needs a base_url: the plugin has none of its own")
-	}
-	return nil, nil
-}
-
-// told tells a plugin of this binary where and how it makes its calls.
-func told(plugin provider.Provider, info *provider.Info, p *config.Provider) error {
-	place, declared := daemon.PlaceOf(p)
-	if placer, ok := plugin.(provider.Placer); ok {
-		return placer.Place(place)
-	}
-	return pluginhost.Untold(info, protocol.Version2, place, declared)
 }
 
 func pluginSchema(name string) (*schema.Block, error) {

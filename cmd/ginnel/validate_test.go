@@ -89,6 +89,37 @@ func TestValidateShowsAllMistakes(t *testing.T) {
 	}
 }
 
+// TestValidateMissesAPlace: a port that there is not, and an address that ends as the plugin's own paths begin, have
+// their line, and what a plugin says of its config is said in words alone.
+func TestValidateMissesAPlace(t *testing.T) {
+	for _, c := range []struct{ plugin, base, config, want string }{ // want "" = it is valid
+		{"openai", "https://api.example.com:99999/v1", "", "port"},
+		{"azure", "https://a.openai.azure.com/openai/v1", "", "base_url ends with /openai/v1"},
+		{"azure", "https://a.openai.azure.com/openai/", "surface = \"deployments\"", "base_url ends with /openai"},
+		{"azure", "https://a.services.ai.azure.com/models", "surface = \"models\"", "base_url ends with /models"},
+		{"openai", "https://api.openai.com/v1/chat/completions", "", "base_url ends with /chat/completions"},
+		{"anthropic", "https://api.anthropic.com/v1/messages", "", "base_url ends with /messages"},
+		{"gemini", "https://generativelanguage.googleapis.com/v1beta/models", "", "base_url ends with /models"},
+		{"bedrock", "", "region = \"nowhere\"\n    api_key = \"none\"", "\n\nconfig: region: not the name of one"},
+		{"azure", "https://a.openai.azure.com", "", ""},
+		{"openai", "https://a.services.ai.azure.com/models", "", ""},
+		{"openai", "http://127.0.0.1:8000/v1/openai", "", ""},
+		{"vertex", "https://proxy.example.com/v1", "auth_token = \"a\"\n    project = \"p\"", ""},
+	} {
+		dir := t.TempDir()
+		text := "gateway { data_dir = \"./data\" }\nprovider \"up\" {\n  plugin = \"" + c.plugin + "\"\n"
+		if c.base != "" {
+			text += "  base_url = \"" + c.base + "\"\n"
+		}
+		if err := os.WriteFile(filepath.Join(dir, "gateway.hcl"), []byte(text+"  config {\n    "+c.config+"\n  }\n}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s := ginnel(t, dir, "validate"); s.code == 0 != (c.want == "") || !strings.Contains(s.err, c.want) || c.want != "" && !strings.Contains(s.err, `provider "up"`) {
+			t.Errorf("%s at %s: %+v", c.plugin, c.base, s)
+		}
+	}
+}
+
 // TestValidateTellsInvokedPlugins where and how they make their calls: what they cannot be told, or do not take, has
 // its line before anything is launched.
 func TestValidateTellsInvokedPlugins(t *testing.T) {

@@ -196,6 +196,7 @@ func TestMistakes(t *testing.T) {
 		"no such secret":       {`secret.up`, `secret.upp`, "secret.upp", []string{"upp"}},
 		"missing argument":     {`address = "127.0.0.1:8080"`, ``, `listener "public"`, []string{"address"}},
 		"public without tls":   {`127.0.0.1:8080`, `:8080`, ":8080", []string{"tls"}},
+		"no model's name":      {`"m-1"`, `""`, `""`, []string{"model: it is the model's name at the provider"}},
 		"no port":              {`127.0.0.1:8080`, `127.0.0.1`, "127.0.0.1", []string{"host:port"}},
 		"unset variable":       {`"./data"`, `env("NONE")`, "NONE", []string{"NONE", "no default"}},
 		"no file":              {`"./data"`, `file("none.txt")`, "none.txt", []string{"none.txt"}},

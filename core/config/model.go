@@ -92,6 +92,9 @@ func (b *builder) model(n *node) {
 				b.errorf(at.rng, "Invalid value", "weight: from 1 to 1000.")
 			}
 		}
+		if at := tn.attrs["model"]; t.Model == "" && at != nil && at.v != nil {
+			b.errorf(at.rng, "Invalid value", "model: it is the model's name at the provider, and not empty.")
+		}
 		b.abilities(tn, t)
 		later(b, tn, "provider", func(p *Provider) { t.Provider = p })
 		m.Targets = append(m.Targets, t)
