@@ -212,6 +212,33 @@ func TestWishesThatNoAnswerShows(t *testing.T) {
 const cachedResult = `{"model":"m","max_tokens":9,"messages":[` + user + `,{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"f","input":{}}]},
 	{"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":[{"type":"text","text":"r","cache_control":{"type":"ephemeral"}}]}]}]}`
 
+// TestWhatOpenAIsDialectsShare is said in both, and listed elsewhere, as the client calls it.
+func TestWhatOpenAIsDialectsShare(t *testing.T) {
+	const said = `"metadata":{"a": "b"},"prompt_cache_retention":"24h","service_tier":"flex"`
+	const chat, response = `{"model":"m","messages":[` + user + `],"verbosity":"low",` + said, `{"model":"m","input":"x","text":{"verbosity":"low"},` + said
+	const all, rest = "metadata, prompt_cache_retention, service_tier", "prompt_cache_retention, service_tier"
+	for name, c := range map[string]struct {
+		from, to   llm.Dialect
+		body, lost string
+		kept       []string
+	}{
+		"C to R":                 {llm.OpenAI, llm.Responses, chat + `}`, "", []string{said, `"text":{"verbosity":"low"}`}},
+		"C to R, with a form":    {llm.OpenAI, llm.Responses, chat + `,"response_format":{"type":"json_object"}}`, "", []string{`"text":{"format":{"type":"json_object"},"verbosity":"low"}`}},
+		"R to C, kept":           {llm.Responses, llm.OpenAI, response + `,"store":true}`, "", []string{said, `"verbosity":"low"`}},
+		"R to C, not kept":       {llm.Responses, llm.OpenAI, response + `,"store":false}`, "metadata", []string{`"service_tier":"flex"`, `"verbosity":"low"`}},
+		"R to A":                 {llm.Responses, llm.Anthropic, response + `}`, "text.verbosity, " + all, []string{`"max_tokens"`}},
+		"C to M":                 {llm.OpenAI, llm.Mistral, chat + `}`, "verbosity, " + rest, []string{`"metadata":{"a": "b"}`}},
+		"another's of that name": {llm.Anthropic, llm.OpenAI, `{"model":"m","max_tokens":5,"service_tier":"priority","messages":[` + user + `]}`, "service_tier", []string{`"max_completion_tokens":5}`}},
+	} {
+		out, lost, err := encoded(t, c.from, c.to, c.body)
+		for _, want := range c.kept {
+			if err != nil || lost != c.lost || !strings.Contains(out, want) {
+				t.Errorf("%s: %v, listed: %s\n\t%s is not in %s", name, err, lost, want, out)
+			}
+		}
+	}
+}
+
 // TestNewerModelsOfAnthropics think as they like, as much as a word says, and are told no number of tokens, temperature or
 // the like.
 func TestNewerModelsOfAnthropics(t *testing.T) {

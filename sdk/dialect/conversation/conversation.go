@@ -53,6 +53,9 @@ type Request struct {
 	IncludeUsage bool // a stream shall tell its usage
 	Store        bool // the vendor shall keep the answer; a dialect's default that nobody says is not followed
 
+	// Shared is what Chat Completions and Responses both have and nobody else, by Chat Completions' names.
+	Shared []Field
+
 	// Names are what the source calls members of a request that the model and its codecs know by another name, by
 	// that name: an error or a list of what was left out speaks of what the client wrote.
 	Names map[string]string

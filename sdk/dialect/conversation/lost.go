@@ -50,6 +50,19 @@ func (l *Lost) Wishes(r *Request) {
 	if r.Store {
 		l.Drop("store", "the provider keeps no answers")
 	}
+	for _, f := range r.Shared {
+		l.Drop(f.Name, "only OpenAI's dialects have it")
+	}
+}
+
+// IsShared reports whether a member of a chat's request is one of Responses', too: text.verbosity and three that have the
+// same name there.
+func IsShared(name string) bool {
+	switch name {
+	case "metadata", "prompt_cache_retention", "service_tier", "verbosity":
+		return true
+	}
+	return false
 }
 
 // Alternatives drops the number of alternatives to tokens whose probabilities nobody asks for.

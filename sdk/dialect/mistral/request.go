@@ -120,8 +120,9 @@ func (e *encoder) wishes() {
 		e.lost.Drop("user", "Mistral's dialect has no place for the end user")
 		q.User = ""
 	}
+	q.Shared = slices.DeleteFunc(slices.Clone(q.Shared), e.own)
 	e.lost.Wishes(q)
-	q.Store, q.TopLogprobs = false, ""
+	q.Store, q.TopLogprobs, q.Shared = false, "", nil
 	r := &q.Reasoning
 	e.lost.Summary(r, adjusts(q.Model) && !r.Off && (r.Effort != "" && r.Effort != "none" || r.Budget != 0))
 	r.Summary = ""
@@ -163,11 +164,14 @@ func (e *encoder) tools() {
 
 // others moves a client's words of this dialect from what nobody knows to the members.
 func (e *encoder) others() {
-	e.q.Other = slices.DeleteFunc(slices.Clone(e.q.Other), func(f conversation.Field) bool {
-		known := slices.Contains(own, f.Name) || f.Name == seed && !strings.Contains(string(e.members.Buf), seed)
-		if known {
-			e.members.Member(f.Name, f.Value)
-		}
-		return known
-	})
+	e.q.Other = slices.DeleteFunc(slices.Clone(e.q.Other), e.own)
+}
+
+// own moves a field to the members where it is one of this dialect's.
+func (e *encoder) own(f conversation.Field) bool {
+	known := slices.Contains(own, f.Name) || f.Name == seed && !strings.Contains(string(e.members.Buf), seed)
+	if known {
+		e.members.Member(f.Name, f.Value)
+	}
+	return known
 }

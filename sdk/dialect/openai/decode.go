@@ -133,8 +133,13 @@ func (d decoder) wish(key string) {
 			}
 		})
 	default:
-		if raw := d.Raw(); raw != nil && !idle(key, string(raw)) {
-			q.Other = append(q.Other, conversation.Field{Name: key, Value: raw, Vital: vital[key]})
+		raw := d.Raw()
+		switch f := (conversation.Field{Name: key, Value: raw, Vital: vital[key]}); {
+		case raw == nil || idle(key, string(raw)):
+		case conversation.IsShared(key):
+			q.Shared = append(q.Shared, f)
+		default:
+			q.Other = append(q.Other, f)
 		}
 	}
 }

@@ -113,6 +113,13 @@ func (e *encoder) wishes() {
 		e.Key("store")
 		e.Bool(true)
 	}
+	for _, f := range q.Shared {
+		if f.Name == "metadata" && !q.Store {
+			e.lost.Drop(f.Name, "a chat has some only where it is kept")
+			continue
+		}
+		e.Member(f.Name, f.Value)
+	}
 	if q.Stream {
 		e.Key("stream")
 		e.Bool(true)

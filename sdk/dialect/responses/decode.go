@@ -20,7 +20,7 @@ type decoder struct {
 
 // names are what the dialect calls members of a request that Chat Completions has other names for.
 var names = map[string]string{
-	"messages": "input", "reasoning_effort": "reasoning.effort", "logprobs": "include",
+	"messages": "input", "reasoning_effort": "reasoning.effort", "logprobs": "include", "verbosity": "text.verbosity",
 	"response_format": "text.format", "response_format.description": "text.format.description",
 }
 
@@ -128,6 +128,10 @@ func (d decoder) other(key string, vital bool) {
 	case key == "background" && value == "false":
 	case key == "truncation" && value == `"disabled"`:
 	case key == "service_tier" && (value == `"auto"` || value == `"default"`):
+	case key == "text.verbosity":
+		d.into.Shared = append(d.into.Shared, conversation.Field{Name: "verbosity", Value: raw})
+	case conversation.IsShared(key):
+		d.into.Shared = append(d.into.Shared, conversation.Field{Name: key, Value: raw})
 	default:
 		d.into.Other = append(d.into.Other, conversation.Field{Name: key, Value: raw, Vital: vital || key == "background"})
 	}

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -337,18 +338,26 @@ func (e *encoder) wishes() {
 	e.Count("max_output_tokens", q.MaxTokens)
 	e.Member("temperature", []byte(q.Temperature))
 	e.Member("top_p", []byte(q.TopP))
-	e.format()
+	e.text()
 	e.reasoning()
 	e.Member("top_logprobs", []byte(q.TopLogprobs))
 	e.Text("user", q.User)
 	e.Text("prompt_cache_key", q.CacheKey)
 	e.Key("store") // the default here is true, elsewhere it is false
 	e.Bool(q.Store)
+	for _, f := range q.Shared {
+		if f.Name != verbosity {
+			e.Member(f.Name, f.Value)
+		}
+	}
 	if q.Stream {
 		e.Key("stream")
 		e.Bool(true)
 	}
 }
+
+// verbosity is what a member of text is called in a chat, where it is one of the request.
+const verbosity = "verbosity"
 
 func (e *encoder) reasoning() {
 	r := e.q.Reasoning
@@ -388,13 +397,26 @@ func (e *encoder) reasoning() {
 	}
 }
 
-func (e *encoder) format() {
-	f := &e.q.Format
-	if f.Kind != conversation.FormatJSON && f.Kind != conversation.FormatSchema {
+// text writes the form of the answer and how wordy it shall be.
+func (e *encoder) text() {
+	form := e.q.Format.Kind == conversation.FormatJSON || e.q.Format.Kind == conversation.FormatSchema
+	at := slices.IndexFunc(e.q.Shared, func(f conversation.Field) bool { return f.Name == verbosity })
+	if !form && at < 0 {
 		return
 	}
 	e.Key("text")
 	e.Object()
+	if form {
+		e.format()
+	}
+	if at >= 0 {
+		e.Member(verbosity, e.q.Shared[at].Value)
+	}
+	e.EndObject()
+}
+
+func (e *encoder) format() {
+	f := &e.q.Format
 	e.Key("format")
 	if f.Kind == conversation.FormatJSON {
 		e.typed("json_object")
@@ -412,7 +434,6 @@ func (e *encoder) format() {
 			e.Bool(*f.Strict)
 		}
 	}
-	e.EndObject()
 	e.EndObject()
 }
 
