@@ -7,12 +7,19 @@ import (
 )
 
 // pick chooses a target that is in service and was not tried yet, or returns nil; with cooling, those
-// too that cool down.
-func (m *Model) pick(now time.Time, tried []*Target, cooling bool) *Target {
+// too that cool down. Those that are left out are noted.
+func (r *routing) pick(m *Model, now time.Time, tried []*Target, cooling bool) *Target {
 	var buf [8]*Target
 	open := buf[:0]
 	for _, t := range m.Targets {
-		if ready, _ := t.State.ready(now, m.Breaker); ready && (cooling || !t.State.cools(now)) && !slices.Contains(tried, t) {
+		ready, _ := t.State.ready(now, m.Breaker)
+		switch {
+		case slices.Contains(tried, t):
+		case !ready:
+			r.note(m, t, opened)
+		case !cooling && t.State.cools(now):
+			r.note(m, t, cools)
+		default:
 			open = append(open, t)
 		}
 	}

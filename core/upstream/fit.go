@@ -85,8 +85,7 @@ func (r *routing) pass(m *Model, tried []*Target) []*Target {
 			continue
 		}
 		tried = append(tried, t)
-		if try := (Try{Model: m.Name, Target: t.Name, Cause: unsuited}); !slices.Contains(r.tries, try) {
-			r.tries = append(r.tries, try)
+		if r.note(m, t, unsuited) {
 			r.passed++
 		}
 	}

@@ -35,7 +35,7 @@ func (m *Model) Do(ctx context.Context, c *Call) (*Answer, error) {
 			r.err = Error(cmp.Or(context.Cause(ctx), errNoTarget))
 		}
 	}
-	r.answer.Attempts, r.answer.Tries = len(r.tries)-r.passed, r.tries
+	r.answer.Attempts, r.answer.Tries = len(r.tries)-r.noted, r.tries
 	return r.answer, r.err
 }
 
@@ -46,7 +46,8 @@ type routing struct {
 	call    *Call
 	fit     fit
 	tries   []Try
-	passed  int       // tries without an attempt, at targets that do not fit
+	noted   int       // tries without an attempt, at targets that the call was not put to
+	passed  int       // of which do not fit
 	sent    int       // tries that an upstream was asked in
 	skipped []*Model  // that had no target to call
 	until   time.Time // the soonest that one is tried again
@@ -54,6 +55,16 @@ type routing struct {
 	err     error
 	cause   Cause // of its failure
 	after   time.Duration
+}
+
+// note notes a target that the call was not put to, once for each cause, and reports whether it was new.
+func (r *routing) note(m *Model, t *Target, c Cause) bool {
+	if slices.ContainsFunc(r.tries, func(o Try) bool { return o.Model == m.Name && o.Target == t.Name && o.Cause == c }) {
+		return false
+	}
+	r.tries = append(r.tries, Try{Model: m.Name, Target: t.Name, Cause: c, Began: time.Now()})
+	r.noted++
+	return true
 }
 
 // open reports whether another model may still help.
@@ -64,8 +75,8 @@ func (r *routing) open(ctx context.Context) bool {
 // lastResort makes the call where targets only cool down, or says that nothing is in service.
 func (r *routing) lastResort(ctx context.Context) {
 	for _, m := range slices.Clone(r.skipped) {
-		tried := len(r.tries)
-		if r.through(ctx, m, true); !r.open(ctx) || r.sent == 0 && len(r.tries) > tried {
+		tried := len(r.tries) - r.noted
+		if r.through(ctx, m, true); !r.open(ctx) || r.sent == 0 && len(r.tries)-r.noted > tried {
 			return // somebody has answered, or the call cannot be put to who cools down
 		}
 	}
@@ -85,7 +96,7 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 	}
 	for n := 0; n < attempts; {
 		tried = r.pass(m, tried)
-		t, wait := m.pick(time.Now(), tried, cooling), time.Duration(0)
+		t, wait := r.pick(m, time.Now(), tried, cooling), time.Duration(0)
 		if t == nil && n > 0 && cause != unfit && cause != refused && cause != overlong {
 			t, wait = tried[len(tried)-1], max(backoff(n), r.after)
 			if ready, _ := t.State.ready(time.Now(), m.Breaker); !ready || r.after > MaxRetryAfter {

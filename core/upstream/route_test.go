@@ -127,6 +127,32 @@ func TestWhereACallGoes(t *testing.T) {
 	}
 }
 
+// TestTargetsThatAreLeftOutAreTold, and why: which ones were asked is half of a decision.
+func TestTargetsThatAreLeftOutAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{plays: map[string][]string{"m/a": {"500"}, "m/b": {"429:30"}}}
+		m := s.model("m", "a", "b", "c")
+		m.Breaker, m.Attempts, m.Share = Breaker{Failures: 1, Window: time.Minute, Cooldown: time.Minute}, 3, 1
+		for range 50 { // until both were asked
+			if _, err := m.Do(t.Context(), new(Call)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.made()
+		a, err := m.Do(t.Context(), new(Call))
+		var tries []string
+		for _, one := range a.Tries {
+			tries = append(tries, one.Target+" "+string(one.Cause))
+			if one.Began.IsZero() {
+				t.Errorf("%+v began at no time", one)
+			}
+		}
+		if got := strings.Join(tries, ", "); err != nil || got != "a open, b cooling, c " || a.Attempts != 1 || s.made() != "m/c" {
+			t.Errorf("%v: %s in %d attempts", err, got, a.Attempts)
+		}
+	})
+}
+
 // TestOtherTargetsComeFirst: at once, whatever the first one's Retry-After is, and where it is refused.
 func TestOtherTargetsComeFirst(t *testing.T) {
 	for _, word := range []string{"500", "429:3600", "unavailable", "invalid_request", "refused"} {

@@ -104,6 +104,8 @@ const (
 	unfit       Cause = "unfit"
 	overlong    Cause = "overlong" // for the model's context window
 	unsuited    Cause = "unsuited" // by what is declared of the target: it was not called
+	opened      Cause = "open"     // its breaker is: it was not called
+	cools       Cause = "cooling"  // nor was it
 )
 
 // DefaultOn are the causes for which a call is made again: what timed out has cost the client enough.
