@@ -95,7 +95,11 @@ func lock(cmd *cobra.Command, cfg *config.Config, path string) error {
 	for _, l := range all {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s %s  %s\n", l.SHA256, l.Name, l.Version, l.Plugin)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s has %d plugins.\n", path, len(all))
+	has := "plugins"
+	if len(all) == 1 {
+		has = "plugin"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s has %d %s.\n", path, len(all), has)
 	return nil
 }
 

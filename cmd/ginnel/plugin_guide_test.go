@@ -65,7 +65,7 @@ func TestPluginGuide(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
 	}
-	for _, want := range []string{"unary       ok", "gateway.lock.hcl has 1 plugins", "gateway.hcl is valid", `"content":"all is well"`} {
+	for _, want := range []string{"unary       ok", "gateway.lock.hcl has 1 plugin.", "gateway.hcl is valid", `"content":"all is well"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s is not in:\n%s%s", want, out.String(), errs.String())
 		}

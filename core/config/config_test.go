@@ -80,6 +80,14 @@ type environment map[string]string
 
 func (e environment) get(name string) (string, bool) { v, ok := e[name]; return v, ok }
 
+// TestAnEmptySecretIsNone, and its source is said to be empty, not to be missing.
+func TestAnEmptySecretIsNone(t *testing.T) {
+	r := load(t, base, environment{"UP_KEY": ""})
+	if text := fmt.Sprint(r.Diagnostics); r.Config != nil || !strings.Contains(text, "the environment variable UP_KEY is empty") {
+		t.Error(text)
+	}
+}
+
 func load(t testing.TB, text string, env environment) Result {
 	t.Helper()
 	if env == nil {

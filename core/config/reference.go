@@ -91,6 +91,9 @@ func (p *page) attrs(prefix string, attrs []schema.Attr) {
 			kind += ", secret"
 		}
 		if len(a.Enum) > 0 {
+			if doc != "" && !strings.HasSuffix(doc, ".") {
+				doc += "."
+			}
 			doc += " One of `" + strings.Join(a.Enum, "`, `") + "`."
 		}
 		if a.Restart {

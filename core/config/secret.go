@@ -97,8 +97,11 @@ func (e *evaluator) fetch(source, name string) (value, why string) {
 	switch source {
 	case "env":
 		v, ok := e.env(name)
-		if !ok || v == "" {
+		switch {
+		case !ok:
 			return "", "the environment variable " + name + " is not set"
+		case v == "":
+			return "", "the environment variable " + name + " is empty"
 		}
 		return v, ""
 	case "credential":
