@@ -128,23 +128,36 @@ type recent struct {
 	mu   sync.Mutex
 	ring []kept
 	next int
+	held int
 }
 
 func (r *recent) keep(s *spanContext, e *Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.ring) < keptTraces {
-		r.ring = append(r.ring, kept{})
+	if len(r.ring) == 0 {
+		r.ring = newRing()
 	}
 	r.ring[r.next].write(s, e)
 	r.next = (r.next + 1) % keptTraces
+	r.held = min(r.held+1, keptTraces)
+}
+
+// newRing returns the memory of all that is remembered: the first exchanges shall cost what the later ones do.
+func newRing() []kept {
+	const words, filters = 256, 4 // of one, usually; a longer one gets memory of its own
+	ring, text, times := make([]kept, keptTraces), make([]byte, keptTraces*words), make([]exchange.FilterTime, keptTraces*filters)
+	for i := range ring {
+		ring[i].words = text[i*words : i*words : (i+1)*words]
+		ring[i].filters = times[i*filters : i*filters : (i+1)*filters]
+	}
+	return ring
 }
 
 // all returns a copy of what is remembered, the newest first: who ends an exchange does not wait for who reads.
 func (r *recent) all() []kept {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := make([]kept, len(r.ring))
+	out := make([]kept, r.held)
 	for i := range out {
 		out[i] = r.ring[(r.next-1-i+2*keptTraces)%keptTraces].copied()
 	}

@@ -50,8 +50,8 @@ func TestRecentExchanges(t *testing.T) {
 		}
 		end(e)
 	}
-	if _, ok := tel.Find("req-1"); ok || len(tel.recent.ring) != keptTraces {
-		t.Errorf("%d are kept", len(tel.recent.ring))
+	if _, ok := tel.Find("req-1"); ok || tel.recent.held != keptTraces {
+		t.Errorf("%d are kept", tel.recent.held)
 	}
 	all, failed := tel.Recent(1<<20, false), tel.Recent(3, true)
 	if len(all) != keptTraces || all[0].ID != fmt.Sprint("n-", keptTraces+4) || all[keptTraces-1].ID != "n-5" {
