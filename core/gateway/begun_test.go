@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +29,9 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		"half an error":           {llm.OpenAI, "text/event-stream", failed[:len(failed)-1], true, false},
 		"an error":                {llm.OpenAI, "text/event-stream; charset=utf-8", failed, false, true},
 		"an error behind another": {llm.OpenAI, "text/event-stream", chunk + failed, false, false},
-		"a comment":               {llm.OpenAI, "text/event-stream", ": wait\n\n" + failed, false, false},
+		"a comment":               {llm.OpenAI, "text/event-stream", ": wait\n\n", true, false},
+		"a comment, at last":      {llm.OpenAI, "text/event-stream", ": wait\n\n", false, false},
+		"an error behind it":      {llm.OpenAI, "text/event-stream", ": wait\n\n: wait\n\n" + failed, false, true},
 		"no event":                {llm.OpenAI, "text/event-stream", "data: {\n\n", false, true},
 		"not a stream":            {llm.OpenAI, "application/json", `{"error":`, true, false},
 		"Anthropic's error":       {llm.Anthropic, "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n", false, true},
@@ -49,6 +52,9 @@ func TestTheFirstEventIsAwaited(t *testing.T) {
 		}
 		s.codec = codecs.Of(s.x.Dialect)
 		a := &upstream.Answer{Status: 200, Dialect: c.dialect, Header: llm.Header{{Name: "Content-Type", Value: c.kind}}, First: []byte(c.first)}
+		if a.Came = time.Now(); strings.HasSuffix(name, "at last") {
+			a.Came = a.Came.Add(-commentsHeld)
+		}
 		more, failure := s.Begun(a)
 		if more != c.more || (failure != nil) != c.fails {
 			t.Errorf("%s: more %t, %v", name, more, failure)

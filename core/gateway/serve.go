@@ -389,8 +389,8 @@ func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
 }
 
 // Begun implements upstream.Judge. It looks at the first event of a stream, before anything of it goes to the client: where
-// the upstream says in it that it failed, another may take the call. A comment or a ping is an event too: a client
-// that waits is to hear of them.
+// the upstream says in it that it failed, another may take the call. Comments in front of it are held back with it, but
+// not for long: a client that waits is to hear of them.
 func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
 	framing, ok := s.streams(a)
 	if !ok {
@@ -399,12 +399,14 @@ func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
 	f := dialect.NewCutter(framing)
 	f.Feed(a.First)
 	var frame dialect.Frame
-	ok, err := f.Next(&frame)
-	if err != nil {
-		return false, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
-	}
-	if !ok || frame.Payload == nil {
-		return !ok, nil
+	for commented := false; frame.Payload == nil; commented = true {
+		ok, err := f.Next(&frame)
+		switch {
+		case err != nil:
+			return false, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
+		case !ok:
+			return !commented || time.Since(a.Came) < commentsHeld, nil
+		}
 	}
 	var e dialect.Event
 	if err := s.codecOf(a.Dialect).Event(s.x.Op, frame.Payload, &e); err != nil {
@@ -415,6 +417,10 @@ func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
 	}
 	return false, nil
 }
+
+// commentsHeld is for how long the first event is waited for where only comments come, as some vendors send them on each
+// stream until the model has begun.
+const commentsHeld = 10 * time.Second
 
 // begunWhole looks at a whole answer: some vendors say an error in one, and in a 200, and what stands before an upstream
 // may answer in its place. Nothing of it goes to the client before it is whole, so it is awaited; one that is longer than

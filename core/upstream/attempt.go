@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -60,7 +61,7 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 		return nil, plan, Error(err)
 	}
 	a := &one.answer
-	*a = Answer{Status: resp.Status, Header: resp.Header, Dialect: plan.Dialect, Body: resp.Body}
+	*a = Answer{Status: resp.Status, Header: resp.Header, Came: time.Now(), Dialect: plan.Dialect, Body: resp.Body}
 	if resp.Status >= 400 {
 		a.First, err = resp.Body.All(nil, maxErrorBody)
 		a.Ended = true

@@ -191,6 +191,7 @@ type Request struct {
 type Answer struct {
 	Status   int
 	Header   llm.Header
+	Came     time.Time // when the head was there
 	Dialect  llm.Dialect
 	First    []byte       // bytes of the body that were read already
 	Ended    bool         // First is the whole body
