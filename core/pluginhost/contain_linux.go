@@ -114,9 +114,9 @@ func (r *ruleset) restrict() error {
 	}
 	switch {
 	case r.calls && r.into:
-		return filterCalls(launchFilter)
+		return filterCalls(launchFilter, 0)
 	case r.calls:
-		return filterCalls(callFilter)
+		return filterCalls(callFilter, 0)
 	}
 	return nil
 }

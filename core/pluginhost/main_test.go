@@ -35,13 +35,17 @@ const deadline = 30 * time.Second
 // The test binary is its own plugin: "plugin NAME" as the arguments, or a third party's when it runs
 // without arguments under a host.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "plugin" {
-		serve(os.Args[2])
-		return
+	args := os.Args[1:]
+	if len(args) > 2 && args[0] == "alone" {
+		var err error
+		if args, err = pluginhost.Alone(args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
-	if len(os.Args) > 3 && os.Args[1] == "alone" {
-		fmt.Fprintln(os.Stderr, pluginhost.Alone(os.Args[2:]))
-		os.Exit(1)
+	if len(args) == 2 && args[0] == "plugin" {
+		serve(args[1])
+		return
 	}
 	if len(os.Args) == 3 && os.Args[1] == "host" {
 		host(os.Args[2], "words")

@@ -1,10 +1,13 @@
 package pluginhost_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,6 +47,47 @@ func meddled(verb, object string) error {
 		return errno
 	}
 	return nil
+}
+
+// TestEveryThreadIsFiltered, also of a plugin that is this program and is not started once more, as of one that is another.
+func TestEveryThreadIsFiltered(t *testing.T) {
+	h, _ := start(t, nil)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe := filepath.Join(t.TempDir(), "plugin")
+	if err := os.WriteFile(exe, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range map[string]pluginhost.ProviderSpec{
+		"its own":   {Plugin: "words"},
+		"another's": {Plugin: exe, SHA256: fmt.Sprintf("%x", sha256.Sum256(self))},
+	} {
+		p := launched(t, h, spec)
+		if !strings.Contains(p.State().Contained, "seccomp") {
+			t.Skip("the plugin is ", p.State().Contained)
+		}
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.PID()))
+		if err != nil || len(threads) < 2 {
+			t.Fatalf("%v, %v", threads, err)
+		}
+		of := make(map[string]int)
+		for _, path := range threads {
+			raw, _ := os.ReadFile(path)
+			for line := range bytes.Lines(raw) {
+				if bytes.HasPrefix(line, []byte("Seccomp_filters:")) {
+					of[string(bytes.TrimSpace(line[16:]))]++
+				}
+			}
+		}
+		if len(of) != 1 || of["0"] > 0 || of["1"] > 0 {
+			t.Errorf("%s: filters of its threads: %v", name, of)
+		}
+		if got, err := said(t, p, "do", "run /usr/bin/true"); err != nil || !strings.HasPrefix(got, "no: ") {
+			t.Errorf("%s: it started a process: %q, %v", name, got, err)
+		}
+	}
 }
 
 // TestAPluginHasNoCapabilities, whatever way the host came by its own: as one that systemd gives some to, which cannot

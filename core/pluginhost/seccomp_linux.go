@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"unsafe"
 
@@ -150,9 +149,9 @@ func filtersCalls() bool {
 	return errno == 0
 }
 
-// filterCalls brings a filter into force for the calling thread and for the processes that it starts. It needs
-// no_new_privs.
-func filterCalls(program func() ([]bpf.RawInstruction, error)) error {
+// filterCalls brings a filter into force for the calling thread, or for all with SECCOMP_FILTER_FLAG_TSYNC, and for the
+// processes that it starts. It needs no_new_privs.
+func filterCalls(program func() ([]bpf.RawInstruction, error), flags uintptr) error {
 	raw, err := program()
 	if err != nil {
 		return fmt.Errorf("seccomp: %w", err)
@@ -162,8 +161,11 @@ func filterCalls(program func() ([]bpf.RawInstruction, error)) error {
 		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+	switch thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog))); {
+	case errno != 0:
 		return fmt.Errorf("seccomp: %w", errno)
+	case thread != 0:
+		return fmt.Errorf("seccomp: thread %d has a filter of its own", thread)
 	}
 	return nil
 }
@@ -186,20 +188,26 @@ func (h *Host) through(l Limits) []string {
 	return slices.Concat(h.Alone, []string{onItsOwn})
 }
 
-// Alone takes the place of this process, which a host has started for it, with a plugin that can start no processes,
-// or whose processes stay with it: which of the two, its path, and its arguments with its name. The launcher cannot keep
-// it from that, as it starts one itself. Alone returns where that fails.
-func Alone(args []string) error {
+// itself is how a command names this program.
+const itself = "/proc/self/exe"
+
+// Alone makes this process, which a host has started for it, a plugin that can start no processes, or whose processes stay
+// with it: which of the two, its path, and its arguments with its name. The launcher cannot keep it from that, as it starts
+// one itself. Another program takes the place of this one, and Alone returns where that fails. This program is there
+// already: it goes on with the arguments that are returned, without the time that another start takes.
+func Alone(args []string) (own []string, err error) {
 	if len(args) < 3 {
-		return errors.New("it needs to know what for, a path and a name")
+		return nil, errors.New("it needs to know what for, a path and a name")
 	}
-	runtime.LockOSThread()
 	filter := aloneFilter
 	if args[0] == withChildren {
 		filter = stayFilter
 	}
-	if err := filterCalls(filter); err != nil {
-		return err
+	if err := filterCalls(filter, unix.SECCOMP_FILTER_FLAG_TSYNC); err != nil {
+		return nil, err
 	}
-	return &os.PathError{Op: "exec", Path: args[1], Err: unix.Exec(args[1], args[2:], os.Environ())}
+	if args[1] == itself {
+		return args[3:], nil
+	}
+	return nil, &os.PathError{Op: "exec", Path: args[1], Err: unix.Exec(args[1], args[2:], os.Environ())}
 }
