@@ -64,6 +64,7 @@ type Needs struct {
 type Host struct {
 	Needs
 	copies copies
+	cert   certificate
 
 	mu   sync.Mutex // protects what follows
 	next int        // counts sockets

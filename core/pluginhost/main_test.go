@@ -213,6 +213,8 @@ func attempted(what string) string {
 		if c, err = net.Dial(network, object); err == nil {
 			c.Close()
 		}
+	case "describe":
+		err = tellsWhat(object)
 	case "signal":
 		var pid int
 		fmt.Sscan(object, &pid)

@@ -74,6 +74,10 @@ type process struct {
 // that did not make it.
 func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	p := &process{free: func() {}}
+	cert, secure, err := h.cert.get()
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
+	}
 	cmd, files, err := h.command(ctx, l, p)
 	defer func() {
 		if err != nil {
@@ -102,17 +106,20 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 		HandshakeConfig:  plugin.Handshake(),
 		VersionedPlugins: plugin.Sets(goplugin.PluginSet{kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        secure,
 		SkipHostEnv:      true,
 		StartTimeout:     h.StartTimeout,
 		Logger:           hclog.NewNullLogger(),
 		SyncStdout:       &lines{log: log},
 		SyncStderr:       &lines{log: log},
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: h.Dir},
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless)},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless),
+			grpc.WithTransportCredentials(control{plugin.OnlyPeer(func() int { return p.child.pid }), secure, func() *goplugin.Client { return p.client }}),
+		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			p.dir, p.lookup = dir, seen()
-			cmd.Env = append(cmd.Env, spec.Env...)
+			cmd.Env = append(append(cmd.Env, spec.Env...), envCertificate+"="+cert)
 			exes := []string{executable(cmd, files)}
 			if start := h.through(l.limits); start != nil {
 				exes = append(exes, start[0])
@@ -218,8 +225,9 @@ func incompatible(err error) error {
 		return errors.New(plugin.Said(err.Error())) // it quotes what the plugin said
 	}
 	its, _, _ := strings.Cut(versions, ",")
-	return fmt.Errorf("it speaks version %s of the plugin protocol, this release speaks %s: build it with another release of the SDK",
-		its, strings.ReplaceAll(strings.Trim(fmt.Sprint(plugin.Versions), "[]"), " ", " and "))
+	last := len(plugin.Versions) - 1
+	ours := strings.ReplaceAll(strings.Trim(fmt.Sprint(plugin.Versions[:last]), "[]"), " ", ", ")
+	return fmt.Errorf("it speaks version %s of the plugin protocol, this release speaks %s and %d: build it with another release of the SDK", its, ours, plugin.Versions[last])
 }
 
 // listens reports whether somebody listens on the socket on which a process is invoked.
