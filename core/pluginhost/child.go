@@ -136,7 +136,9 @@ func (c *child) close() {
 }
 
 // Stdout is where the process says how to reach it.
-func (c *child) Stdout() io.ReadCloser { return &handshake{File: c.stdout, log: lines{log: c.log.log}} }
+func (c *child) Stdout() io.ReadCloser {
+	return &handshake{File: c.stdout, log: lines{log: c.log.log, secrets: c.log.secrets}}
+}
 
 // Stderr is empty: the log has it.
 func (c *child) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }

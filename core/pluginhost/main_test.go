@@ -312,14 +312,17 @@ func (hung) Describe(ctx context.Context) (*provider.Info, error) {
 	return nil, nil
 }
 
-// memory is a sink that keeps nothing.
-type memory struct{}
+// memory is a sink that keeps nothing, and tells its configuration where it is asked to.
+type memory struct{ config string }
 
 func (*memory) Describe(context.Context) (*telemetry.Info, error) {
-	return &telemetry.Info{Name: "memory", Version: "1"}, nil
+	return &telemetry.Info{Name: "memory", Version: "1", Config: &schema.Block{Attrs: []schema.Attr{{Name: "say", Kind: schema.String, Optional: true}}}}, nil
 }
 
-func (*memory) Configure(context.Context, []byte) error { return nil }
+func (m *memory) Configure(_ context.Context, config []byte) error {
+	m.config = string(config)
+	return nil
+}
 
 func (m *memory) Export(_ context.Context, b *telemetry.Batch) (*telemetry.Result, error) {
 	r := &telemetry.Result{}
@@ -327,6 +330,9 @@ func (m *memory) Export(_ context.Context, b *telemetry.Batch) (*telemetry.Resul
 		o := telemetry.Outcome{}
 		if len(p.OTLP) == 0 {
 			o = telemetry.Outcome{Status: telemetry.Permanent, Message: "empty"}
+		}
+		if string(p.OTLP) == "tell" {
+			o = telemetry.Outcome{Status: telemetry.Permanent, Message: m.config}
 		}
 		r.Outcomes = append(r.Outcomes, o)
 	}

@@ -101,7 +101,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	cmd.Env = append(cmd.Env, plugin.EnvLifeline+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
 
 	log := l.log(h.Logger)
-	p.child = newChild(cmd, l.plugin, &lines{log: log})
+	p.child = newChild(cmd, l.plugin, &lines{log: log, secrets: l.secrets})
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  plugin.Handshake(),
 		VersionedPlugins: plugin.Sets(goplugin.PluginSet{kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}),
@@ -110,11 +110,11 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 		SkipHostEnv:      true,
 		StartTimeout:     h.StartTimeout,
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       &lines{log: log},
-		SyncStderr:       &lines{log: log},
+		SyncStdout:       &lines{log: log, secrets: l.secrets},
+		SyncStderr:       &lines{log: log, secrets: l.secrets},
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: h.Dir},
 		GRPCDialOptions: []grpc.DialOption{
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless), grpc.WithUnaryInterceptor(l.secrets.heard),
 			grpc.WithTransportCredentials(control{plugin.OnlyPeer(func() int { return p.child.pid }), secure, func() *goplugin.Client { return p.client }}),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
