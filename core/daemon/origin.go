@@ -13,7 +13,7 @@ import (
 // base_url, say so. What a third party's plugin names by itself is public unless the operator says otherwise,
 // even if it is written as an address.
 func PlaceOf(p *config.Provider) (place sdkprovider.Place, declared []string) {
-	place = sdkprovider.Place{BaseURL: p.BaseURL, Reach: egress.ReachOf(p.Private), Proxy: p.Proxy, TLS: p.TLS}
+	place = sdkprovider.Place{BaseURL: p.BaseURL, Reach: egress.ReachOf(p.Private), Proxy: p.Proxy, TLS: p.TLS, Connect: p.Timeouts.Connect}
 	if p.BaseURL == "" && config.IsPath(p.Plugin) && p.Private == nil {
 		place.Reach = egress.Public
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/sdk/egress"
@@ -57,9 +58,10 @@ func TestWhatABlockDeclares(t *testing.T) {
 		{config.Provider{Plugin: "/opt/plugin"}, ""},
 		{config.Provider{Plugin: "bedrock", Private: &no}, "private"},
 		{config.Provider{Plugin: "bedrock", Proxy: "http://p", TLS: egress.Trust{CA: []byte{}}}, "proxy tls"},
+		{config.Provider{Plugin: "bedrock", Timeouts: config.Timeouts{Connect: 7 * time.Second, Total: time.Hour}}, ""}, // they have defaults
 	} {
 		place, declared := PlaceOf(&c.p)
-		if strings.Join(declared, " ") != c.want || place.BaseURL != c.p.BaseURL || place.Proxy != c.p.Proxy {
+		if strings.Join(declared, " ") != c.want || place.BaseURL != c.p.BaseURL || place.Proxy != c.p.Proxy || place.Connect != c.p.Timeouts.Connect {
 			t.Errorf("%+v: %q", c.p, declared)
 		}
 	}

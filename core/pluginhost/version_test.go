@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -169,7 +170,8 @@ func TestAPlaceTravelsWhole(t *testing.T) {
 		{Reach: egress.Public},
 		{
 			BaseURL: "https://a.test/v1", Reach: egress.Private, Proxy: "http://u:" + password + "@proxy:3128",
-			TLS: egress.Trust{CA: []byte("the authorities"), Cert: []byte("a certificate"), Key: []byte(key), ServerName: "a"},
+			TLS:     egress.Trust{CA: []byte("the authorities"), Cert: []byte("a certificate"), Key: []byte(key), ServerName: "a"},
+			Connect: 1500 * time.Millisecond,
 		},
 	} {
 		p := launched(t, h, pluginhost.ProviderSpec{Name: "b", Plugin: "placed", Place: want, Declared: []string{"private", "proxy", "tls"}})

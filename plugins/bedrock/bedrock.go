@@ -119,8 +119,8 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	if err != nil {
 		return invalid(err.Error())
 	}
-	// The gateway's limits are those of the call: it hangs up.
-	at.Name, at.MaxIdle, at.Timeouts = name, maxIdle, egress.Timeouts{FirstByte: -1, Idle: -1, Total: -1}
+	at.Name, at.MaxIdle = name, maxIdle
+	at.Timeouts.FirstByte, at.Timeouts.Idle, at.Timeouts.Total = -1, -1, -1 // the gateway's limits are those of the call: it hangs up
 	origin, err := egress.New(egress.Needs{}).Origin(at)
 	if err != nil {
 		return invalid(err.Error())
