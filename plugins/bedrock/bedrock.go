@@ -9,6 +9,7 @@ package bedrock
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -121,7 +122,7 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	}
 	at.Name, at.MaxIdle = name, maxIdle
 	at.Timeouts.FirstByte, at.Timeouts.Idle, at.Timeouts.Total = -1, -1, -1 // the gateway's limits are those of the call: it hangs up
-	origin, err := egress.New(egress.Needs{}).Origin(at)
+	origin, err := egress.New(egress.Needs{Logger: slog.Default()}).Origin(at)
 	if err != nil {
 		return invalid(err.Error())
 	}
