@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,8 +28,10 @@ type child struct {
 	name string
 	log  *lines // of the standard error
 
-	rules *ruleset // what the process may do; nil = what its user may
-	group *group   // what it may take; nil = what there is
+	dir     string   // in which it makes its control socket
+	control string   // where that is from then on
+	rules   *ruleset // what the process may do; nil = what its user may
+	group   *group   // what it may take; nil = what there is
 
 	stdout, stderr *os.File // our ends
 	exited         chan struct{}
@@ -161,10 +165,24 @@ func (c *child) Diagnose(context.Context) string {
 	return "is it a plugin for this gateway, and an executable for this machine?"
 }
 
-// PluginToHost returns an address as it is: both sides are on one machine.
+// PluginToHost takes the control socket to where the process cannot write, and away with the only place where it could.
 func (c *child) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" {
 		return "", "", errors.New("the plugin does not listen on a unix socket")
+	}
+	if filepath.Dir(address) == c.dir {
+		if info, err := os.Lstat(address); err != nil {
+			return "", "", err
+		} else if info.Mode().Type() != os.ModeSocket {
+			return "", "", errors.New("what it says that it listens on is no socket")
+		}
+		if err := os.Rename(address, c.control); err != nil {
+			return "", "", err
+		}
+		address = c.control
+	}
+	if err := os.Remove(c.dir); err != nil {
+		return "", "", fmt.Errorf("it has more than its socket in its directory: %w", err)
 	}
 	return network, address, nil
 }

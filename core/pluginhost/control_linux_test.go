@@ -2,6 +2,11 @@ package pluginhost_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	goplugin "github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -22,17 +29,13 @@ import (
 func TestNobodyElseControlsAPlugin(t *testing.T) {
 	h, _ := start(t, nil)
 	for _, name := range []string{"words", "first"} {
-		before := sockets(t)
+		before := controls(t, h)
 		p := launched(t, h, pluginhost.ProviderSpec{Plugin: name})
-		path := ""
-		for _, s := range sockets(t) {
-			if !slices.Contains(before, s) && strings.HasPrefix(s, h.Dir) && !strings.HasSuffix(s, ".sock") {
-				path = s
-			}
+		after := slices.DeleteFunc(controls(t, h), func(path string) bool { return slices.Contains(before, path) })
+		if len(after) != 1 {
+			t.Fatalf("%s has the control sockets %v", name, after)
 		}
-		if path == "" {
-			t.Fatalf("%s has no control socket among %v", name, sockets(t))
-		}
+		path := after[0]
 		// The host's own process may, where it knows how: so what is refused below is so for who asks.
 		if _, err := described(t, path, grpc.WithTransportCredentials(plugin.OnlyPeer(p.PID))); (err == nil) != (name == "words") {
 			t.Errorf("%s, asked by its host: %v", name, err)
@@ -88,17 +91,113 @@ func tellsWhat(path string) error {
 	return err
 }
 
-// sockets returns the paths of the unix sockets on which somebody listens.
-func sockets(t *testing.T) (paths []string) {
+// controls returns the paths of the control sockets.
+func controls(t *testing.T, h *pluginhost.Host) []string {
 	t.Helper()
-	raw, err := os.ReadFile("/proc/net/unix")
+	paths, err := filepath.Glob(filepath.Join(h.Dir, "*.control"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(raw)) {
-		if f := strings.Fields(line); len(f) == 8 && f[3] == "00010000" {
-			paths = append(paths, f[7])
+	return paths
+}
+
+// held is a file that a plugin has made where it makes its socket.
+var held *os.File
+
+// squat makes what it can in the directory of its control socket, keeps a file and says how it went.
+func squat() {
+	dir := os.Getenv(goplugin.EnvUnixSocketDir)
+	path := filepath.Join(dir, "held")
+	tell := func(what string, err error) {
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Info("made", "what", what, "error", fmt.Sprint(err))
+	}
+	var err error
+	held, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	tell("a file", err)
+	tell("content", grown())
+	tell("a directory", os.Mkdir(filepath.Join(dir, "d"), 0o700))
+	tell("a symlink", os.Symlink("/etc", filepath.Join(dir, "l")))
+	tell("a fifo", unix.Mkfifo(filepath.Join(dir, "f"), 0o600))
+	os.Remove(path)
+}
+
+// grown writes to the file that is held, and takes room behind its end.
+func grown() error {
+	if _, err := held.Write([]byte("x")); err == nil {
+		return nil
+	}
+	if err := held.Truncate(1 << 20); err == nil {
+		return nil
+	}
+	return unix.Fallocate(int(held.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 1<<20)
+}
+
+// made returns what can be made in a directory.
+func made(dir string) error {
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err == nil {
+		l.Close()
+	}
+	for what, err := range map[string]error{
+		"a socket": err, "a directory": os.Mkdir(filepath.Join(dir, "d"), 0o700), "a symlink": os.Symlink("/etc", filepath.Join(dir, "l")),
+		"a fifo": unix.Mkfifo(filepath.Join(dir, "f"), 0o600), "a file": os.WriteFile(filepath.Join(dir, "x"), nil, 0o600),
+	} {
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%s: %w, for another reason than it should be", what, err)
 		}
 	}
-	return paths
+	return fs.ErrPermission
+}
+
+// TestAPluginWritesNowhere: before it shakes hands it makes empty files, and has to take them away again; from then on nothing.
+// What it holds open stays empty.
+func TestAPluginWritesNowhere(t *testing.T) {
+	h, log := start(t, nil)
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "squatter"})
+	if !strings.HasPrefix(p.State().Contained, "contained by Landlock") || !strings.Contains(p.State().Contained, "seccomp") {
+		t.Skip("the plugin is ", p.State().Contained)
+	}
+	await(t, "all attempts", func() bool { return strings.Contains(log.String(), `"plugin_what":"a fifo"`) })
+	for line := range strings.Lines(log.String()) {
+		var said struct{ What, Error string }
+		if json.Unmarshal([]byte(strings.ReplaceAll(line, `"plugin_`, `"`)), &said); said.What == "" {
+			continue
+		}
+		if want := said.What == "a file"; (said.Error == "<nil>") != want {
+			t.Errorf("%s: %s", said.What, said.Error)
+		}
+	}
+	for _, what := range []string{"make " + h.Dir, "make /tmp", "grow what is held"} {
+		if got, err := said(t, p, "do", what); err != nil || !strings.HasPrefix(got, "no: ") || strings.Contains(got, "another reason") {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(h.Dir, "plugin-dir*")); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if got, err := said(t, p, "do", "make where its socket was"); err != nil || !strings.HasPrefix(got, "no: ") {
+		t.Errorf("%q, %v", got, err)
+	}
+	out := t.TempDir()
+	may := launched(t, h, pluginhost.ProviderSpec{Name: "may", Plugin: "words", Limits: pluginhost.Limits{Write: []string{out}}})
+	if got, err := said(t, may, "do", "write "+filepath.Join(out, "file")); err != nil || got != "done" {
+		t.Errorf("where it may: %q, %v", got, err)
+	}
+}
+
+// TestAPluginThatLeavesMoreThanASocket is not used, nor one whose socket is none.
+func TestAPluginThatLeavesMoreThanASocket(t *testing.T) {
+	h, _ := start(t, nil)
+	for name, want := range map[string]string{"litterer": "more than its socket", "decoy": "no socket"} {
+		p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: name, Plugin: name})
+		if err == nil {
+			p.Close(within(t))
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

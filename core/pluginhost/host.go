@@ -197,12 +197,12 @@ func (h *Host) once(ctx context.Context, l launch, ask func(context.Context, *pr
 	return nil
 }
 
-// socket returns the path of a socket that nobody else has.
-func (h *Host) socket() string {
+// path returns the path of a socket that nobody else has.
+func (h *Host) path(kind string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
-	return filepath.Join(h.Dir, fmt.Sprintf("%d.sock", h.next))
+	return filepath.Join(h.Dir, fmt.Sprintf("%d.%s", h.next, kind))
 }
 
 // builtin reports whether a plugin is named and not a path.

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	goplugin "github.com/hashicorp/go-plugin"
+
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/plugin"
@@ -215,6 +217,11 @@ func attempted(what string) string {
 		}
 	case "describe":
 		err = tellsWhat(object)
+	case "make":
+		if object == "where its socket was" {
+			object = os.Getenv(goplugin.EnvUnixSocketDir)
+		}
+		err = made(object)
 	case "signal":
 		var pid int
 		fmt.Sscan(object, &pid)
@@ -230,6 +237,10 @@ func attempted(what string) string {
 	case "limit", "affinity", "schedule", "nice", "share":
 		err = meddled(verb, object)
 	case "grow":
+		if object != "" {
+			err = grown()
+			break
+		}
 		for range 5 {
 			b := make([]byte, 1<<20)
 			for i := 0; i < len(b); i += 4096 {

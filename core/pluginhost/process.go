@@ -57,7 +57,6 @@ type process struct {
 	child    *child
 	lifeline *os.File
 	free     func() // gives back what it runs from
-	dir      string // of its control socket
 	socket   string // on which it is invoked, until that gets the plugin's lasting name; "" = none
 	health   grpc_health_v1.HealthClient
 	version  int // of the protocol
@@ -118,7 +117,8 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			grpc.WithTransportCredentials(control{plugin.OnlyPeer(func() int { return p.child.pid }), secure, func() *goplugin.Client { return p.client }}),
 		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
-			p.dir, p.lookup = dir, seen()
+			p.lookup = seen()
+			p.child.dir, p.child.control = dir, h.path("control")
 			cmd.Env = append(append(cmd.Env, spec.Env...), envCertificate+"="+cert)
 			exes := []string{executable(cmd, files)}
 			if start := h.through(l.limits); start != nil {
@@ -177,7 +177,7 @@ func (h *Host) command(ctx context.Context, l launch, p *process) (cmd *exec.Cmd
 		cmd.ExtraFiles = []*os.File{exe}
 	}
 	if l.answers {
-		p.socket = h.socket()
+		p.socket = h.path("sock")
 		s, err := plugin.Bind(p.socket)
 		if err != nil {
 			return nil, files, fmt.Errorf("plugin %s: %w", l.plugin, err)
@@ -270,7 +270,8 @@ func (p *process) stop(grace time.Duration) {
 	if p.socket != "" {
 		os.Remove(p.socket)
 	}
-	if p.dir != "" {
-		os.RemoveAll(p.dir)
+	if p.child.dir != "" {
+		os.RemoveAll(p.child.dir)
+		os.Remove(p.child.control)
 	}
 }

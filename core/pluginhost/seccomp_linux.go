@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -170,22 +172,39 @@ func filterCalls(program func() ([]bpf.RawInstruction, error), flags uintptr) er
 	return nil
 }
 
-// withChildren is what the command of a plugin says before its path that may start processes; onItsOwn of another.
+// noFilesFilter returns a program that refuses to take room in a file beyond its end, which the limit of a file's size does
+// not see.
+func noFilesFilter() ([]bpf.RawInstruction, error) {
+	return bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: callNumber, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_FALLOCATE, SkipTrue: 1},
+		refuse(unix.EOPNOTSUPP),
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
+	})
+}
+
+// withChildren is what the command of a plugin says before its path that may start processes; onItsOwn of another. Behind
+// either it says withFiles where there are some that it may write.
 const (
 	withChildren = "with-children"
 	onItsOwn     = "on-its-own"
+	withFiles    = "-and-files"
 )
 
 // through returns the start of the command through which a plugin with some limits is started, or nil where it
 // needs none.
 func (h *Host) through(l Limits) []string {
-	switch {
-	case l.Open || len(h.Alone) == 0 || !filtersCalls():
+	if l.Open || len(h.Alone) == 0 || !filtersCalls() {
 		return nil
-	case l.Children:
-		return slices.Concat(h.Alone, []string{withChildren})
 	}
-	return slices.Concat(h.Alone, []string{onItsOwn})
+	word := onItsOwn
+	if l.Children {
+		word = withChildren
+	}
+	if len(l.Write) > 0 {
+		word += withFiles
+	}
+	return slices.Concat(h.Alone, []string{word})
 }
 
 // itself is how a command names this program.
@@ -199,8 +218,14 @@ func Alone(args []string) (own []string, err error) {
 	if len(args) < 3 {
 		return nil, errors.New("it needs to know what for, a path and a name")
 	}
+	word, files := strings.CutSuffix(args[0], withFiles)
+	if !files {
+		if err := writeNoFiles(); err != nil {
+			return nil, err
+		}
+	}
 	filter := aloneFilter
-	if args[0] == withChildren {
+	if word == withChildren {
 		filter = stayFilter
 	}
 	if err := filterCalls(filter, unix.SECCOMP_FILTER_FLAG_TSYNC); err != nil {
@@ -210,4 +235,14 @@ func Alone(args []string) (own []string, err error) {
 		return args[3:], nil
 	}
 	return nil, &os.PathError{Op: "exec", Path: args[1], Err: unix.Exec(args[1], args[2:], os.Environ())}
+}
+
+// writeNoFiles keeps this process, and those that it starts, from writing to files. One may be made before the handshake, in
+// the directory of the control socket, and be held open for good: it stays empty.
+func writeNoFiles() error {
+	signal.Ignore(unix.SIGXFSZ) // it gets an error, and is not ended
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("the size of files: %w", err)
+	}
+	return filterCalls(noFilesFilter, unix.SECCOMP_FILTER_FLAG_TSYNC)
 }
