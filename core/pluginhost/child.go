@@ -110,6 +110,7 @@ func (c *child) wait() {
 	c.group.remove()
 	c.logged.Done()
 	c.reapGroup()
+	buryAdopted()
 }
 
 // Wait waits until the process has ended.

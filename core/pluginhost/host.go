@@ -116,7 +116,7 @@ type State struct {
 }
 
 // New returns a host and makes its directory. No process that this one starts inherits a descriptor from then on that
-// it is not handed.
+// it is not handed, and descendants whose parent ends become this one's children.
 func New(n Needs) (*Host, error) {
 	if n.StartTimeout == 0 {
 		n.StartTimeout = DefaultStartTimeout
@@ -147,6 +147,9 @@ func New(n Needs) (*Host, error) {
 	}
 	if err := keepFiles(); err != nil {
 		n.Logger.Warn("plugins inherit the descriptors that this process was started with", "error", err)
+	}
+	if err := adopt(); err != nil {
+		n.Logger.Warn("what plugins start and leave is not told from others", "error", err)
 	}
 	return &Host{Needs: n}, nil
 }

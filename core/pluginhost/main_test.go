@@ -230,7 +230,7 @@ func attempted(what string) string {
 		_, err = os.NewFile(1, "stdout").WriteString(strings.Repeat("a", 1<<20) + "\nto be heard\n")
 	case "hang", "lose":
 		err = hungUp(verb == "lose")
-	case "swell", "threads", "bomb", "stray", "clone3":
+	case "swell", "threads", "bomb", "stray", "orphan", "clone3":
 		err = strained(verb)
 	case "unshare": // nothing, which anyone may
 		err = syscall.Unshare(0)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -173,6 +174,30 @@ func TestAPluginInheritsNoFiles(t *testing.T) {
 		if to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, f.Name())); strings.HasPrefix(to, secret.Name()) {
 			t.Errorf("descriptor %s is %s", f.Name(), to)
 		}
+	}
+}
+
+// TestOrphansAreAdopted: what a plugin has left in a session of its own has the host as parent, so that it is known, and is no
+// zombie when it ends.
+func TestOrphansAreAdopted(t *testing.T) {
+	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Open: true}})
+	if got, err := said(t, p, "do", "orphan"); err != nil || got != "done" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	orphan := strayOf(t, log)
+	defer syscall.Kill(orphan, syscall.SIGKILL)
+	await(t, "its adoption", func() bool { return statusOf(t, orphan, "PPid") == fmt.Sprint(os.Getpid()) })
+	kill(t, orphan, syscall.SIGKILL)
+	await(t, "its burial", func() bool { return syscall.Kill(orphan, 0) == syscall.ESRCH })
+	other := exec.Command("sleep", "0") // what others have started is theirs to wait for
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "its end", func() bool { return zombie(other.Process.Pid) })
+	time.Sleep(200 * time.Millisecond)
+	if err := other.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
