@@ -32,6 +32,8 @@ type child struct {
 	control string   // where that is from then on
 	rules   *ruleset // what the process may do; nil = what its user may
 	group   *group   // what it may take; nil = what there is
+	guard   *guard   // of its process group; nil = it needs none
+	forks   bool     // it can start processes
 
 	stdout, stderr *os.File // our ends
 	exited         chan struct{}
@@ -90,6 +92,9 @@ func (c *child) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true
+	if err := c.guard.take(c.pid); err != nil {
+		c.log.log.Warn("what it starts may outlive the gateway", "error", err)
+	}
 	c.logged.Add(2)
 	go func() {
 		defer c.logged.Done()
@@ -110,7 +115,9 @@ func (c *child) wait() {
 	c.group.remove()
 	c.logged.Done()
 	c.reapGroup()
-	buryAdopted()
+	if c.forks {
+		buryAdopted()
+	}
 }
 
 // Wait waits until the process has ended.

@@ -68,6 +68,7 @@ func (c *child) reap() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	killGroup(c.pid)
+	c.guard.give(c.pid)
 	c.live = false
 	c.err = c.cmd.Wait()
 	if c.limited = c.group.why(c.err); c.limited != nil {

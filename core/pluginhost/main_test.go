@@ -38,7 +38,7 @@ const deadline = 30 * time.Second
 // without arguments under a host.
 func TestMain(m *testing.M) {
 	args := os.Args[1:]
-	if len(args) > 2 && args[0] == "alone" {
+	if len(args) > 1 && args[0] == "alone" {
 		var err error
 		if args, err = pluginhost.Alone(args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -104,11 +104,12 @@ func host(dir, plugin string) {
 		Logger:  slog.New(slog.DiscardHandler),
 		Dir:     dir,
 		Command: func(name string) *exec.Cmd { return exec.Command("/proc/self/exe", "plugin", name) },
+		Alone:   []string{"/proc/self/exe", "alone"},
 	})
 	if err != nil {
 		panic(err)
 	}
-	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin})
+	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin, Limits: pluginhost.Limits{Children: plugin == "parent"}})
 	if err != nil {
 		panic(err)
 	}

@@ -121,7 +121,9 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			p.child.dir, p.child.control = dir, h.path("control")
 			cmd.Env = append(append(cmd.Env, spec.Env...), envCertificate+"="+cert)
 			exes := []string{executable(cmd, files)}
-			if start := h.through(l.limits); start != nil {
+			start := h.through(l.limits)
+			p.child.forks = l.limits.Children || l.limits.Open || start == nil
+			if start != nil {
 				exes = append(exes, start[0])
 				cmd.Args = slices.Concat(start, []string{cmd.Path}, cmd.Args)
 				cmd.Path = start[0]
@@ -130,6 +132,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			p.child.rules, p.contained = rules, rules.files()
 			if err == nil {
 				p.child.group, p.bounded = h.bound(l.limits)
+				p.child.guard = h.guardOf(p.child)
 			}
 			return p.child, err
 		},

@@ -213,8 +213,12 @@ const itself = "/proc/self/exe"
 // Alone makes this process, which a host has started for it, a plugin that can start no processes, or whose processes stay
 // with it: which of the two, its path, and its arguments with its name. The launcher cannot keep it from that, as it starts
 // one itself. Another program takes the place of this one, and Alone returns where that fails. This program is there
-// already: it goes on with the arguments that are returned, without the time that another start takes.
+// already: it goes on with the arguments that are returned, without the time that another start takes. As a guard of what
+// plugins have started it never returns.
 func Alone(args []string) (own []string, err error) {
+	if len(args) == 1 && args[0] == guarding {
+		keepWatch()
+	}
 	if len(args) < 3 {
 		return nil, errors.New("it needs to know what for, a path and a name")
 	}

@@ -169,7 +169,7 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 			return errors.New("it ended by itself")
 		case <-tick.C:
 		}
-		if s.limits.Open || s.limits.Children {
+		if p.child.forks {
 			buryAdopted()
 		}
 		// However long this process itself was away, the plugin gets its time.
