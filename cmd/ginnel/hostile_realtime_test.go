@@ -8,6 +8,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -93,6 +94,63 @@ func TestRealtimeForcedCompression(t *testing.T) {
 	gw := start(t, relay(url, emptyPipeline, "voice"))
 	if _, resp, err := gw.speak("voice", nil); err == nil || resp == nil || resp.StatusCode != 502 {
 		t.Errorf("%v, %v", resp, err)
+	}
+}
+
+// TestRealtimeInterimAnswers: a session begins behind answers that are not yet one, and a frame right behind its head is its first.
+func TestRealtimeInterimAnswers(t *testing.T) {
+	url := rawUpstream(t, func(accept string) string {
+		return "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n" + switching("")(accept) + string(rawFrame(0x81, []byte("{}")))
+	}, func(c net.Conn, br *bufio.Reader) { io.Copy(io.Discard, br) })
+	gw := start(t, relay(url, emptyPipeline, "voice"))
+	c, resp, err := gw.speak("voice", nil)
+	if err != nil {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	if _, message, err := c.ReadMessage(); err != nil || string(message) != "{}" {
+		t.Errorf("%q, %v", message, err)
+	}
+}
+
+// TestRealtimeOddAnswers: whatever an upstream answers to the upgrade, the client has an error of the dialect that says so,
+// with the vendor's own words where it has some.
+func TestRealtimeOddAnswers(t *testing.T) {
+	answers := make(chan string, 1)
+	url := rawUpstream(t, func(string) string { return <-answers }, func(net.Conn, *bufio.Reader) {})
+	gw := start(t, relay(url, emptyPipeline, "voice"))
+	body := func(status, header, text string) string {
+		return fmt.Sprintf("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(text), text)
+	}
+	for name, c := range map[string]struct {
+		answer, says string
+		status       int
+		terminal     string
+	}{
+		"not HTTP":        {"SSH-2.0-OpenSSH_9.6\r\n", "could not be read", 502, "upstream_error"},
+		"half a head":     {"HTTP/1.1 500 Oops\r\nContent-", "broke off", 502, "upstream_cut"},
+		"half a body":     {"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\n<h1>", "broke off", 502, "upstream_cut"},
+		"nothing":         {"", "could not be reached", 503, "upstream_error"},
+		"a page":          {body("500 Oops", "Content-Type: text/html\r\n", "<h1>oops</h1>"), "refused the request", 500, "upstream_error"},
+		"an error":        {body("503 Busy", "", `{"error":{"message":"try our other region","type":"server_error"}}`), "try our other region", 503, "upstream_error"},
+		"an error in 200": {body("200 OK", "", `{"error":{"message":"no sessions in this region","type":"server_error"}}`), "no sessions in this region", 502, "upstream_error"},
+		"a 200":           {body("200 OK", "", "ok"), "does not switch to WebSocket", 502, "upstream_error"},
+		"a 204":           {"HTTP/1.1 204 No\r\n\r\n", "does not switch to WebSocket", 502, "upstream_error"},
+		"a redirect":      {body("307 There", "Location: https://elsewhere.example/\r\n", ""), "redirects", 502, "upstream_error"},
+		"a 426":           {body("426 Upgrade Required", "Upgrade: h2c\r\n", `{"error":{"message":"HTTP/2 only","type":"invalid_request_error"}}`), "HTTP/2 only", 502, "upstream_error"},
+		"a 426 of nobody": {body("426 Upgrade Required", "Upgrade: websocket\r\n", "Upgrade Required"), "refused the request", 502, "upstream_error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers <- c.answer
+			conn := dialRaw(t, gw)
+			io.WriteString(conn, "GET /v1/realtime?model=voice HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+			resp, text := readRaw(t, conn)
+			if resp.StatusCode != c.status || !strings.Contains(text, c.says) || !strings.HasPrefix(text, `{"error":{`) || resp.Header.Get("Upgrade") != "" {
+				t.Errorf("%d %v %s", resp.StatusCode, resp.Header, text)
+			}
+			if e := gw.event(resp.Header.Get("X-Request-Id")); e.Terminal != c.terminal {
+				t.Errorf("%+v", e)
+			}
+		})
 	}
 }
 

@@ -141,7 +141,7 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 	case answer.Status >= 400:
 		return s.upstreamRefused()
 	case answer.Status >= 300:
-		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream redirects, and no redirect is followed"})
+		return s.upstreamFailed(errRedirects)
 	}
 	if v, err := s.flow.ResponseHead(s.ctx); err != nil {
 		return s.filterFailed(err)

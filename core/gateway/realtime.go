@@ -157,13 +157,25 @@ func (s *serving) open(ctx context.Context, p *upstream.Plan, r *egress.Request)
 		return nil, unopened(ctx, err)
 	}
 	if a.Conn == nil && a.Status < 400 {
-		return nil, &egress.Error{Kind: egress.Protocol, Began: true, Err: errors.New("the upstream does not switch to WebSocket")}
+		return nil, s.notSwitched(p.Dialect, a)
 	}
 	a.Header = slices.DeleteFunc(a.Header, func(f llm.Field) bool { return handshakes(f.Name) })
 	if s.session.upstream = a.Conn; a.Protocol != "" {
 		a.Header.Set("Sec-WebSocket-Protocol", a.Protocol)
 	}
 	return &upstream.Answer{Status: a.Status, Header: a.Header, First: a.Body}, nil
+}
+
+// notSwitched is the error of an answer that neither opens a session nor refuses one: some servers say an error in a 200.
+func (s *serving) notSwitched(d llm.Dialect, a *socket.Answer) *llm.Error {
+	var found dialect.Answer
+	switch err := s.codecOf(d).Answer(s.x.Op, a.Body, &found); {
+	case a.Status >= 300:
+		return errRedirects
+	case err == nil && found.Error != nil:
+		return found.Error
+	}
+	return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream does not switch to WebSocket"}
 }
 
 // unopened sorts the error of a handshake.
@@ -180,6 +192,8 @@ func unopened(ctx context.Context, err error) error {
 		e.Kind = egress.FirstByte
 	case errors.Is(err, socket.ErrHandshake):
 		e.Kind, e.Began = egress.Protocol, true
+	case errors.Is(err, socket.ErrBroken):
+		e.Kind, e.Began = egress.Cut, true
 	}
 	return e
 }

@@ -124,6 +124,8 @@ func (s *serving) upstreamFailed(err error) *exchange.Reply {
 	return s.fail(end, e, err)
 }
 
+var errRedirects = &llm.Error{Code: llm.CodeUpstream, Message: "the upstream redirects, and no redirect is followed"}
+
 // upstreamEnd returns the terminal state and the public error of a failed call.
 func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 	var e *llm.Error
@@ -158,13 +160,16 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	var found dialect.Answer
 	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
 		s.err, message = found.Error, found.Error.Message
-		if !refused && !s.foreign() { // whose keys are wrong is not the client's business
+		if !refused && !s.foreign() && a.Status != 426 { // whose keys are wrong is not the client's business
 			return s.checked(s.reply(a.Status, s.x.Response.Header, a.First))
 		}
 	}
 	e := &llm.Error{Code: dialect.CodeOfStatus(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
-	if refused {
+	switch {
+	case refused:
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
+	case a.Status == 426: // for the client it is about its own connection
+		e.Status, e.Code = 502, llm.CodeUpstream
 	}
 	reply := s.fail(s.end, e, s.err)
 	if !refused && found.Error != nil && openaisErrors(a.Dialect) && openaisErrors(s.x.Dialect) {
@@ -182,10 +187,10 @@ func openaisErrors(d llm.Dialect) bool { return d == llm.OpenAI || d == llm.Resp
 
 // clientsOwn reports whether an upstream's status blames the request. It does not where the matter is
 // the gateway's account (401 to 403), the model's name, which is the operator's (404), its proxy (407),
-// time (408, 425) or a limit (429).
+// time (408, 425), the protocol that it speaks (426) or a limit (429).
 func clientsOwn(status int) bool {
 	switch status {
-	case 401, 402, 403, 404, 407, 408, 425, 429:
+	case 401, 402, 403, 404, 407, 408, 425, 426, 429:
 		return false
 	}
 	return status >= 400 && status < 500

@@ -340,7 +340,7 @@ func (s *serving) call() *exchange.Reply {
 		return s.upstreamRefused()
 	}
 	if answer.Status >= 300 {
-		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream redirects, and no redirect is followed"})
+		return s.upstreamFailed(errRedirects)
 	}
 	if encoding := answer.Header.Get("content-encoding"); encoding != "" && encoding != "identity" {
 		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer is encoded although none was asked for"})

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -20,12 +21,16 @@ import (
 )
 
 const (
-	maxHead  = 64 << 10 // bytes of an answer's head
-	maxError = 1 << 20  // of the body of one that refuses
+	maxHead    = 64 << 10 // bytes of an answer's head, with those of the interim ones before it
+	maxError   = 1 << 20  // of the body of one that refuses
+	maxInterim = 8        // answers before the real one
 )
 
-// ErrHandshake is the error of a handshake whose answer is none.
-var ErrHandshake = errors.New("the answer to the upgrade is not valid")
+// The errors of a handshake: its answer is none, or it ended before it was whole.
+var (
+	ErrHandshake = errors.New("the answer to the upgrade is not valid")
+	ErrBroken    = errors.New("the answer to the upgrade broke off")
+)
 
 // Call is a request for an upgrade. Its path and header were checked by who made it.
 type Call struct {
@@ -86,7 +91,7 @@ func Dial(ctx context.Context, call *Call, c Config) (*Answer, error) {
 			}
 			err = ErrHandshake
 		}
-		if ctx.Err() != nil {
+		if err = shake.sorted(err); ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		return nil, fmt.Errorf("handshake: %w", err)
@@ -95,7 +100,7 @@ func Dial(ctx context.Context, call *Call, c Config) (*Answer, error) {
 		c.Cut()
 		return nil, context.Cause(ctx)
 	}
-	shake.seen, shake.done = nil, true
+	shake.done = true
 	if len(resp.Header["Sec-Websocket-Extensions"]) > 0 { // the library would compress, and its limits are of what is compressed
 		c.Cut()
 		return nil, fmt.Errorf("%w: it has an extension that was not offered", ErrHandshake)
@@ -108,22 +113,91 @@ func Dial(ctx context.Context, call *Call, c Config) (*Answer, error) {
 }
 
 // handshake is an upstream's connection. Until the answer to the upgrade is there it keeps what came and stays open
-// when the library closes it: that reads heads of any size, and gives no more than 1 KiB of an answer that refuses.
+// when the library closes it: that reads heads of any size, takes an interim answer for the answer, and gives no more
+// than 1 KiB of one that refuses.
 type handshake struct {
 	net.Conn
-	stop func() bool // forgets the call's context
-	seen []byte
-	done bool
+	stop    func() bool // forgets the call's context
+	seen    []byte      // of the answer and what is behind it
+	given   int         // bytes of it that the library has
+	total   int         // bytes that came
+	interim int         // answers that were passed over
+	err     error       // of reading, which a reader of heads may take for one of the head
+	done    bool
 }
 
 func (h *handshake) Read(p []byte) (int, error) {
-	n, err := h.Conn.Read(p)
-	if !h.done {
-		if h.seen = append(h.seen, p[:n]...); len(h.seen) > maxHead {
-			return 0, fmt.Errorf("%w: its head is too large", ErrHandshake)
+	if h.done && h.given == len(h.seen) {
+		h.seen, h.given = nil, 0
+		return h.Conn.Read(p)
+	}
+	if h.given == len(h.seen) {
+		if err := h.more(); err != nil {
+			return 0, err
 		}
 	}
-	return n, err
+	n := copy(p, h.seen[h.given:])
+	h.given += n
+	return n, nil
+}
+
+// more reads on until there is something of an answer that is not interim.
+func (h *handshake) more() error {
+	buf := make([]byte, 4<<10)
+	for ready := false; !ready; {
+		n, err := h.Conn.Read(buf)
+		h.seen = append(h.seen, buf[:n]...)
+		if h.total += n; h.total > maxHead {
+			return fmt.Errorf("%w: its head is too large", ErrHandshake)
+		}
+		if n == 0 && err != nil {
+			h.err = err
+			return err
+		}
+		if ready, err = h.final(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// final cuts off the interim answers that have come, of which there may be any (RFC 9110, section 15.2), and reports
+// whether something of another one has.
+func (h *handshake) final() (bool, error) {
+	const line, code = "HTTP/1.1 1", len("HTTP/1.1 100")
+	for h.given == 0 {
+		n := min(len(h.seen), len(line))
+		if string(h.seen[:n]) != line[:n] || len(h.seen) >= code && string(h.seen[len(line):code]) == "01" {
+			return true, nil
+		}
+		at := bytes.Index(h.seen, []byte("\r\n\r\n"))
+		if at < 0 {
+			return false, nil
+		}
+		if h.interim++; h.interim > maxInterim {
+			return false, fmt.Errorf("%w: too many interim answers", ErrHandshake)
+		}
+		if h.seen = h.seen[at+4:]; len(h.seen) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// sorted tells an answer that is none from one that did not come, or not to its end.
+func (h *handshake) sorted(err error) error {
+	var network net.Error
+	if h.err != nil {
+		err = h.err
+	}
+	switch {
+	case h.total == 0 || errors.Is(err, ErrHandshake):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%w: %w", ErrBroken, err)
+	case !errors.As(err, &network) && !errors.Is(err, net.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	return err
 }
 
 func (h *handshake) Close() error {
@@ -146,7 +220,7 @@ func (h *handshake) refused() (*Answer, error) {
 	case len(body) > maxError:
 		return nil, fmt.Errorf("%w: %w", ErrHandshake, ErrTooLarge)
 	case err != nil:
-		return nil, err
+		return nil, h.sorted(err)
 	}
 	return &Answer{Status: resp.StatusCode, Header: fields(resp.Header), Body: body}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -261,42 +262,59 @@ func TestNothingIsLeft(t *testing.T) {
 
 // TestHandshakes: what an upstream answers to the upgrade, rightly and otherwise.
 func TestHandshakes(t *testing.T) {
+	const hints = "HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
 	for name, c := range map[string]struct {
 		answer string
 		status int // of the answer that is returned, 0 = an error
 		body   string
+		err    error
 	}{
-		"refused":       {"HTTP/1.1 403 Forbidden\r\nContent-Length: 3000\r\n\r\n" + strings.Repeat("x", 3000), 403, strings.Repeat("x", 3000)},
-		"chunked":       {"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "{}"},
-		"cut":           {"HTTP/1.1 400 Bad\r\nContent-Length: 30\r\n\r\n{}", 0, ""},
-		"endless head":  {"HTTP/1.1 400 Bad\r\nX: " + strings.Repeat("x", 1<<20), 0, ""},
-		"large body":    {"HTTP/1.1 400 Bad\r\n\r\n" + strings.Repeat("x", 2<<20), 0, ""},
-		"no accept":     {"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0, ""},
-		"not HTTP":      {"hello\r\n\r\n", 0, ""},
-		"nothing":       {"", 0, ""},
-		"another thing": {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok"},
+		"refused":        {"HTTP/1.1 403 Forbidden\r\nContent-Length: 3000\r\n\r\n" + strings.Repeat("x", 3000), 403, strings.Repeat("x", 3000), nil},
+		"chunked":        {"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "{}", nil},
+		"cut":            {"HTTP/1.1 400 Bad\r\nContent-Length: 30\r\n\r\n{}", 0, "", socket.ErrBroken},
+		"cut head":       {"HTTP/1.1 400 Bad\r\nContent-Le", 0, "", socket.ErrBroken},
+		"bad chunks":     {"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 0, "", socket.ErrHandshake},
+		"endless head":   {"HTTP/1.1 400 Bad\r\nX: " + strings.Repeat("x", 1<<20), 0, "", socket.ErrHandshake},
+		"large body":     {"HTTP/1.1 400 Bad\r\n\r\n" + strings.Repeat("x", 2<<20), 0, "", socket.ErrHandshake},
+		"no accept":      {"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0, "", socket.ErrHandshake},
+		"not HTTP":       {"hello\r\n\r\n", 0, "", socket.ErrHandshake},
+		"short":          {"HTTP/1.1 1", 0, "", socket.ErrBroken},
+		"nothing":        {"", 0, "", io.EOF},
+		"another thing":  {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok", nil},
+		"interim":        {"HTTP/1.1 100 Continue\r\n\r\n" + hints + "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", 403, "no", nil},
+		"interim alone":  {hints, 0, "", socket.ErrBroken},
+		"interim, junk":  {hints + "hello\r\n", 0, "", socket.ErrHandshake},
+		"interim, large": {"HTTP/1.1 103 x\r\nX: " + strings.Repeat("x", 5<<10) + "\r\n\r\nHTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", 403, "no", nil},
+		"all interim":    {strings.Repeat(hints, 100), 0, "", socket.ErrHandshake},
+		"interim by LF":  {"HTTP/1.1 103 x\nX: " + strings.Repeat("x", 1<<20), 0, "", socket.ErrHandshake},
 	} {
-		t.Run(name, func(t *testing.T) {
-			here, there := net.Pipe()
-			defer there.Close()
-			go func() {
-				there.Read(make([]byte, 4096))
-				io.WriteString(there, c.answer)
-				there.Close()
-			}()
-			a, err := socket.Dial(context.Background(), &socket.Call{
-				Host: "x", Path: "/", Header: llm.Header{{Name: "X-A", Value: "b"}}, Dial: func(context.Context) (net.Conn, error) { return here, nil },
-			}, config())
-			if (c.status == 0) != (err != nil) {
-				t.Fatalf("%+v, %v", a, err)
-			}
-			if err == nil && (a.Status != c.status || string(a.Body) != c.body || a.Conn != nil) {
-				t.Errorf("%d, %d bytes", a.Status, len(a.Body))
-			}
-			if _, err := here.Write([]byte("x")); err == nil {
-				t.Error("the connection is open")
-			}
-		})
+		for _, piece := range []int{1 << 30, 7} {
+			t.Run(fmt.Sprint(name, " by ", piece), func(t *testing.T) {
+				here, there := net.Pipe()
+				defer there.Close()
+				go func() {
+					there.Read(make([]byte, 4096))
+					for rest := c.answer; rest != ""; rest = rest[min(piece, len(rest)):] {
+						if _, err := io.WriteString(there, rest[:min(piece, len(rest))]); err != nil {
+							break
+						}
+					}
+					there.Close()
+				}()
+				a, err := socket.Dial(context.Background(), &socket.Call{
+					Host: "x", Path: "/", Header: llm.Header{{Name: "X-A", Value: "b"}}, Dial: func(context.Context) (net.Conn, error) { return here, nil },
+				}, config())
+				if (c.status == 0) != (err != nil) || !errors.Is(err, c.err) {
+					t.Fatalf("%+v, %v", a, err)
+				}
+				if err == nil && (a.Status != c.status || string(a.Body) != c.body || a.Conn != nil) {
+					t.Errorf("%d, %d bytes", a.Status, len(a.Body))
+				}
+				if _, err := here.Write([]byte("x")); err == nil {
+					t.Error("the connection is open")
+				}
+			})
+		}
 	}
 }
 
