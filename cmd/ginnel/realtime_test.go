@@ -174,6 +174,8 @@ func TestRealtime(t *testing.T) {
 	for range 2 {
 		carried(t, up, c.Conn, websocket.TextMessage, `{"type":"response.done","response":{"id":"r","status":"completed","output":[],"usage":{"total_tokens":15,"input_tokens":10,"output_tokens":5,"input_token_details":{"cached_tokens":4}}}}`)
 	}
+	carried(t, up, c.Conn, websocket.TextMessage, `{"type":"conversation.item.input_audio_transcription.completed","transcript":"hi","usage":{"type":"tokens","total_tokens":10,"input_tokens":7,"output_tokens":3}}`)
+	carried(t, up, c.Conn, websocket.TextMessage, `{"type":"conversation.item.input_audio_transcription.completed","transcript":"hi","usage":{"type":"duration","seconds":4}}`)
 	if len(pong) == 0 || <-pong != "there?" {
 		t.Error("the ping was not answered before what came behind it")
 	}
@@ -181,7 +183,7 @@ func TestRealtime(t *testing.T) {
 	goodbye(t, up, 1000, "done")
 	goodbye(t, c.Conn, 1000, "done")
 	e := gw.event(c.id)
-	if e.Terminal != "completed" || e.Status != 101 || e.Provider != "up" || e.TraceID == "" || e.TokensIn == nil || *e.TokensIn != 20 {
+	if e.Terminal != "completed" || e.Status != 101 || e.Provider != "up" || e.TraceID == "" || e.TokensIn == nil || *e.TokensIn != 27 {
 		t.Errorf("%+v", e)
 	}
 	if logs := gw.logs.String(); strings.Contains(logs, account) || strings.Contains(logs, browser) {
@@ -451,6 +453,17 @@ func TestRealtimeLimits(t *testing.T) {
 	carried(t, c.Conn, up, websocket.BinaryMessage, strings.Repeat("x", 100<<10))
 	c.WriteMessage(websocket.BinaryMessage, bytes.Repeat([]byte("x"), 100<<10+1))
 	goodbye(t, c.Conn, websocket.CloseMessageTooBig, "*")
+	goodbye(t, up, websocket.CloseGoingAway, "*")
+	if e := gw.event(c.id); e.Terminal != "client_error" {
+		t.Errorf("%+v", e)
+	}
+
+	c, up = gw.opened(t, v, "voice")
+	go func() {
+		for c.WriteControl(websocket.PingMessage, nil, time.Now().Add(patience)) == nil {
+		}
+	}()
+	goodbye(t, c.Conn, websocket.ClosePolicyViolation, "too many pings or pongs")
 	goodbye(t, up, websocket.CloseGoingAway, "*")
 	if e := gw.event(c.id); e.Terminal != "client_error" {
 		t.Errorf("%+v", e)

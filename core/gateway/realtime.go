@@ -333,7 +333,7 @@ func sessionEnd(o *socket.Outcome) (exchange.Terminal, error) {
 		return exchange.Drained, o.Err
 	case o.Side == socket.Upstream:
 		return exchange.UpstreamCut, o.Err
-	case errors.Is(o.Err, socket.ErrTooLarge), errors.Is(o.Err, socket.ErrFrame):
+	case errors.Is(o.Err, socket.ErrTooLarge), errors.Is(o.Err, socket.ErrFrame), errors.Is(o.Err, socket.ErrFlood):
 		return exchange.ClientError, o.Err
 	}
 	return exchange.ClientCancelled, o.Err

@@ -6,6 +6,7 @@
 package socket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ var (
 	ErrLate     = errors.New("a message is not whole in time")
 	ErrSlow     = errors.New("a message is not taken in time")
 	ErrFrame    = errors.New("a frame is not valid")
+	ErrFlood    = errors.New("too many pings or pongs")
 	ErrOver     = errors.New("the session lasted as long as one may")
 )
 
@@ -61,6 +63,8 @@ type Conn struct {
 	pinger *time.Timer
 	once   sync.Once
 
+	controls, pieces pace // of what is received
+
 	pinging sync.Mutex  // held while a ping is written
 	ended   atomic.Bool // no more pings
 }
@@ -71,10 +75,11 @@ var _ exchange.Socket = (*Conn)(nil)
 func Accepted(ws *websocket.Conn, c Config) *Conn { return newConn(ws, c, true) }
 
 func newConn(ws *websocket.Conn, c Config, whole bool) *Conn {
-	s := &Conn{Config: c, ws: ws, whole: whole}
+	s := &Conn{Config: c, ws: ws, whole: whole, controls: controls, pieces: pieces}
 	ws.SetReadLimit(c.Message)
 	ws.SetCloseHandler(func(int, string) error { return nil }) // who relays answers it
-	ws.SetPongHandler(func(string) error { return s.await() })
+	ws.SetPingHandler(s.pong)
+	ws.SetPongHandler(func(string) error { return cmp.Or(s.flood(), s.await()) })
 	if c.Idle > 0 {
 		s.pinger = time.AfterFunc(c.Idle/4, s.ping)
 	}
@@ -89,6 +94,23 @@ func (c *Conn) ping() {
 		c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(control)) // who is gone is noticed by the reader
 		c.pinger.Reset(c.Idle / 4)
 	}
+}
+
+// pong answers a ping.
+func (c *Conn) pong(said string) error {
+	if err := c.flood(); err != nil {
+		return err
+	}
+	c.ws.WriteControl(websocket.PongMessage, []byte(said), time.Now().Add(control)) // who is gone is noticed by the reader
+	return nil
+}
+
+// flood counts a ping or a pong, and returns an error where there are too many.
+func (c *Conn) flood() error {
+	if c.controls.count(time.Now()) > 0 {
+		return ErrFlood
+	}
+	return nil
 }
 
 // await bounds the reads that follow.
@@ -133,6 +155,9 @@ func (c *Conn) Receive() (text bool, message []byte, err error) {
 		}
 		n, err := r.Read(c.buf[len(c.buf):cap(c.buf)])
 		c.buf = c.buf[:len(c.buf)+n]
+		if n < few && (err == nil || len(c.buf) == 0) {
+			time.Sleep(c.pieces.count(time.Now())) // no more than a step, so that a Cut is noticed
+		}
 		if err == io.EOF {
 			return kind == websocket.TextMessage, c.buf, nil
 		}

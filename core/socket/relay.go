@@ -190,7 +190,7 @@ func (e end) words() (client, upstream exchange.Goodbye) {
 	here := exchange.Goodbye{Code: exchange.CloseAway, Reason: e.err.Error()}
 	var refused *Refusal
 	switch {
-	case errors.As(e.err, &refused):
+	case errors.As(e.err, &refused), errors.Is(e.err, ErrFlood):
 		here.Code = exchange.ClosePolicy
 	case errors.Is(e.err, ErrTooLarge):
 		here.Code = exchange.CloseTooLarge
@@ -217,6 +217,8 @@ func upstreamWords(err error) string {
 		return "the upstream went silent"
 	case errors.Is(err, ErrSlow):
 		return "the upstream takes nothing"
+	case errors.Is(err, ErrFlood):
+		return "the upstream sends too many pings or pongs"
 	}
 	return "the upstream's connection broke off"
 }

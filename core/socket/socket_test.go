@@ -196,6 +196,46 @@ func TestSlowUpstream(t *testing.T) {
 	}
 }
 
+// TestFloods: a side that sends pings or pongs without end ends the session; messages without end are read at a pace.
+func TestFloods(t *testing.T) {
+	for _, kind := range []int{websocket.PingMessage, websocket.PongMessage} {
+		for _, side := range []socket.Side{socket.Client, socket.Upstream} {
+			t.Run(fmt.Sprint(kind, side), func(t *testing.T) {
+				p := relayed(t, config(), config(), &socket.Session{})
+				from, other, code := p.client, p.upstream, 1001
+				if side == socket.Upstream {
+					from, other, code = p.upstream, p.client, 1011
+				}
+				go func() {
+					for from.WriteControl(kind, []byte("x"), time.Now().Add(patience)) == nil {
+					}
+				}()
+				goodbye(t, from, 1008)
+				goodbye(t, other, code)
+				if o := p.outcome(t); o.Side != side || !errors.Is(o.Err, socket.ErrFlood) {
+					t.Errorf("%+v", o)
+				}
+			})
+		}
+	}
+	p := relayed(t, config(), config(), &socket.Session{})
+	const messages, atOnce, second = 11_500, 10_000, 1000
+	begin := time.Now()
+	go func() {
+		for range messages {
+			p.client.WriteMessage(websocket.TextMessage, []byte("{}"))
+		}
+	}()
+	for range messages {
+		if _, _, err := p.upstream.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if least := (messages - atOnce) * time.Second / second; time.Since(begin) < least {
+		t.Errorf("%d messages passed in less than %s", messages, least)
+	}
+}
+
 // TestRefusedMessage: what may not be said goes nowhere, and the client hears why.
 func TestRefusedMessage(t *testing.T) {
 	p := relayed(t, config(), config(), &socket.Session{Asked: func(_ bool, m []byte) ([]byte, error) {

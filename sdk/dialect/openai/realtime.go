@@ -9,7 +9,7 @@ import (
 )
 
 // A realtime session is a WebSocket on which both sides send JSON objects, one in each message. What is read of the
-// client's are the models that a session uses; of the server's, what a response has used when it is done
+// client's are the models that a session uses; of the server's, what a response or a transcription has used when it is done
 // (https://platform.openai.com/docs/api-reference/realtime).
 
 // What browsers offer as subprotocols, because they cannot set header fields.
@@ -139,6 +139,13 @@ func (q *requestReader) transcription(int) {
 const (
 	doneType = iota
 	doneResponse
+	doneUsage
+)
+
+// What ends a response, and a transcription of what the client said, also in a session that has nothing else.
+const (
+	typeDone        = "response.done"
+	typeTranscribed = "conversation.item.input_audio_transcription.completed"
 )
 
 const (
@@ -147,11 +154,12 @@ const (
 )
 
 var (
-	doneKeys     = dialect.NewKeys("type", "response")
+	doneKeys     = dialect.NewKeys("type", "response", "usage")
 	responseKeys = dialect.NewKeys("status", "usage")
 )
 
-// realtimeEvent reads a message of a server. Only one that ends a response says what was used.
+// realtimeEvent reads a message of a server. Only one that ends a response or a transcription says what was used; a
+// transcription that is counted in seconds has no tokens.
 func realtimeEvent(payload []byte, into *dialect.Event) error {
 	a := answerReader{Reader: dialect.NewReader(payload)}
 	if a.Type() != dialect.TypeObject {
@@ -159,6 +167,7 @@ func realtimeEvent(payload []byte, into *dialect.Event) error {
 		return a.End()
 	}
 	kind, finish := "", ""
+	var response, transcribed *llm.Usage
 	for o := a.Object(doneKeys); ; {
 		key, ok := a.Next(&o)
 		if !ok {
@@ -169,14 +178,23 @@ func realtimeEvent(payload []byte, into *dialect.Event) error {
 			kind = a.word()
 		case key == doneResponse && a.Type() == dialect.TypeObject:
 			finish = a.response()
+			response, a.usage = a.usage, nil
+		case key == doneUsage:
+			a.readUsage()
+			transcribed, a.usage = a.usage, nil
 		default:
 			a.Skip()
 		}
 	}
-	if err := a.End(); err != nil || kind != "response.done" {
+	if err := a.End(); err != nil {
 		return err
 	}
-	into.Usage, into.Finish, into.First = a.usage, finish, true
+	switch kind {
+	case typeDone:
+		into.Usage, into.Finish, into.First = response, finish, true
+	case typeTranscribed:
+		into.Usage = transcribed
+	}
 	return nil
 }
 

@@ -38,7 +38,12 @@ func TestRealtimeUsage(t *testing.T) {
 		`{"response":{"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}},"type":"response.done"}`:                                                                                                                                                {InputTotal: 1, OutputTotal: 2},
 		`{"type":"response.created","response":{"usage":{"input_tokens":1}}}`:                                                                                                                                                                                nil,
 		`{"type":"response.done","response":{"usage":null}}`:                                                                                                                                                                                                 nil,
-		`{"type":"conversation.item.input_audio_transcription.completed","usage":{"input_tokens":9}}`:                                                                                                                                                        nil,
+		`{"type":"conversation.item.input_audio_transcription.completed","usage":{"input_tokens":9}}`:                                                                                                                                                        {InputTotal: 9},
+		`{"type":"conversation.item.input_audio_transcription.completed","item_id":"i","transcript":"hi","usage":{"type":"tokens","total_tokens":22,"input_tokens":13,"input_token_details":{"text_tokens":0,"audio_tokens":13},"output_tokens":9}}`:         {InputTotal: 13, OutputTotal: 9},
+		`{"usage":{"type":"tokens","input_tokens":13,"output_tokens":9},"response":{"usage":{"input_tokens":1}},"type":"conversation.item.input_audio_transcription.completed"}`:                                                                             {InputTotal: 13, OutputTotal: 9},
+		`{"usage":{"input_tokens":13},"response":{"usage":{"input_tokens":1}},"type":"response.done"}`:                                                                                                                                                       {InputTotal: 1},
+		`{"type":"conversation.item.input_audio_transcription.completed","transcript":"hi","usage":{"type":"duration","seconds":4}}`:                                                                                                                         nil,
+		`{"type":"conversation.item.input_audio_transcription.delta","delta":"h","usage":{"input_tokens":9}}`:                                                                                                                                                nil,
 		`[]`: nil,
 	} {
 		var e dialect.Event
@@ -56,6 +61,7 @@ func TestRealtimeUsage(t *testing.T) {
 func FuzzRealtime(f *testing.F) {
 	f.Add([]byte(`{"type":"session.update","session":{"model":"a","audio":{"input":{"transcription":{"model":"b"}}}}}`))
 	f.Add([]byte(`{"type":"response.done","response":{"status":"completed","usage":{"input_tokens":1,"input_token_details":{}}}}`))
+	f.Add([]byte(`{"type":"conversation.item.input_audio_transcription.completed","transcript":"hi","usage":{"type":"tokens","input_tokens":1,"input_token_details":{"audio_tokens":1}}}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		var q dialect.Request
 		if (openai.Codec{}).Request(llm.OpRealtime, message, &q) == nil && q.ModelSpan.End > len(message) {
