@@ -69,6 +69,10 @@ type Exchange struct {
 	// long, or whose sender waits to be told to go on, is not taken in before its sender is. Else it is nil. It is called once at most; the error is an *llm.Error.
 	Receive func() error
 
+	// Admitted tells the server that the caller is let in: what is held for others has little room. It may be nil, and
+	// belongs to the goroutine that serves.
+	Admitted func()
+
 	// Room takes n bytes of the room that all bodies of the listener share, if there is so much, and gives -n back. It is
 	// set where Upgrade is, and may be called from any goroutine.
 	Room func(n int64) bool

@@ -155,6 +155,7 @@ func (s *serving) unknownEndpoint() *exchange.Reply {
 // admit authenticates the caller and counts it against its team's limit.
 func (s *serving) admit() *exchange.Reply {
 	if s.route.Open {
+		s.admitted()
 		return nil
 	}
 	key, err := s.Keys.Authenticate(s.x.Request.Header, s.x.Query)
@@ -165,6 +166,7 @@ func (s *serving) admit() *exchange.Reply {
 		}
 		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeAuth, Message: message}, err)
 	}
+	s.admitted()
 	s.key = key
 	s.x.KeyID, s.x.Tenant = key.ID, key.Tenant()
 	if key.Team == "" {
@@ -181,6 +183,13 @@ func (s *serving) admit() *exchange.Reply {
 		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeRateLimited, Message: "the team's request limit is reached", RetryAfter: d.RetryAfter}, nil)
 	}
 	return nil
+}
+
+// admitted tells the server that the caller is let in.
+func (s *serving) admitted() {
+	if s.x.Admitted != nil {
+		s.x.Admitted()
+	}
 }
 
 // readBody finds the spans of the body and the model.

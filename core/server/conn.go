@@ -25,6 +25,8 @@ const (
 	lingerBytes = 64 << 20 // of a refused upload that are read and thrown away
 
 	formsAtOnce = 16 // of the largest size, that all form data together may have
+
+	strangersShare = 8 // of the room for bodies, one part is for those of callers that are not known yet
 )
 
 // The states of a connection, as Drain sees them.
@@ -51,6 +53,8 @@ type conn struct {
 	writeErr        error     // the first
 	reserved        int64     // bytes for the body at hand
 	form            *spool.Form
+	stranger        bool            // the body at hand has a place among those of callers that are not known
+	admitted        func()          // gives it back; made once, for all exchanges
 	unread          bool            // the body at hand was not read to its end
 	begun           []byte          // what was read of it
 	late            context.Context // of the exchange whose body is being read
@@ -79,6 +83,7 @@ func newConn(s *Server, set *settings, nc net.Conn) *conn {
 	if set.config != nil {
 		c.Conn, c.tls = tls.Server(nc, set.config), true
 	}
+	c.admitted = c.leave
 	head := set.limits.Header
 	c.in = guard.NewReader(c, func() guard.Limits { return s.guardLimits(head) })
 	return c
@@ -234,8 +239,28 @@ func take(all *atomic.Int64, own *int64, n, limit int64) bool {
 	return true
 }
 
+// enter takes a place among the short bodies that are read before anybody knows whose they are, if there is one.
+func (c *conn) enter() bool {
+	places := max(c.srv.set.Load().limits.Bodies/strangersShare/firstKnown, 1)
+	if c.srv.strangers.Add(1) > places {
+		c.srv.strangers.Add(-1)
+		return false
+	}
+	c.stranger = true
+	return true
+}
+
+// leave gives the place back.
+func (c *conn) leave() {
+	if c.stranger {
+		c.stranger = false
+		c.srv.strangers.Add(-1)
+	}
+}
+
 // release gives the room back.
 func (c *conn) release() {
+	c.leave()
 	if c.form != nil {
 		c.form.Close() // it is of nobody's interest any more
 		c.form = nil

@@ -239,3 +239,88 @@ func TestSlowBodiesTakeNoPlaces(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestStrangersShareLittleRoom: short bodies of callers that nobody knows yet have an eighth of the room, and no more.
+// Behind that a caller is asked first who it is, so that those who are known are served.
+func TestStrangersShareLittleRoom(t *testing.T) {
+	noLeak(t)
+	const room, places, callers = 1 << 20, 2, 20
+	early, let := make(chan bool, callers), make(chan bool)
+	h := newHandler(func(_ context.Context, x *exchange.Exchange) *exchange.Reply {
+		if x.Path == "/" {
+			return &exchange.Reply{Status: 401, Body: []byte("who?")}
+		}
+		early <- x.Receive == nil
+		x.Admitted()
+		if x.Path == "/waits" {
+			<-let
+		}
+		var e *llm.Error
+		if x.Receive != nil && errors.As(x.Receive(), &e) {
+			return &exchange.Reply{Status: e.Status}
+		}
+		return &exchange.Reply{Status: 200, Body: fmt.Append(nil, len(x.Request.Body.Raw()))}
+	})
+	s := start(t, h, func(c *server.Config) { c.Limits.Bodies = room })
+	refused := make(chan int, callers)
+	var strangers []net.Conn
+	for i := range callers {
+		c := dial(t, s)
+		strangers = append(strangers, c)
+		body := "Content-Length: 60000\r\n\r\n" + strings.Repeat("x", 59_999)
+		if i%2 == 0 {
+			body = "Transfer-Encoding: chunked\r\n\r\n" + strings.TrimSuffix(chunks(strings.Repeat("x", 60_000), 999), "0\r\n\r\n")
+		}
+		send(t, c, "POST / HTTP/1.1\r\nHost: a\r\n"+body)
+		go func() {
+			if r, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil {
+				refused <- r.StatusCode
+			}
+		}()
+	}
+	for range callers - places {
+		if status := <-refused; status != 401 {
+			t.Fatalf("a stranger is answered %d", status)
+		}
+	}
+	c := dial(t, s)
+	br := bufio.NewReader(c)
+	for _, size := range []int{1, 60_000, 700_000} {
+		text := strings.Repeat("y", size)
+		for _, body := range []string{fmt.Sprintf("Content-Length: %d\r\n\r\n%s", size, text), "Transfer-Encoding: chunked\r\n\r\n" + chunks(text, 7000)} {
+			send(t, c, "POST /known HTTP/1.1\r\nHost: a\r\n"+body)
+			if r, got := response(t, br); r.StatusCode != 200 || got != fmt.Sprint(size) {
+				t.Errorf("%d bytes: %d %s", size, r.StatusCode, got)
+			}
+			if <-early {
+				t.Error("a body was read though there is no place")
+			}
+		}
+	}
+	for _, c := range strangers {
+		c.Close()
+	}
+	const short = "Content-Length: 2\r\n\r\nhi"
+	for begin, free := time.Now(), false; !free; free = <-early {
+		if time.Since(begin) > patience {
+			t.Fatal("a stranger that left keeps its place")
+		}
+		send(t, c, "POST /known HTTP/1.1\r\nHost: a\r\n"+short)
+		response(t, br)
+	}
+	var served []*bufio.Reader
+	for range 2 * places {
+		c := dial(t, s)
+		served = append(served, bufio.NewReader(c))
+		send(t, c, "POST /waits HTTP/1.1\r\nHost: a\r\n"+short)
+		if !<-early {
+			t.Error("a caller that is known keeps a place")
+		}
+	}
+	close(let)
+	for _, br := range served {
+		if r, got := response(t, br); r.StatusCode != 200 || got != "2" {
+			t.Errorf("%d %s", r.StatusCode, got)
+		}
+	}
+}

@@ -71,9 +71,13 @@ func (c *conn) receive(from io.Reader, h *guard.Head, most int64) (body exchange
 }
 
 // later reports whether the body at hand is read only when the exchange asks for it, which it does of a caller that it
-// knows: others are not told to go on, and do not fill the room for bodies.
+// knows: others are not told to go on, and do not fill the room for bodies. Short ones come in before, as long as there
+// are not too many whose callers are not known.
 func (c *conn) later(h *guard.Head) bool {
-	return c.in.Refusal() == nil && (h.Length > firstKnown || h.Length != 0 && h.Expect || h.Length == guard.Chunked && h.Boundary != "")
+	if c.in.Refusal() != nil || h.Length == 0 {
+		return false
+	}
+	return h.Length > firstKnown || h.Expect || h.Length == guard.Chunked && h.Boundary != "" || !c.enter()
 }
 
 // receiveLate reads the body of an exchange.

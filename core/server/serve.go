@@ -81,7 +81,7 @@ func (c *conn) begin(h *guard.Head, body exchange.Body) *exchange.Exchange {
 	x.Host = guard.NormalHost(h.Host)
 	x.Remote, x.TLS, x.Upgrade = c.remote, c.tls, h.WebSocket
 	x.Request.Header = append(make(llm.Header, 0, len(h.Header)), h.Header...)
-	x.Request.Body = body
+	x.Request.Body, x.Admitted = body, c.admitted
 	if h.WebSocket {
 		x.Room = c.srv.room
 	}

@@ -101,14 +101,15 @@ type Server struct {
 
 	set atomic.Pointer[settings]
 
-	live     atomic.Int64
-	bodies   atomic.Int64 // bytes reserved
-	forms    atomic.Int64 // the same, of form data and its files
-	served   atomic.Uint64
-	refused  atomic.Uint64
-	shed     atomic.Uint64
-	draining atomic.Bool
-	buffers  sync.Pool // of websockets, for what they write
+	live      atomic.Int64
+	bodies    atomic.Int64 // bytes reserved
+	forms     atomic.Int64 // the same, of form data and its files
+	strangers atomic.Int64 // short bodies whose callers are not known
+	served    atomic.Uint64
+	refused   atomic.Uint64
+	shed      atomic.Uint64
+	draining  atomic.Bool
+	buffers   sync.Pool // of websockets, for what they write
 
 	accepting chan struct{} // closed when the accept loop has ended
 	drained   chan struct{} // closed when Drain has ended
