@@ -27,7 +27,11 @@ type Limits struct {
 	IdleTimeout        time.Duration
 	WriteTimeout       time.Duration
 	Session            time.Duration
+	Tenant             AtOnce
 }
+
+// AtOnce is what a tenant may have under way.
+type AtOnce struct{ Sessions, Uploads int64 }
 
 func gatewayShape() *schema.Block {
 	return &schema.Block{
@@ -46,6 +50,8 @@ func gatewayShape() *schema.Block {
 				{Name: "idle_timeout", Kind: schema.Duration, Default: "120s", Doc: "Between two requests of a connection."},
 				{Name: "session", Kind: schema.Duration, Default: "1h", Doc: "How long a realtime session may last; then both sides are told that it is over (1001)."},
 				{Name: "write_timeout", Kind: schema.Duration, Default: "30s", Doc: "How long a client may take nothing of an answer."},
+				{Name: "tenant_sessions", Kind: schema.Int, Default: "256", Doc: "Realtime sessions that a tenant may have at once: a team, or a key without one, which its team's `limit` may overrule; more are answered 429 with Retry-After. Where no key is asked for there are no tenants."},
+				{Name: "tenant_uploads", Kind: schema.Int, Default: "256", Doc: "The same of requests whose bodies are still coming, of more than 64 KiB or of a length that nobody says."},
 			}},
 			{Name: "log", Kind: schema.Object, Optional: true, Doc: "The daemon's own log, on standard error.", Fields: []schema.Attr{
 				{Name: "level", Kind: schema.String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Env: "LOG_LEVEL", Doc: "The least level that is written."},
@@ -75,17 +81,24 @@ func (b *builder) gateway() {
 		IdleTimeout:        get[time.Duration](n, "limits.idle_timeout"),
 		WriteTimeout:       get[time.Duration](n, "limits.write_timeout"),
 		Session:            get[time.Duration](n, "limits.session"),
+		Tenant:             AtOnce{Sessions: get[int64](n, "limits.tenant_sessions"), Uploads: get[int64](n, "limits.tenant_uploads")},
 	}
-	for _, name := range []string{"concurrent_requests", "body", "form", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout", "session"} {
-		if at := n.at("limits." + name); at != nil && at.v != nil {
-			switch at.v {
-			case int64(0), time.Duration(0):
-				b.errorf(at.rng, "Invalid value", "%s: it must be more than 0.", name)
-			}
-		}
-	}
+	b.positive(n, "limits.", "concurrent_requests", "body", "form", "header", "header_timeout", "body_timeout", "idle_timeout", "write_timeout", "session", "tenant_sessions", "tenant_uploads")
 	g.LogFormat = get[string](n, "log.format")
 	if text := get[string](n, "log.level"); text != "" {
 		g.LogLevel.UnmarshalText([]byte(text)) // one of the enum
+	}
+}
+
+// positive reports the numbers and durations of an object that are not above 0.
+func (b *builder) positive(n *node, object string, names ...string) {
+	for _, name := range names {
+		if at := n.at(object + name); at != nil && at.v != nil {
+			number, isNumber := at.v.(int64)
+			long, isLong := at.v.(time.Duration)
+			if isNumber && number <= 0 || isLong && long <= 0 {
+				b.errorf(at.rng, "Invalid value", "%s: it must be more than 0.", name)
+			}
+		}
 	}
 }

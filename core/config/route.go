@@ -32,6 +32,7 @@ type Team struct {
 	Name     string
 	Models   []*Model
 	Requests string // "600/1m", or ""
+	AtOnce   AtOnce // 0 = what holds for all
 }
 
 func pipelineShape() *schema.Block {
@@ -63,8 +64,10 @@ func teamShape() *schema.Block {
 		Doc: "What the virtual keys of a team share.", Labels: []string{"name"},
 		Attrs: []schema.Attr{
 			{Name: "models", Kind: schema.Refs, RefTo: "model", Optional: true, Doc: "The models its keys may use; all of a route without it."},
-			{Name: "limit", Kind: schema.Object, Optional: true, Doc: "What the team may use in a time.", Fields: []schema.Attr{
+			{Name: "limit", Kind: schema.Object, Optional: true, Doc: "What the team may use in a time, and have at once.", Fields: []schema.Attr{
 				{Name: "requests", Kind: schema.Rate, Optional: true, Doc: "Requests, such as `600/1m`."},
+				{Name: "sessions", Kind: schema.Int, Optional: true, Doc: "Realtime sessions at once, in place of the gateway's `limits.tenant_sessions`."},
+				{Name: "uploads", Kind: schema.Int, Optional: true, Doc: "Long bodies that are coming at once, in place of `limits.tenant_uploads`."},
 			}},
 		},
 	}
@@ -102,6 +105,8 @@ func (b *builder) route(n *node) {
 
 func (b *builder) team(n *node) {
 	t := &Team{Name: n.label(), Requests: get[string](n, "limit.requests")}
+	t.AtOnce = AtOnce{Sessions: get[int64](n, "limit.sessions"), Uploads: get[int64](n, "limit.uploads")}
+	b.positive(n, "limit.", "sessions", "uploads")
 	if at := n.at("limit.requests"); at != nil && at.v != nil {
 		b.rate(at)
 	}

@@ -81,6 +81,7 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 	generation := gateway.NewGeneration(routes, teams)
 	generation.MaxBody = cfg.Gateway.Limits.Body
 	generation.MaxSession = cfg.Gateway.Limits.Session
+	generation.AtOnce = gateway.AtOnce(cfg.Gateway.Limits.Tenant)
 	return &built{generation: generation, sinks: b.sinks, compiled: b.compiled, models: called(cfg, models)}, nil
 }
 
@@ -282,7 +283,7 @@ func (b *builder) route(r *config.Route, models map[*config.Model]*upstream.Mode
 }
 
 func team(t *config.Team) (*gateway.Team, error) {
-	out := &gateway.Team{Name: t.Name}
+	out := &gateway.Team{Name: t.Name, AtOnce: gateway.AtOnce(t.AtOnce)}
 	for _, m := range t.Models {
 		out.Models = append(out.Models, m.Name)
 	}

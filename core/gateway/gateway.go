@@ -36,7 +36,9 @@ type Needs struct {
 // Gateway serves exchanges through the current generation. It is safe for concurrent use.
 type Gateway struct {
 	Needs
-	current atomic.Pointer[Generation]
+	current  atomic.Pointer[Generation]
+	sessions underWay
+	bodies   underWay // bodies that are coming in
 }
 
 var _ exchange.Handler = (*Gateway)(nil)

@@ -17,6 +17,7 @@ import (
 type Generation struct {
 	MaxSession time.Duration // how long a session may last; 0 = no limit
 	MaxBody    int64         // bytes of a body that is taken into memory, where form data is longer
+	AtOnce     AtOnce        // of each tenant
 
 	routes []*Route
 	teams  map[string]*Team
@@ -52,6 +53,7 @@ type Team struct {
 	Name   string
 	Models []string // empty = all of the route
 	Rate   *limit.Rate
+	AtOnce AtOnce // where it has its own
 }
 
 // NewGeneration returns a generation with one use, its owner's.

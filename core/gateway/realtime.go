@@ -32,6 +32,7 @@ type session struct {
 	finish   string
 	out      socket.Outcome
 	taken    int64 // bytes of the room for bodies, for a message of the upstream's
+	counted  bool  // it is one of its tenant's
 }
 
 // reserve returns what takes room for a message of the upstream's, and release what gives it back.
@@ -87,13 +88,18 @@ func (s *serving) realtime() *exchange.Reply {
 	if s.route.Open && s.elsewhere() {
 		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "a page of another origin has no session where no key is asked for"}, nil)
 	}
+	if reply := s.enterSession(); reply != nil {
+		return reply
+	}
 	if reply := s.filterRequest(); reply != nil {
 		return reply
 	}
 	begin := time.Now()
 	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Source: upstream.SourceFunc(s.upgradeFor), Open: s.open})
 	x.Timings.Upstream = time.Since(begin)
-	s.answer = answer
+	if s.answer = answer; err != nil || answer.Status >= 400 {
+		s.leaveSession() // before the client hears of it
+	}
 	if err != nil {
 		return s.upstreamFailed(err)
 	}

@@ -234,8 +234,8 @@ func (s *serving) receive(whole bool) *exchange.Reply {
 	}
 	receive := s.x.Receive
 	if s.x.Receive = nil; receive != nil {
-		if err := receive(); err != nil {
-			return s.notReceived(err)
+		if reply := s.incoming(receive); reply != nil {
+			return reply
 		}
 	}
 	if whole || s.route.Pipeline.Phases()&exchange.PhaseRequestBody != 0 {

@@ -29,6 +29,7 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.session != nil && s.session.upstream != nil {
 		s.session.upstream.Cut()
 	}
+	s.leaveSession()
 	if s.answer != nil && s.broke() {
 		s.answer.Broke()
 	}
