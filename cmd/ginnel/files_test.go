@@ -29,6 +29,7 @@ type vault struct {
 	objects map[string]map[string]any
 	header  http.Header // of the last request
 	cut     bool        // a content breaks off
+	full    bool        // there are no more batches
 	called  []string    // the bodies of chats
 }
 
@@ -108,15 +109,16 @@ func startVault(t *testing.T) *vault {
 	})
 	handle("POST /v1/batches", func(_ http.ResponseWriter, r *http.Request) any {
 		var q map[string]any
-		json.NewDecoder(r.Body).Decode(&q)
+		if json.NewDecoder(r.Body).Decode(&q); v.full {
+			return nil
+		}
 		return v.keep(map[string]any{"object": "batch", "status": "validating", "input_file_id": q["input_file_id"], "output_file_id": nil}, nil)
 	})
 	handle("GET /v1/batches", list("batch"))
 	handle("GET /v1/batches/{id}", func(w http.ResponseWriter, r *http.Request) any {
 		o := v.objects[r.PathValue("id")]
 		if o != nil && o["output_file_id"] == nil {
-			o["status"], o["output_file_id"] = "completed", v.keep(map[string]any{"object": "file", "purpose": "batch_output"}, []byte("the answers\n"))["id"]
-			o["usage"] = map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
+			v.answer(o)
 		}
 		return o
 	})
@@ -129,6 +131,15 @@ func startVault(t *testing.T) *vault {
 	v.Server = httptest.NewServer(mux)
 	t.Cleanup(v.Close)
 	return v
+}
+
+// answer ends a batch. The caller holds mu.
+func (v *vault) answer(batch map[string]any) {
+	written := func(content string) any {
+		return v.keep(map[string]any{"object": "file", "purpose": "batch_output"}, []byte(content))["id"]
+	}
+	batch["status"], batch["output_file_id"], batch["error_file_id"] = "completed", written("the answers\n"), written("the errors\n")
+	batch["usage"] = map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
 }
 
 // keep stores an object. The caller holds mu, or nobody else knows v.
@@ -412,6 +423,67 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestBatchesCountAgainstLimits: the calls of a batch are requests of its team, or have a limit of their own, and what a
+// batch used is counted by the filters once.
+func TestBatchesCountAgainstLimits(t *testing.T) {
+	up := startVault(t)
+	gw := start(t, filing(up.URL, strings.Replace(headersAndRate, `rate "default" { limit = "1000000/1m" }`, "rate \"default\" { limit = \"30/1h\" }\n  config { cost = \"tokens\" }", 1))+`
+team "one" { limit = { requests = "10/1h" } }
+team "two" { limit = { requests = "10/1h", batch_calls = "20/1h" } }
+`)
+	of := func(team string) caller {
+		key, err := gw.CreateKey(daemon.NewKey{Name: "a", Team: team})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return caller{gw, key.Text}
+	}
+	lines := func(n int) string { return strings.Repeat(fmt.Sprintf(batchLine, 1, "big", "x")+"\n", n) }
+	create := func(c caller, file string) (int, string, string) {
+		t.Helper()
+		return c.ask("POST", "/v1/batches", fmt.Sprintf(`{"input_file_id":%q,"endpoint":"/v1/chat/completions","completion_window":"24h"}`, file))
+	}
+	one := of("one")
+	if status, text, _ := one.send("batch", lines(11)); status != 400 || !strings.Contains(text, "11 calls, and the team's limit is never more than 10") {
+		t.Errorf("more than there can be: %d %s", status, text)
+	}
+	_, _, file := one.send("batch", lines(3)) // two requests by now
+	up.mu.Lock()
+	up.full = true
+	up.mu.Unlock()
+	if status, text, _ := create(one, file); status != 404 {
+		t.Errorf("%d %s", status, text)
+	}
+	up.mu.Lock()
+	up.full = false
+	up.mu.Unlock()
+	if status, text, _ := create(one, file); status != 200 { // the one that was not made gave its calls back
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text, _ := create(one, file); status != 429 || !strings.Contains(text, "the batch has 3 calls, and 2 are left") { // one is this request
+		t.Errorf("%d %s", status, text)
+	}
+	two := of("two")
+	_, _, file = two.send("batch", lines(15))
+	if status, text, _ := create(two, file); status != 200 {
+		t.Errorf("with a limit of their own: %d %s", status, text)
+	}
+	if status, text, _ := create(two, file); status != 429 || !strings.Contains(text, "15 calls, and 5 are left") {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, text, _ := two.ask("GET", "/v1/files/"+file, ""); status != 200 {
+		t.Errorf("requests are left: %d %s", status, text)
+	}
+	free := gw.caller()
+	_, _, file = free.send("batch", lines(40))
+	_, _, batch := create(free, file)
+	for range 5 { // its 18 tokens of 30 are counted once
+		if status, text, _ := free.ask("GET", "/v1/batches/"+batch, ""); status != 200 {
+			t.Errorf("%d %s", status, text)
+		}
+	}
+}
+
 // TestFilesAreRefused where the route keeps none, and content where a filter could not see it.
 func TestFilesAreRefused(t *testing.T) {
 	up := startVault(t)
@@ -424,6 +496,29 @@ func TestFilesAreRefused(t *testing.T) {
 	_, _, id := c.send("user_data", "x")
 	if status, text, _ := c.ask("GET", "/v1/files/"+id+"/content", ""); status != 403 || !strings.Contains(text, "looks at what models say") {
 		t.Errorf("%d %s", status, text)
+	}
+	_, _, input := c.send("batch", fmt.Sprintf(batchLine, 1, "big", "x"))
+	_, _, batch := c.ask("POST", "/v1/batches", fmt.Sprintf(`{"input_file_id":%q,"endpoint":"/v1/chat/completions","completion_window":"24h"}`, input))
+	var b struct {
+		Output string `json:"output_file_id"`
+		Errors string `json:"error_file_id"`
+	}
+	_, text, _ := c.ask("GET", "/v1/batches/"+batch, "")
+	json.Unmarshal([]byte(text), &b)
+	for _, id := range []string{b.Output, b.Errors, input} {
+		for _, query := range []string{"", "?x=y"} {
+			if status, text, _ := c.ask("GET", "/v1/files/"+id+"/content"+query, ""); status != 403 || !strings.Contains(text, "looks at what models say") {
+				t.Errorf("%q: %d %s", id, status, text)
+			}
+		}
+		if status, text, got := c.ask("GET", "/v1/files/"+id, ""); status != 200 || got != id {
+			t.Errorf("what it is: %d %s", status, text)
+		}
+		for _, path := range []string{"/v1/files/" + id + "/Content", "/v1/files/" + id + "/content/", "/v1/batches/" + id + "/content", "/v1/files/" + id + "%2Fcontent"} {
+			if status, text, _ := c.ask("GET", path, ""); status != 404 && status != 400 || strings.Contains(text, "the answers") {
+				t.Errorf("%s: %d %s", path, status, text)
+			}
+		}
 	}
 	for _, body := range []string{"", "{}", "--X\r\n"} {
 		if status, text, _ := c.ask("POST", "/v1/files", body, "Content-Type", "multipart/form-data; boundary=X"); status != 400 {

@@ -33,6 +33,8 @@ type Team struct {
 	Models   []*Model
 	Requests string // "600/1m", or ""
 	AtOnce   AtOnce // 0 = what holds for all
+
+	BatchCalls string // "50000/1d", or ""
 }
 
 func pipelineShape() *schema.Block {
@@ -66,6 +68,7 @@ func teamShape() *schema.Block {
 			{Name: "models", Kind: schema.Refs, RefTo: "model", Optional: true, Doc: "The models its keys may use; all of a route without it."},
 			{Name: "limit", Kind: schema.Object, Optional: true, Doc: "What the team may use in a time, and have at once.", Fields: []schema.Attr{
 				{Name: "requests", Kind: schema.Rate, Optional: true, Doc: "Requests, such as `600/1m`."},
+				{Name: "batch_calls", Kind: schema.Rate, Optional: true, Doc: "Calls in batches, such as `50000/1d`, counted when a batch is made. Without it each is one of `requests`. A batch with more than the limit's whole is refused."},
 				{Name: "sessions", Kind: schema.Int, Optional: true, Doc: "Realtime sessions at once, in place of the gateway's `limits.tenant_sessions`."},
 				{Name: "uploads", Kind: schema.Int, Optional: true, Doc: "Long bodies that are coming at once, in place of `limits.tenant_uploads`."},
 			}},
@@ -104,11 +107,13 @@ func (b *builder) route(n *node) {
 }
 
 func (b *builder) team(n *node) {
-	t := &Team{Name: n.label(), Requests: get[string](n, "limit.requests")}
+	t := &Team{Name: n.label(), Requests: get[string](n, "limit.requests"), BatchCalls: get[string](n, "limit.batch_calls")}
 	t.AtOnce = AtOnce{Sessions: get[int64](n, "limit.sessions"), Uploads: get[int64](n, "limit.uploads")}
 	b.positive(n, "limit.", "sessions", "uploads")
-	if at := n.at("limit.requests"); at != nil && at.v != nil {
-		b.rate(at)
+	for _, name := range []string{"limit.requests", "limit.batch_calls"} {
+		if at := n.at(name); at != nil && at.v != nil {
+			b.rate(at)
+		}
 	}
 	laterAll(b, n, "models", func(m *Model) { t.Models = append(t.Models, m) })
 	b.define(n, t)

@@ -287,14 +287,22 @@ func team(t *config.Team) (*gateway.Team, error) {
 	for _, m := range t.Models {
 		out.Models = append(out.Models, m.Name)
 	}
-	if t.Requests != "" {
-		rate, err := limit.ParseRate(t.Requests)
-		if err != nil {
-			return nil, fmt.Errorf("team %s: %w", t.Name, err)
-		}
-		out.Rate = &rate
+	var errs [2]error
+	out.Rate, errs[0] = rate(t.Requests)
+	out.BatchRate, errs[1] = rate(t.BatchCalls)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("team %s: %w", t.Name, err)
 	}
 	return out, nil
+}
+
+// rate reads a rate that may not be there.
+func rate(text string) (*limit.Rate, error) {
+	if text == "" {
+		return nil, nil
+	}
+	r, err := limit.ParseRate(text)
+	return &r, err
 }
 
 func (d *Daemon) caPath() string { return filepath.Join(d.dataDir, caFile) }

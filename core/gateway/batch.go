@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/limit"
 	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -50,7 +52,10 @@ func (s *serving) readCalls(raw []byte) *exchange.Reply {
 		}
 	}
 	out = append(out, raw[s.request.File.End:]...)
-	s.upload.Models = c.models
+	s.upload.Models, s.upload.Calls = c.models, c.count
+	if reply := s.neverBatch(c.count); reply != nil {
+		return reply
+	}
 	s.x.Unseen = c.unseen
 	s.x.Request.Body = exchange.NewBody(out, c.texts)
 	return nil
@@ -61,6 +66,7 @@ type calls struct {
 	*serving
 	texts  []dialect.Text
 	models []string
+	count  int64
 	unseen string
 	again  bool // a filter wrote it: the names are the provider's
 }
@@ -109,6 +115,7 @@ func (c *calls) line(out, line []byte) ([]byte, error) {
 	if body.Len() == 0 || method != "POST" {
 		return nil, &llm.Error{Code: llm.CodeInvalid, Message: "a call has a `body`, a `url`, and the method POST"}
 	}
+	c.count++
 	out = append(out, line[:body.Start]...)
 	call, err := c.call(url, line[body.Start:body.End], len(out))
 	if err != nil {
@@ -267,7 +274,58 @@ func (s *serving) readBatch(raw []byte) *exchange.Reply {
 		}
 	}
 	s.upload = uploads.Upload{Models: file.Models}
+	return s.charge(file.Calls)
+}
+
+// batchRate returns what bounds the calls of the team's batches, and under which name they are counted: a rate of their
+// own or, as any call, that of requests.
+func (s *serving) batchRate() (*limit.Rate, string) {
+	switch {
+	case s.team == nil:
+		return nil, ""
+	case s.team.BatchRate != nil:
+		return s.team.BatchRate, "batches/" + s.team.Name
+	}
+	return s.team.Rate, "team/" + s.team.Name
+}
+
+// neverBatch refuses a batch that is larger than its team's limit can ever be.
+func (s *serving) neverBatch(calls int64) *exchange.Reply {
+	rate, name := s.batchRate()
+	if rate == nil {
+		return nil
+	}
+	if most := s.Limiter.Take(*rate, name, 0, time.Now()).Limit; calls > most {
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeInvalid, Message: "the file has " + strconv.FormatInt(calls, 10) + " calls, and the team's limit is never more than " + strconv.FormatInt(most, 10)}, nil)
+	}
 	return nil
+}
+
+// charge counts a batch's calls against the team's limit: else a batch was a way around it.
+func (s *serving) charge(calls int64) *exchange.Reply {
+	if reply := s.neverBatch(calls); reply != nil {
+		return reply
+	}
+	rate, name := s.batchRate()
+	if rate == nil {
+		return nil
+	}
+	d := s.Limiter.Take(*rate, name, calls, time.Now())
+	if !d.OK {
+		return s.fail(exchange.Denied, &llm.Error{
+			Code: llm.CodeRateLimited, Message: "the batch has " + strconv.FormatInt(calls, 10) + " calls, and " + strconv.FormatInt(d.Remaining, 10) + " are left of the team's limit", RetryAfter: d.RetryAfter,
+		}, nil)
+	}
+	s.charged = calls
+	return nil
+}
+
+// uncharge gives the calls of a batch back that was not made.
+func (s *serving) uncharge() {
+	if rate, name := s.batchRate(); s.charged > 0 {
+		s.Limiter.Give(*rate, name, s.charged)
+		s.charged = 0
+	}
 }
 
 var batchKeys = dialect.NewKeys("input_file_id", "input_blob", "output_folder")

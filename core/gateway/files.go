@@ -49,23 +49,39 @@ func (s *serving) files() *exchange.Reply {
 			return s.unknownItem(e.Item)
 		}
 	}
-	if reply := s.readUpload(); reply != nil {
-		return reply
+	reply := s.readUpload()
+	if reply == nil {
+		reply = s.filterRequest()
 	}
-	if reply := s.filterRequest(); reply != nil {
-		return reply
+	if reply == nil {
+		reply = s.file()
 	}
+	if s.status >= 300 {
+		s.uncharge()
+	}
+	return reply
+}
+
+// file asks the provider.
+func (s *serving) file() *exchange.Reply {
+	x, e := s.x, &s.endpoint
 	switch {
 	case e.Item == "" && x.Method == "GET":
 		return s.list()
 	case e.Act == "content":
 		return s.content()
 	}
-	reply := s.ask("", x.Method, "")
-	if reply != nil {
+	if reply := s.ask("", x.Method, ""); reply != nil {
 		return reply
 	}
-	return s.kept(s.unary())
+	raw, err := s.rest()
+	if err != nil {
+		return s.upstreamFailed(err)
+	}
+	if reply := s.kept(raw); reply != nil {
+		return reply
+	}
+	return s.whole(raw)
 }
 
 var errState = &llm.Error{Code: llm.CodeInternal, Message: "the gateway's state cannot be read or written"}
@@ -152,19 +168,15 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 }
 
 // kept remembers whose that is which an answer describes, before the client learns its id, and what a batch used.
-func (s *serving) kept(reply *exchange.Reply) *exchange.Reply {
-	if reply.Status >= 300 || s.end != "" {
-		return reply
-	}
-	s.x.Usage = nil // a batch says what it used each time
+func (s *serving) kept(raw []byte) *exchange.Reply {
 	var v stored
-	if err := json.Unmarshal(s.x.Response.Body.Raw(), &v); err != nil || v.ID == "" {
+	if err := json.Unmarshal(raw, &v); err != nil || v.ID == "" {
 		return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
 	}
 	if err := s.remember(&v); err != nil {
 		return s.fail(exchange.Internal, errState, err)
 	}
-	return reply
+	return nil
 }
 
 func (s *serving) remember(v *stored) error {
@@ -175,6 +187,7 @@ func (s *serving) remember(v *stored) error {
 		return s.Uploads.Remove(s.owner, s.endpoint.Item)
 	}
 	if s.endpoint.Item == "" {
+		s.charged = 0 // it is made
 		if err := s.Uploads.Add(s.owner, v.ID, s.upload); err != nil {
 			return err
 		}

@@ -54,6 +54,8 @@ type Team struct {
 	Models []string // empty = all of the route
 	Rate   *limit.Rate
 	AtOnce AtOnce // where it has its own
+
+	BatchRate *limit.Rate // of calls in batches; nil = each is a request
 }
 
 // NewGeneration returns a generation with one use, its owner's.

@@ -57,8 +57,9 @@ type serving struct {
 	status int
 	out    int64 // bytes of the answer's body
 
-	owner  uploads.Owner  // of files and batches
-	upload uploads.Upload // the one that is asked for, or is new
+	owner   uploads.Owner  // of files and batches
+	upload  uploads.Upload // the one that is asked for, or is new
+	charged int64          // calls of a batch that is to be made
 
 	keepers []string // providers that keep, for the caller, all that the request names
 
@@ -551,12 +552,14 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 	if err := s.codec.Answer(s.x.Op, raw, found); err != nil {
 		return s.upstreamFailed(conversation.Unreadable())
 	}
-	if found.Error != nil && s.x.Op != llm.OpFiles && s.x.Op != llm.OpBatches { // of which one that failed says so
+	filed := s.x.Op == llm.OpFiles || s.x.Op == llm.OpBatches
+	if found.Error != nil && !filed { // of which one that failed says so
 		return s.checked(s.upstreamFailed(found.Error))
 	}
 	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
-	if s.x.Usage, s.x.Finish = found.Usage, found.Finish; s.untold {
-		s.x.Usage = nil
+	s.x.Finish = found.Finish
+	if !filed && !s.untold { // a batch says what it used each time, and is counted once
+		s.x.Usage = found.Usage
 	}
 	v, err := s.flow.Unary(s.ctx)
 	if err != nil {

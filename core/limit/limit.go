@@ -109,6 +109,16 @@ func (l *Limiter) Take(rate Rate, key string, cost int64, now time.Time) Decisio
 	return d
 }
 
+// Give gives back what was taken of the allowance of key.
+func (l *Limiter) Give(rate Rate, key string, cost int64) {
+	s := &l.shard[maphash.String(l.seed, key)%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tat, known := s.tat[key]; known {
+		s.tat[key] = tat - max(0, cost)*rate.step()
+	}
+}
+
 // Len returns the number of remembered keys.
 func (l *Limiter) Len() int {
 	n := 0

@@ -157,6 +157,30 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
+// TestGive: what is given back may be taken again, and no more than that.
+func TestGive(t *testing.T) {
+	r, l := Rate{Limit: 10, Per: time.Hour}, New(Config{})
+	now := l.start
+	l.Give(r, "k", 5) // of nothing
+	if d := l.Take(r, "k", 10, now); !d.OK {
+		t.Errorf("%+v", d)
+	}
+	l.Give(r, "k", 4)
+	if d := l.Take(r, "k", 0, now); d.Remaining != 4 {
+		t.Errorf("%+v", d)
+	}
+	l.Give(r, "k", 100)
+	if d := l.Take(r, "k", 0, now); d.Remaining != 10 || d.Reset != 0 {
+		t.Errorf("%+v", d)
+	}
+	if d := l.Take(r, "k", 11, now); d.OK {
+		t.Errorf("%+v", d)
+	}
+	if d := l.Take(r, "k", 10, now); !d.OK || d.Remaining != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
 func FuzzParseRate(f *testing.F) {
 	for _, s := range []string{"600/1m", "10/s", "2M/1h", "5k/1d", "/", "1/1ns"} {
 		f.Add(s)

@@ -37,6 +37,7 @@ type Upload struct {
 	Created time.Time `json:"created"`
 	Purpose string    `json:"purpose,omitempty"` // of a file that a client sent
 	Models  []string  `json:"models,omitempty"`  // that the calls in it are of
+	Calls   int64     `json:"calls,omitempty"`   // in it
 	Counted bool      `json:"counted,omitempty"` // what the batch used was told
 }
 
