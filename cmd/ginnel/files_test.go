@@ -2,162 +2,18 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
-	"net/http/httptest"
-	"strconv"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/ginnel/ginnel/core/daemon"
 )
-
-// vault is a vendor that keeps files and makes batches, under one account.
-type vault struct {
-	*httptest.Server
-
-	mu      sync.Mutex // protects what follows
-	count   int
-	ids     []string
-	files   map[string][]byte
-	objects map[string]map[string]any
-	header  http.Header // of the last request
-	cut     bool        // a content breaks off
-	full    bool        // there are no more batches
-	called  []string    // the bodies of chats
-}
-
-func startVault(t *testing.T) *vault {
-	t.Helper()
-	v := &vault{files: make(map[string][]byte), objects: make(map[string]map[string]any)}
-	mux := http.NewServeMux()
-	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request) any) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			v.header = r.Header.Clone()
-			switch out := f(w, r).(type) {
-			case nil:
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(404)
-				io.WriteString(w, `{"error":{"message":"No such object","type":"invalid_request_error","param":"id","code":null}}`)
-			case []byte:
-				w.Header().Set("Content-Type", "application/octet-stream")
-				if v.cut {
-					w.Header().Set("Content-Length", strconv.Itoa(len(out)+1))
-				}
-				w.Write(out)
-			default:
-				w.Header().Set("Content-Type", "application/json")
-				json.NewEncoder(w).Encode(out)
-			}
-		})
-	}
-	one := func(_ http.ResponseWriter, r *http.Request) any {
-		if o := v.objects[r.PathValue("id")]; o != nil {
-			return o
-		}
-		return nil
-	}
-	list := func(kind string) func(http.ResponseWriter, *http.Request) any {
-		return func(_ http.ResponseWriter, r *http.Request) any {
-			limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
-			after := r.URL.Query().Get("after")
-			data, more := []any{}, false
-			for _, id := range v.ids {
-				switch o := v.objects[id]; {
-				case after != "":
-					if id == after {
-						after = ""
-					}
-				case o["object"] == kind:
-					if more = len(data) == min(limit, 3); more { // pages are smaller than what is asked for
-						return map[string]any{"object": "list", "data": data, "has_more": true}
-					}
-					data = append(data, o)
-				}
-			}
-			return map[string]any{"object": "list", "data": data, "has_more": more}
-		}
-	}
-	handle("POST /v1/files", func(_ http.ResponseWriter, r *http.Request) any {
-		f, h, err := r.FormFile("file")
-		if err != nil {
-			return nil
-		}
-		content, _ := io.ReadAll(f)
-		return v.keep(map[string]any{"object": "file", "filename": h.Filename, "purpose": r.FormValue("purpose"), "bytes": len(content)}, content)
-	})
-	handle("GET /v1/files", list("file"))
-	handle("GET /v1/files/{id}", one)
-	handle("DELETE /v1/files/{id}", func(_ http.ResponseWriter, r *http.Request) any {
-		id := r.PathValue("id")
-		delete(v.objects, id)
-		return map[string]any{"id": id, "object": "file", "deleted": true}
-	})
-	handle("GET /v1/files/{id}/content", func(_ http.ResponseWriter, r *http.Request) any {
-		if b, ok := v.files[r.PathValue("id")]; ok {
-			return b
-		}
-		return nil
-	})
-	handle("POST /v1/batches", func(_ http.ResponseWriter, r *http.Request) any {
-		var q map[string]any
-		if json.NewDecoder(r.Body).Decode(&q); v.full {
-			return nil
-		}
-		return v.keep(map[string]any{"object": "batch", "status": "validating", "input_file_id": q["input_file_id"], "output_file_id": nil}, nil)
-	})
-	handle("GET /v1/batches", list("batch"))
-	handle("GET /v1/batches/{id}", func(w http.ResponseWriter, r *http.Request) any {
-		o := v.objects[r.PathValue("id")]
-		if o != nil && o["output_file_id"] == nil {
-			v.answer(o)
-		}
-		return o
-	})
-	handle("POST /v1/batches/{id}/cancel", one)
-	handle("POST /v1/chat/completions", func(_ http.ResponseWriter, r *http.Request) any {
-		body, _ := io.ReadAll(r.Body)
-		v.called = append(v.called, string(body))
-		return map[string]any{"id": "c", "object": "chat.completion", "model": "m", "choices": []any{map[string]any{"index": 0, "finish_reason": "stop", "message": map[string]any{"role": "assistant", "content": "read"}}}}
-	})
-	v.Server = httptest.NewServer(mux)
-	t.Cleanup(v.Close)
-	return v
-}
-
-// answer ends a batch. The caller holds mu.
-func (v *vault) answer(batch map[string]any) {
-	written := func(content string) any {
-		return v.keep(map[string]any{"object": "file", "purpose": "batch_output"}, []byte(content))["id"]
-	}
-	batch["status"], batch["output_file_id"], batch["error_file_id"] = "completed", written("the answers\n"), written("the errors\n")
-	batch["usage"] = map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
-}
-
-// keep stores an object. The caller holds mu, or nobody else knows v.
-func (v *vault) keep(o map[string]any, content []byte) map[string]any {
-	v.count++
-	id := fmt.Sprintf("%s-%d", cmp.Or(o["object"], any("x")), v.count)
-	o["id"] = id
-	v.ids = append(v.ids, id)
-	v.objects[id], v.files[id] = o, content
-	return o
-}
-
-// sent returns the content of a file as the vendor has it.
-func (v *vault) sent(id string) string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return string(v.files[id])
-}
 
 // filing declares a route that keeps files, whose models m0 and m1 are the vendor's big and small, and a third one
 // that is elsewhere.
@@ -262,6 +118,7 @@ func TestFilesAreTheirOwners(t *testing.T) {
 	if up.sent(theirs) != "x" {
 		t.Error("somebody else's file is gone")
 	}
+	slices.Reverse(mine) // the newest first
 	if ids, more := one.ids("/v1/files"); fmt.Sprint(ids) != fmt.Sprint(mine) || more {
 		t.Errorf("%v, %t, want %v", ids, more, mine)
 	}
@@ -290,6 +147,68 @@ func TestFilesAreTheirOwners(t *testing.T) {
 	}
 	if status, _, _ := one.ask("GET", "/v1/files/"+mine[3], ""); status != 404 {
 		t.Errorf("a file that is gone: %d", status)
+	}
+}
+
+// TestFilesBehindMany: a tenant lists all its own, however many of others' the vendor lists before them, and without what
+// the vendor has no more.
+func TestFilesBehindMany(t *testing.T) {
+	up := startVault(t)
+	gw := start(t, filing(up.URL, headersAndRate))
+	c := gw.caller()
+	var mine []string
+	for i := range 9 {
+		purpose := "user_data"
+		if i == 4 {
+			purpose = "vision"
+		}
+		_, _, id := c.send(purpose, fmt.Sprint(i))
+		mine = append(mine, id)
+	}
+	up.mu.Lock()
+	for range 200 { // more than fifty of its pages
+		up.keep(map[string]any{"object": "file", "purpose": "user_data"}, nil)
+	}
+	delete(up.objects, mine[2])
+	up.mu.Unlock()
+	_, _, last := c.send("user_data", "the last")
+	mine = append(mine, last)
+	seen := slices.DeleteFunc(slices.Clone(mine), func(id string) bool { return id == mine[2] })
+	slices.Reverse(seen)
+	asked := func() (int, int) {
+		up.mu.Lock()
+		defer up.mu.Unlock()
+		return up.lists, up.singles
+	}
+	lists, singles := asked()
+	if ids, more := c.ids("/v1/files"); fmt.Sprint(ids) != fmt.Sprint(seen) || more {
+		t.Errorf("%v, %t, want %v", ids, more, seen)
+	}
+	if l, s := asked(); l-lists > len(mine) || s-singles > len(mine) {
+		t.Errorf("the vendor was asked for %d lists and %d files", l-lists, s-singles)
+	}
+	var all []string
+	for after := ""; ; after = "&after=" + all[len(all)-1] {
+		ids, more := c.ids("/v1/files?limit=2" + after)
+		if all = append(all, ids...); !more {
+			break
+		}
+	}
+	if fmt.Sprint(all) != fmt.Sprint(seen) {
+		t.Errorf("page by page: %v, want %v", all, seen)
+	}
+	if ids, _ := c.ids("/v1/files?purpose=vision"); fmt.Sprint(ids) != fmt.Sprint(mine[4:5]) {
+		t.Errorf("of a purpose: %v", ids)
+	}
+	slices.Reverse(seen)
+	if ids, _ := c.ids("/v1/files?order=asc&limit=3"); fmt.Sprint(ids) != fmt.Sprint(seen[:3]) {
+		t.Errorf("the oldest first: %v", ids)
+	}
+	if status, text, _ := c.ask("GET", "/v1/files/"+mine[2], ""); status != 404 || !strings.Contains(text, "No such object") {
+		t.Errorf("the vendor's own word, since it is not forgotten at once: %d %s", status, text)
+	}
+	if ids, more := gw.caller().ids("/v1/files"); len(ids) != 0 || more {
+		t.Errorf("another's: %v", ids)
 	}
 }
 

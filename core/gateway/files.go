@@ -3,8 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"io"
-	"net/url"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
@@ -17,6 +16,8 @@ import (
 // stored is a file or batch as a vendor describes it, as far as the gateway looks.
 type stored struct {
 	ID      string `json:"id"`
+	Purpose string `json:"purpose"`
+	Expires int64  `json:"expires_at"` // seconds since the epoch
 	Status  string `json:"status"`
 	Output  string `json:"output_file_id"`
 	Errors  string `json:"error_file_id"`
@@ -72,6 +73,9 @@ func (s *serving) file() *exchange.Reply {
 		return s.content()
 	}
 	if reply := s.ask("", x.Method, ""); reply != nil {
+		if x.Method == "GET" && s.answer.Status == 404 && s.upload.Kind == s.kind() {
+			return s.missed(e.Item, reply)
+		}
 		return reply
 	}
 	raw, err := s.rest()
@@ -130,6 +134,14 @@ func (s *serving) readUpload() *exchange.Reply {
 
 // ask makes a call of the route's provider; a reply says why there is no answer to go on with.
 func (s *serving) ask(rest, method, query string) *exchange.Reply {
+	if err := s.demand(rest, method, query); err != nil {
+		return s.upstreamFailed(err)
+	}
+	return s.heard()
+}
+
+// demand makes a call of the route's provider.
+func (s *serving) demand(rest, method, query string) error {
 	x, e := s.x, &s.endpoint
 	if e.Item != "" {
 		rest = "/" + e.Item + rest
@@ -149,9 +161,12 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 		s.answer.Body.Close()
 	}
 	s.answer = answer
-	if err != nil {
-		return s.upstreamFailed(err)
-	}
+	return err
+}
+
+// heard looks at the head of an answer; a reply says why it is none to go on with.
+func (s *serving) heard() *exchange.Reply {
+	x, answer := s.x, s.answer
 	x.Response.Status, x.Response.Header = answer.Status, s.backward(answer)
 	switch {
 	case answer.Status >= 400:
@@ -187,12 +202,12 @@ func (s *serving) remember(v *stored) error {
 		return s.Uploads.Remove(s.owner, s.endpoint.Item)
 	}
 	if s.endpoint.Item == "" {
-		s.charged = 0 // it is made
+		s.charged, s.upload.Kind, s.upload.Expires = 0, s.kind(), s.expires(v) // it is made
 		if err := s.Uploads.Add(s.owner, v.ID, s.upload); err != nil {
 			return err
 		}
 	}
-	if err := s.outputs(v); err != nil {
+	if err := s.seen(v); err != nil {
 		return err
 	}
 	if v.Usage == nil || s.x.Op != llm.OpBatches || v.Status != "completed" && v.Status != "expired" && v.Status != "cancelled" {
@@ -205,13 +220,63 @@ func (s *serving) remember(v *stored) error {
 	return err
 }
 
+// kind is what the operation's objects are remembered as.
+func (s *serving) kind() string { return string(s.x.Op) }
+
+// expires returns when the vendor deletes a file. A batch's time is that in which its calls are made.
+func (s *serving) expires(v *stored) time.Time {
+	if v.Expires <= 0 || s.x.Op != llm.OpFiles {
+		return time.Time{}
+	}
+	return time.Unix(v.Expires, 0).UTC()
+}
+
+// seen notes what the vendor says of what it keeps.
+func (s *serving) seen(v *stored) error {
+	purpose := v.Purpose
+	if purpose == openai.PurposeBatch {
+		purpose = "" // of such a file the gateway has looked at the calls: what it sent itself, it knows
+	}
+	if err := s.Uploads.Seen(s.owner, v.ID, purpose, s.expires(v)); err != nil {
+		return err
+	}
+	return s.outputs(v)
+}
+
+// missed notes that the vendor has none of what it kept, where it says just that.
+func (s *serving) missed(id string, reply *exchange.Reply) *exchange.Reply {
+	if !saysGone(s.answer.First, id) {
+		return reply
+	}
+	if err := s.Uploads.Missed(s.owner, id); err != nil {
+		return s.fail(exchange.Internal, errState, err)
+	}
+	return reply
+}
+
+// saysGone reports whether an answer is a vendor's word that it has no such object: its own error, about the id or with
+// it. A path that is wrong, which such an error may name too, says nothing of what is kept.
+func saysGone(answer []byte, id string) bool {
+	var v struct {
+		Error *struct {
+			Message string `json:"message"`
+			Param   string `json:"param"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(answer, &v); err != nil || v.Error == nil {
+		return false
+	}
+	at := strings.Index(v.Error.Message, id)
+	return v.Error.Param == "id" || at == 0 || at > 0 && v.Error.Message[at-1] != '/'
+}
+
 // outputs gives what a batch has written to the batch's owner.
 func (s *serving) outputs(v *stored) error {
 	for _, id := range []string{v.Output, v.Errors} {
 		if id == "" || s.x.Op != llm.OpBatches {
 			continue
 		}
-		if err := s.Uploads.Add(s.owner, id, uploads.Upload{}); err != nil {
+		if err := s.Uploads.Add(s.owner, id, uploads.Upload{Kind: string(llm.OpFiles)}); err != nil {
 			return err
 		}
 	}
@@ -261,95 +326,4 @@ func (c *content) Next(dst []byte) ([]byte, error) {
 		s.err = err
 	}
 	return dst, err
-}
-
-// The bounds of a list: a vendor's pages are gone through until there are as many of the caller's own.
-const (
-	listDefault = 20
-	listMost    = 1000
-	listPages   = 50
-	listPage    = 100
-)
-
-// list gathers what is the caller's out of the vendor's list.
-func (s *serving) list() *exchange.Reply {
-	q, err := url.ParseQuery(s.x.Query)
-	if err != nil {
-		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the query cannot be read"}, nil)
-	}
-	want := listDefault
-	if text := q.Get("limit"); text != "" {
-		if want, err = strconv.Atoi(text); err != nil || want < 1 {
-			return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "limit must be a number above 0"}, nil)
-		}
-		want = min(want, listMost)
-	}
-	mine, err := s.Uploads.All(s.owner)
-	if err != nil {
-		return s.fail(exchange.Internal, errState, err)
-	}
-	after := q.Get("after")
-	if after != "" && !mine[after] {
-		return s.unknownItem(after)
-	}
-	page := struct {
-		Object  string            `json:"object"`
-		Data    []json.RawMessage `json:"data"`
-		FirstID *string           `json:"first_id"`
-		LastID  *string           `json:"last_id"`
-		HasMore bool              `json:"has_more"`
-	}{Object: "list", Data: []json.RawMessage{}}
-	ask := url.Values{"limit": {strconv.Itoa(listPage)}}
-	for _, name := range []string{"purpose", "order"} {
-		if v := q.Get(name); v != "" {
-			ask.Set(name, v)
-		}
-	}
-	for n := 0; ; n++ {
-		if after != "" {
-			ask.Set("after", after)
-		}
-		if reply := s.ask("", "GET", ask.Encode()); reply != nil {
-			return reply
-		}
-		raw, err := s.rest()
-		if err != nil {
-			return s.upstreamFailed(err)
-		}
-		var got struct {
-			Data    []json.RawMessage `json:"data"`
-			HasMore bool              `json:"has_more"`
-		}
-		if err := json.Unmarshal(raw, &got); err != nil || got.Data == nil {
-			return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
-		}
-		for _, one := range got.Data {
-			var v stored
-			if json.Unmarshal(one, &v) != nil || v.ID == "" {
-				continue
-			}
-			if after = v.ID; !mine[v.ID] {
-				continue
-			}
-			if page.HasMore = len(page.Data) == want; page.HasMore {
-				break
-			}
-			page.Data = append(page.Data, one)
-			if err := s.outputs(&v); err != nil {
-				return s.fail(exchange.Internal, errState, err)
-			}
-			if page.LastID = &v.ID; page.FirstID == nil {
-				page.FirstID = &v.ID
-			}
-		}
-		if page.HasMore || !got.HasMore || len(got.Data) == 0 || n+1 == listPages {
-			break
-		}
-	}
-	body, err := json.Marshal(page)
-	if err != nil {
-		return s.fail(exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}, err)
-	}
-	s.answer.First, s.answer.Ended = body, true
-	return s.unary()
 }

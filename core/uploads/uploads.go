@@ -5,19 +5,24 @@
 package uploads
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/ginnel/ginnel/core/store"
 )
 
 // Uploads remembers owners in the state file. It is safe for concurrent use.
-type Uploads struct{ store *store.Store }
+type Uploads struct {
+	store *store.Store
+	now   func() time.Time
+}
 
 // Upload is what is remembered of a file or batch.
 type Upload = store.Upload
 
 // New returns what a store remembers.
-func New(s *store.Store) *Uploads { return &Uploads{s} }
+func New(s *store.Store) *Uploads { return &Uploads{store: s, now: time.Now} }
 
 // Owner is a tenant at a provider; the tenant is "" where nobody is asked for a key.
 type Owner struct{ Tenant, Provider string }
@@ -33,17 +38,89 @@ func (u *Uploads) Get(o Owner, id string) (v Upload, found bool, err error) {
 	return v, found, err
 }
 
-// All returns the ids that an owner has.
-func (u *Uploads) All(o Owner) (map[string]bool, error) {
-	ids := make(map[string]bool)
-	prefix := o.prefix()
-	err := u.store.View(func(tx *store.Tx) error {
-		return store.Uploads.Scan(tx, prefix, 0, func(key string, _ Upload) bool {
-			ids[key[len(prefix):]] = true
+// longGone is for how long a vendor has to say that there is none of what it kept, or that should have expired, until it
+// is forgotten: it may not know everywhere yet what it has just taken, and a wrong account for an hour loses nobody's files.
+const longGone = 24 * time.Hour
+
+// Item is an upload under its id.
+type Item struct {
+	ID string
+	Upload
+}
+
+// Own returns what an owner has of a kind, the newest first, and forgets what has expired long ago.
+func (u *Uploads) Own(o Owner, kind string) (own []Item, err error) {
+	var over []string
+	prefix, before := o.prefix(), u.now().Add(-longGone)
+	err = u.store.View(func(tx *store.Tx) error {
+		return store.Uploads.Scan(tx, prefix, 0, func(key string, v Upload) bool {
+			switch {
+			case v.Kind != "" && v.Kind != kind:
+			case !v.Expires.IsZero() && v.Expires.Before(before):
+				over = append(over, key)
+			default:
+				own = append(own, Item{key[len(prefix):], v})
+			}
 			return true
 		})
 	})
-	return ids, err
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(own, func(a, b Item) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)) })
+	if len(over) == 0 {
+		return own, nil
+	}
+	return own, u.store.Update(func(tx *store.Tx) error {
+		for _, key := range over {
+			if err := store.Uploads.Delete(tx, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Seen notes what a vendor says of what an owner has: that it is there, what it is for where nobody said so before, and
+// when it expires.
+func (u *Uploads) Seen(o Owner, id, purpose string, expires time.Time) error {
+	return u.change(o, id, func(v *Upload) bool {
+		old := *v
+		v.Gone, v.Purpose, v.Expires = time.Time{}, cmp.Or(v.Purpose, purpose), expires
+		return !old.Gone.IsZero() || v.Purpose != old.Purpose || !expires.Equal(old.Expires)
+	})
+}
+
+// Missed notes that a vendor says that there is none. Where it has said so for long, that is forgotten.
+func (u *Uploads) Missed(o Owner, id string) error {
+	v, known, err := u.Get(o, id)
+	if err != nil || !known {
+		return err
+	}
+	if !v.Gone.IsZero() && u.now().Sub(v.Gone) >= longGone {
+		return u.Remove(o, id)
+	}
+	return u.change(o, id, func(v *Upload) bool {
+		first := v.Gone.IsZero()
+		if first {
+			v.Gone = u.now().UTC()
+		}
+		return first
+	})
+}
+
+// change has a record changed, and writes it where edit reports that it did: a write waits for the disk.
+func (u *Uploads) change(o Owner, id string, edit func(*Upload) bool) error {
+	if v, known, err := u.Get(o, id); err != nil || !known || !edit(&v) {
+		return err
+	}
+	return u.store.Update(func(tx *store.Tx) error {
+		v, known, err := store.Uploads.Get(tx, o.prefix()+id)
+		if err != nil || !known || !edit(&v) {
+			return err
+		}
+		return store.Uploads.Put(tx, o.prefix()+id, v)
+	})
 }
 
 // Add gives an id to an owner; what is known of it already stays.
@@ -51,7 +128,7 @@ func (u *Uploads) Add(o Owner, id string, v Upload) error {
 	if _, known, err := u.Get(o, id); err != nil || known {
 		return err // lists come by here, and a write waits for the disk
 	}
-	v.Created = time.Now().UTC()
+	v.Created = u.now().UTC()
 	return u.store.Update(func(tx *store.Tx) error {
 		if _, known, err := store.Uploads.Get(tx, o.prefix()+id); err != nil || known {
 			return err

@@ -40,11 +40,11 @@ func TestUploads(t *testing.T) {
 		if _, found, err := u.Get(o, "file-1"); found || err != nil {
 			t.Errorf("%+v has it, %v", o, err)
 		}
-		if all, err := u.All(o); len(all) != 0 || err != nil {
+		if all, err := u.Own(o, "files"); len(all) != 0 || err != nil {
 			t.Errorf("%+v has %v, %v", o, all, err)
 		}
 	}
-	if all, err := u.All(one); len(all) != 1 || !all["file-1"] || err != nil {
+	if all, err := u.Own(one, "files"); len(all) != 1 || all[0].ID != "file-1" || err != nil {
 		t.Errorf("%v, %v", all, err)
 	}
 	for i, want := range []bool{true, false} {
