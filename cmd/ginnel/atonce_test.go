@@ -62,12 +62,12 @@ func TestSessionsOfATenant(t *testing.T) {
 	one, other := gw.keyOf(""), gw.keyOf("")
 	first := open(one)
 	open(one)
-	if !refused(one, "this API key has 2 realtime sessions under way") {
+	if !refused(one, "this API key has as many realtime sessions under way as it may (2)") {
 		t.Error("a third session")
 	}
 	open(other)
 	open(gw.keyOf("narrow"))
-	if !refused(gw.keyOf("narrow"), "the team of this API key has 1 realtime session under way") {
+	if !refused(gw.keyOf("narrow"), "the team of this API key has as many realtime sessions under way as it may (1)") {
 		t.Error("a second session of a team")
 	}
 	bye(first.Conn, 1000, "")
@@ -112,7 +112,7 @@ func TestUploadsOfATenant(t *testing.T) {
 	goesOn(answer)
 	second, answer2 := begin(one)
 	goesOn(answer2)
-	if status, text := whole(one); status != 429 || !strings.Contains(text, "this API key has 2 long requests under way") {
+	if status, text := whole(one); status != 429 || !strings.Contains(text, "this API key has as many uploads under way as it may (2)") {
 		t.Errorf("%d %s", status, text)
 	}
 	if resp, text := gw.do(gw.request(context.Background(), ask("voice", "x", false), "Authorization", "Bearer "+one)); resp.StatusCode != 200 {
@@ -123,7 +123,7 @@ func TestUploadsOfATenant(t *testing.T) {
 	}
 	_, narrow := begin(gw.keyOf("narrow"))
 	goesOn(narrow)
-	if status, text := whole(gw.keyOf("narrow")); status != 429 || !strings.Contains(text, "the team of this API key has 1 long request under way") {
+	if status, text := whole(gw.keyOf("narrow")); status != 429 || !strings.Contains(text, "the team of this API key has as many uploads under way as it may (1)") {
 		t.Errorf("%d %s", status, text)
 	}
 	io.WriteString(first, body)

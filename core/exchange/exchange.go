@@ -68,7 +68,7 @@ type Exchange struct {
 	// Receive reads the request's body, where the server leaves that to whoever serves the exchange: one that is
 	// long, or whose sender waits to be told to go on, is not taken in before its sender is. Else it is nil. It is called once at most; the error is an *llm.Error.
 	Receive func() error
-	Long    bool // Receive is set, and what it reads is long, or may be
+	Long    int64 // bytes that it reads, or may read where nobody says how many come; 0 = they are few
 
 	// Admitted tells the server that the caller is let in: what is held for others has little room. It may be nil, and
 	// belongs to the goroutine that serves.

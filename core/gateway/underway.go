@@ -15,30 +15,31 @@ type underWay struct {
 	n  map[string]int64
 }
 
-// enter counts one more of a tenant, unless there are as many as there may be; 0 = there may be any.
-func (u *underWay) enter(tenant string, most int64) bool {
+// enter counts something of a tenant that has so many places, unless that is more than there may be; 0 = there may be
+// any. What is more by itself is let in alone.
+func (u *underWay) enter(tenant string, places, most int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if most > 0 && u.n[tenant] >= most {
+	if n := u.n[tenant]; most > 0 && n > 0 && n+places > most {
 		return false
 	}
 	if u.n == nil {
 		u.n = make(map[string]int64)
 	}
-	u.n[tenant]++
+	u.n[tenant] += places
 	return true
 }
 
-// leave counts one less.
-func (u *underWay) leave(tenant string) {
+// leave gives the places back.
+func (u *underWay) leave(tenant string, places int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.n[tenant]--; u.n[tenant] == 0 {
+	if u.n[tenant] -= places; u.n[tenant] == 0 {
 		delete(u.n, tenant)
 	}
 }
 
-// AtOnce is what a tenant may have under way; 0 = any number.
+// AtOnce is what a tenant may have under way; 0 = any number. An upload counts once for each MaxBody in it.
 type AtOnce struct{ Sessions, Uploads int64 }
 
 // atOnce returns what the caller's tenant may have: what its team says, or what holds for all.
@@ -60,8 +61,8 @@ func (s *serving) enterSession() *exchange.Reply {
 		return nil
 	}
 	most := s.atOnce().Sessions
-	if !s.sessions.enter(s.x.Tenant, most) {
-		return s.tooMany("realtime session", most)
+	if !s.sessions.enter(s.x.Tenant, 1, most) {
+		return s.tooMany("realtime sessions", most)
 	}
 	s.session.counted = true
 	return nil
@@ -71,18 +72,18 @@ func (s *serving) enterSession() *exchange.Reply {
 func (s *serving) leaveSession() {
 	if s.session != nil && s.session.counted {
 		s.session.counted = false
-		s.sessions.leave(s.x.Tenant)
+		s.sessions.leave(s.x.Tenant, 1)
 	}
 }
 
 // incoming has a body come in, of which a long one counts as long as it does.
 func (s *serving) incoming(receive func() error) *exchange.Reply {
-	if s.key != nil && s.x.Long {
-		most := s.atOnce().Uploads
-		if !s.bodies.enter(s.x.Tenant, most) {
-			return s.tooMany("long request", most)
+	if long := s.x.Long; s.key != nil && long > 0 {
+		most, places := s.atOnce().Uploads, 1+(long-1)/max(s.generation.MaxBody, 1)
+		if !s.bodies.enter(s.x.Tenant, places, most) {
+			return s.tooMany("uploads", most)
 		}
-		defer s.bodies.leave(s.x.Tenant)
+		defer s.bodies.leave(s.x.Tenant, places)
 	}
 	if err := receive(); err != nil {
 		return s.notReceived(err)
@@ -95,10 +96,7 @@ func (s *serving) tooMany(what string, most int64) *exchange.Reply {
 	if s.team != nil {
 		who = "the team of this API key"
 	}
-	if most > 1 {
-		what += "s"
-	}
 	return s.fail(exchange.Denied, &llm.Error{
-		Code: llm.CodeRateLimited, Message: who + " has " + strconv.FormatInt(most, 10) + " " + what + " under way, as many as it may at once", RetryAfter: time.Second,
+		Code: llm.CodeRateLimited, Message: who + " has as many " + what + " under way as it may (" + strconv.FormatInt(most, 10) + ")", RetryAfter: time.Second,
 	}, nil)
 }

@@ -80,6 +80,20 @@ func (c *conn) later(h *guard.Head) bool {
 	return h.Length > firstKnown || h.Expect || h.Length == guard.Chunked && h.Boundary != "" || !c.enter()
 }
 
+// long returns how many bytes the body at hand has or may have, or 0 where they are few.
+func (c *conn) long(h *guard.Head) int64 {
+	set := c.srv.set.Load()
+	switch {
+	case h.Length == guard.Chunked && h.Boundary != "":
+		return set.limits.Form
+	case h.Length == guard.Chunked:
+		return set.limits.Body
+	case h.Length > firstKnown:
+		return h.Length
+	}
+	return 0
+}
+
 // receiveLate reads the body of an exchange.
 func (c *conn) receiveLate(x *exchange.Exchange, h *guard.Head) error {
 	c.late = c.now.ctx

@@ -64,7 +64,7 @@ func (s *Server) serve(rc *fasthttp.RequestCtx) {
 	s.served.Add(1)
 	x := c.begin(h, body)
 	if c.unread {
-		x.Receive, x.Long = func() error { return c.receiveLate(x, h) }, h.Length > firstKnown || h.Length == guard.Chunked
+		x.Receive, x.Long = func() error { return c.receiveLate(x, h) }, c.long(h)
 	} else {
 		c.ahead.start(c)
 	}
