@@ -401,6 +401,20 @@ team "two" { limit = { requests = "10/1h", batch_calls = "20/1h" } }
 			t.Errorf("%d %s", status, text)
 		}
 	}
+	_, _, batch = create(free, file)
+	up.mu.Lock()
+	up.answer(up.objects[batch])
+	up.mu.Unlock()
+	free.ids("/v1/batches") // nobody has looked at the second one by itself
+	gw.wait("the tokens of both", func() bool {
+		n := int64(0)
+		for _, e := range gw.events() {
+			if e.TokensIn != nil {
+				n += *e.TokensIn
+			}
+		}
+		return n == 22
+	})
 }
 
 // TestFilesAreRefused where the route keeps none, and content where a filter could not see it.

@@ -207,15 +207,20 @@ func (s *serving) remember(v *stored) error {
 			return err
 		}
 	}
-	if err := s.seen(v); err != nil {
-		return err
-	}
+	return s.seen(v)
+}
+
+// used counts what a batch used, when its end is first seen.
+func (s *serving) used(v *stored) error {
 	if v.Usage == nil || s.x.Op != llm.OpBatches || v.Status != "completed" && v.Status != "expired" && v.Status != "cancelled" {
 		return nil
 	}
 	first, err := s.Uploads.Count(s.owner, v.ID)
+	if first && s.x.Usage == nil {
+		s.x.Usage = new(llm.Usage)
+	}
 	if first {
-		s.x.Usage = &llm.Usage{InputTotal: v.Usage.Input, CacheRead: v.Usage.Details.Cached, OutputTotal: v.Usage.Output, Reasoning: v.Usage.OutputDetails.Reasoning}
+		s.x.Usage.Add(&llm.Usage{InputTotal: v.Usage.Input, CacheRead: v.Usage.Details.Cached, OutputTotal: v.Usage.Output, Reasoning: v.Usage.OutputDetails.Reasoning})
 	}
 	return err
 }
@@ -231,7 +236,7 @@ func (s *serving) expires(v *stored) time.Time {
 	return time.Unix(v.Expires, 0).UTC()
 }
 
-// seen notes what the vendor says of what it keeps.
+// seen notes what the vendor says of what it keeps, in a list too.
 func (s *serving) seen(v *stored) error {
 	purpose := v.Purpose
 	if purpose == openai.PurposeBatch {
@@ -240,7 +245,10 @@ func (s *serving) seen(v *stored) error {
 	if err := s.Uploads.Seen(s.owner, v.ID, purpose, s.expires(v)); err != nil {
 		return err
 	}
-	return s.outputs(v)
+	if err := s.outputs(v); err != nil {
+		return err
+	}
+	return s.used(v)
 }
 
 // missed notes that the vendor has none of what it kept, where it says just that.

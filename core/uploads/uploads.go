@@ -139,6 +139,9 @@ func (u *Uploads) Add(o Owner, id string, v Upload) error {
 
 // Count notes that what a batch used is told, and reports whether it was not before.
 func (u *Uploads) Count(o Owner, id string) (first bool, err error) {
+	if v, known, err := u.Get(o, id); err != nil || !known || v.Counted {
+		return false, err // who looks often writes once
+	}
 	err = u.store.Update(func(tx *store.Tx) error {
 		v, known, err := store.Uploads.Get(tx, o.prefix()+id)
 		if first = err == nil && known && !v.Counted; !first {
