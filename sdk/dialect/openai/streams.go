@@ -39,12 +39,6 @@ type choiceState struct {
 	kinds  []conversation.Part // of what came, without its words
 }
 
-type callState struct {
-	index int64  // the vendor's, or its place in the list
-	id    string // the vendor's, or ""
-	block int
-}
-
 func (d *streamDecoder) choice(index int) *choiceState {
 	for _, c := range d.choices {
 		if c.index == index {
@@ -141,7 +135,10 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 		}
 	}
 	for i := range calls {
-		dst = c.call(dst, &calls[i])
+		known := false
+		if dst, known = c.call(dst, &calls[i]); !known {
+			r.Refuse("a piece of a tool call that does not say of which")
+		}
 	}
 	if finish != "" && !c.over {
 		c.over = true
@@ -150,34 +147,6 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: index, Finish: finish, Logprobs: logprobs})
 	}
 	return dst
-}
-
-type indexedCall struct {
-	part  conversation.Part
-	index int64
-	given bool // the vendor said the index
-}
-
-// indexed reads a piece of a tool call.
-func (d decoder) indexed(place int) indexedCall {
-	c := indexedCall{part: conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{}}, index: int64(place)}
-	d.Each("tool_calls", func(k string) {
-		if k == "index" && d.Type() == dialect.TypeNumber {
-			c.index, c.given = d.Count(k), true
-			return
-		}
-		d.callMember(&c.part, k)
-	})
-	c.part.Call.ID, c.part.Opaque = unpacked(&c.part)
-	return c
-}
-
-// unpacked returns a call's id and its sealed state, wherever it stood.
-func unpacked(p *conversation.Part) (string, conversation.Opaque) {
-	if id, sealed := conversation.UnpackID(p.Call.ID); sealed.Value != "" {
-		return id, sealed
-	}
-	return p.Call.ID, p.Opaque
 }
 
 // say adds words to the choice's open block, or opens one.
@@ -248,50 +217,6 @@ func (c *choiceState) medium(dst []conversation.Delta, p *conversation.Part) []c
 		conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &conversation.Part{Kind: p.Kind, Media: p.Media}},
 		conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.blocks})
 	c.blocks++
-	return dst
-}
-
-// continued returns the call that a piece belongs to, or -1 where it begins one. A vendor that gives no index begins
-// another call with another id, and some give each call the same index: there an id and a name begin one.
-func (c *choiceState) continued(piece *indexedCall) int {
-	found := -1
-	id, name := piece.part.Call.ID, piece.part.Call.Name
-	for i := range c.calls {
-		switch s := &c.calls[i]; {
-		case s.index != piece.index:
-		case id != "" && id == s.id:
-			return i
-		case id == "" || piece.given && (s.id == "" || name == ""):
-			found = i
-		}
-	}
-	return found
-}
-
-// call adds to a tool call.
-func (c *choiceState) call(dst []conversation.Delta, piece *indexedCall) []conversation.Delta {
-	dst = c.closeText(dst, conversation.Opaque{})
-	found := c.continued(piece)
-	if found < 0 {
-		if !piece.given {
-			piece.index = int64(len(c.calls))
-		}
-		p := piece.part
-		call := *p.Call
-		call.Arguments = ""
-		if call.ID == "" {
-			call.ID = conversation.CallID(c.of, c.index, c.blocks, call.Name)
-		}
-		p.Call = &call
-		found = len(c.calls)
-		c.kinds = append(c.kinds, conversation.Part{Kind: conversation.ToolCall})
-		c.calls = append(c.calls, callState{piece.index, piece.part.Call.ID, c.blocks})
-		dst = append(dst, conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &p})
-		c.blocks++
-	}
-	if a := piece.part.Call.Arguments; a != "" {
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.calls[found].block, Text: a})
-	}
 	return dst
 }
 

@@ -259,6 +259,17 @@ func TestCallsOfOneIndex(t *testing.T) {
 			[]string{"a f {}"}},
 		"no index": {[]string{`{"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"id":"b","function":{"name":"g","arguments":"{}"}}`},
 			[]string{"a f {}", "b g {}"}},
+		"no index, in pieces": {[]string{`{"id":"a","function":{"name":"f","arguments":"{\"x\":"}}`, `{"function":{"arguments":"1}"}}`, `{"id":"b","function":{"name":"g","arguments":""}}`,
+			`{"function":{"arguments":"{\"y\":\"}{"}}`, `{"function":{"arguments":"\\\"\"}"}}`, `{"function":{"arguments":""}}`},
+			[]string{`a f {"x":1}`, `b g {"y":"}{\""}`}},
+		"no index, the id again and again": {[]string{`{"id":"a","function":{"name":"f","arguments":"{"}}`, `{"id":"b","function":{"name":"g","arguments":"{"}}`,
+			`{"id":"b","function":{"name":"g","arguments":"}"}}`, `{"id":"a","function":{"name":"f","arguments":"}"}}`},
+			[]string{"a f {}", "b g {}"}},
+		"neither index nor id":      {[]string{`{"function":{"name":"f","arguments":"{}"}}`, `{"function":{"name":"f","arguments":"{}"}}`}, []string{" f {}", " f {}"}},
+		"neither, and no arguments": {[]string{`{"function":{"name":"f","arguments":""}}`, `{"function":{"name":"g","arguments":"{}"}}`}, []string{" f ", " g {}"}},
+		"one index and no id":       {[]string{`{"index":0,"function":{"name":"f","arguments":"{}"}}`, `{"index":0,"function":{"name":"g","arguments":"{}"}}`}, []string{" f {}", " g {}"}},
+		"one index, the name again": {[]string{`{"index":0,"function":{"name":"f","arguments":"{"}}`, `{"index":0,"function":{"name":"f","arguments":"}"}}`}, []string{" f {}"}},
+		"the id comes late, again":  {[]string{`{"index":0,"function":{"name":"f","arguments":"{"}}`, `{"index":0,"id":"a","function":{"name":"f","arguments":"}"}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}`}, []string{" f {}", "b f {}"}},
 	} {
 		d := Codec{}.Decoder()
 		var all conversation.Collector
@@ -284,6 +295,26 @@ func TestCallsOfOneIndex(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestAPieceOfNoCallIsAnError: it is not known which of several it belongs to, and a guess would make two calls one.
+func TestAPieceOfNoCallIsAnError(t *testing.T) {
+	const begun = `{"id":"a","function":{"name":"f","arguments":"{\"x\":"}},{"id":"b","function":{"name":"g","arguments":"{\"y\":"}}`
+	for name, c := range map[string][2]string{
+		"two are not whole":        {begun, `{"function":{"arguments":"1}"}}`},
+		"both go on at once":       {begun, `{"function":{"arguments":"1}"}},{"function":{"arguments":"2}"}}`},
+		"all are whole":            {`{"id":"a","function":{"name":"f","arguments":"{}"}}`, `{"function":{"arguments":"1}"}}`},
+		"a name in the middle":     {`{"function":{"name":"f","arguments":"{\"x\":"}}`, `{"function":{"name":"f","arguments":"1}"}}`},
+		"a name before there is a": {`{"function":{"name":"f"}}`, `{"function":{"name":"f","arguments":"{}"}}`},
+	} {
+		d := Codec{}.Decoder()
+		for i, calls := range c {
+			_, err := d.Event([]byte(`{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[`+calls+`]}}]}`), nil)
+			if (err != nil) != (i == 1) {
+				t.Errorf("%s, chunk %d: %v", name, i, err)
+			}
 		}
 	}
 }
