@@ -14,7 +14,8 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	}
 	a := &conversation.Answer{Usage: found.Usage, Choices: make([]conversation.Choice, 1)}
 	choice := &a.Choices[0]
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	var left conversation.Left
+	d := decoder{left.Reader(body), &conversation.Request{}}
 	d.Each("the answer", func(k string) {
 		switch k {
 		case "id":
@@ -28,10 +29,44 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 		case "stop_sequence":
 			choice.StopSequence = d.Str(k)
 		default:
-			d.Skip()
+			d.envelope(k)
 		}
 	})
+	a.Other = left.Fields
 	return a, d.End()
+}
+
+// envelope reads over a member of a message or an event that is about it. What else stands there is listed.
+func (d decoder) envelope(key string) {
+	switch key {
+	case "type", "role", "request_id", "amazon-bedrock-invocationMetrics":
+		d.Skip()
+	case "usage":
+		d.Members(key, d.used)
+	case "context_management":
+		d.LeaveEach(key)
+	default:
+		d.Leave()
+	}
+}
+
+// used lists what an account of usage has beside the numbers that the codec has read.
+func (d decoder) used(key string) {
+	switch key {
+	case "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation", "output_tokens_details", "iterations",
+		"service_tier", "inference_geo", "speed":
+		d.Skip()
+	case "server_tool_use":
+		d.LeaveEach(key)
+	default:
+		d.Leave()
+	}
+}
+
+// Places returns what an answer has a place for: which stop sequence ended it, sources of any kind, what was written to a
+// cache.
+func (Codec) Places() conversation.Places {
+	return conversation.Places{Sequence: true, Citations: true, CacheWrites: true, Native: llm.Anthropic}
 }
 
 // finishFrom and finishTo translate stop reasons.
@@ -142,6 +177,9 @@ func writePart(w *dialect.Writer, p *conversation.Part) {
 	case conversation.Thinking:
 		writeThinking(w, p)
 	case conversation.Media:
+		if !p.Media.IsImage() {
+			return
+		}
 		w.Object()
 		w.Text("type", "image")
 		w.Key("source")
@@ -201,7 +239,23 @@ func writeUsage(w *dialect.Writer, u *llm.Usage) {
 	w.Int(u.CacheWrite5m + u.CacheWrite1h)
 	w.Key("cache_read_input_tokens")
 	w.Int(u.CacheRead)
+	if u.CacheWrite1h > 0 {
+		w.Key("cache_creation")
+		w.Object()
+		w.Key("ephemeral_5m_input_tokens")
+		w.Int(u.CacheWrite5m)
+		w.Key("ephemeral_1h_input_tokens")
+		w.Int(u.CacheWrite1h)
+		w.EndObject()
+	}
 	w.Key("output_tokens")
 	w.Int(u.OutputTotal)
+	if u.Reasoning > 0 {
+		w.Key("output_tokens_details")
+		w.Object()
+		w.Key("thinking_tokens")
+		w.Int(u.Reasoning)
+		w.EndObject()
+	}
 	w.EndObject()
 }

@@ -300,7 +300,7 @@ type blockFields struct {
 
 // block reads a content block, of a request or of an answer.
 func (d decoder) block(at string) conversation.Part {
-	raw := d.Raw()
+	before, raw := d.Listed(), d.Raw()
 	inner := decoder{d.Inner(raw), d.into}
 	var f blockFields
 	inner.Each(at, func(k string) { inner.blockMember(at, k, &f) })
@@ -334,6 +334,8 @@ func (d decoder) block(at string) conversation.Part {
 		p.Kind, p.Redacted, p.Opaque = conversation.Thinking, true, conversation.Unseal(f.data, conversation.VendorAnthropic)
 	default:
 		p.Kind, p.Native = conversation.Native, &conversation.Foreign{Dialect: llm.Anthropic, Type: f.kind, Raw: raw}
+		p.At = d.Path()
+		d.Unlist(before)
 	}
 	return p
 }
@@ -452,6 +454,9 @@ func (d decoder) citation() (c conversation.Citation) {
 		if c.Title == "" {
 			c.Title = read.Doc
 		}
+	}
+	if c.URL == "" {
+		c.At = d.Path()
 	}
 	return c
 }

@@ -1,6 +1,13 @@
 package anthropic
 
 import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -15,11 +22,18 @@ type streamDecoder struct {
 	began, over bool
 	next        int // the number of the next block
 	blocks      map[int64]*openBlock
+	left        conversation.Left
 }
+
+// Left returns what was read over.
+func (d *streamDecoder) Left() []conversation.Field { return d.left.Fields }
 
 type openBlock struct {
 	number int
 	sealed conversation.Opaque
+	native *conversation.Part // of a block of the vendor's own, which is told when it is whole
+	said   strings.Builder    // what its pieces say
+	member string             // where
 }
 
 // Event reads an event's payload.
@@ -31,7 +45,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if seen.Error != nil {
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
-	r := decoder{conversation.NewReader(payload), &conversation.Request{}}
+	r := decoder{d.left.Reader(payload), &conversation.Request{}}
 	var e event
 	r.Each("the event", func(k string) { e.member(r, k) })
 	if err := r.End(); err != nil {
@@ -43,6 +57,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
 	}
 	if e.kind == "message_delta" && e.stop != "" && !d.over {
+		dst = d.closeAll(dst)
 		d.over = true
 		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: finishFrom(e.stop), Sequence: e.sequence})
 	}
@@ -76,7 +91,7 @@ func (e *event) member(r decoder, key string) {
 			case "model":
 				e.model = r.Str(k)
 			default:
-				r.Skip()
+				r.envelope(k)
 			}
 		})
 	case "content_block":
@@ -85,7 +100,7 @@ func (e *event) member(r decoder, key string) {
 	case "delta":
 		r.Each(key, func(k string) { e.deltaMember(r, k) })
 	default:
-		r.Skip()
+		r.envelope(key)
 	}
 }
 
@@ -93,7 +108,7 @@ func (e *event) deltaMember(r decoder, key string) {
 	switch key {
 	case "type":
 		e.delta = r.Str(key)
-	case "text", "thinking", "partial_json":
+	case "text", "thinking", "partial_json", "content":
 		e.text = r.Str(key)
 	case "signature":
 		e.signature = r.Str(key)
@@ -105,7 +120,7 @@ func (e *event) deltaMember(r decoder, key string) {
 	case "stop_sequence":
 		e.sequence = r.Str(key)
 	default:
-		r.Skip()
+		r.Leave()
 	}
 }
 
@@ -124,6 +139,10 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 		b := d.blocks[e.index]
 		switch {
 		case b == nil:
+		case b.native != nil:
+			b.said.WriteString(e.text)
+			b.member = map[string]string{"input_json_delta": "input", "text_delta": "text"}[e.delta]
+			b.member = cmp.Or(b.member, "content")
 		case e.delta == "signature_delta":
 			b.sealed = conversation.Unseal(e.signature, conversation.VendorAnthropic)
 		case e.citation != nil:
@@ -132,22 +151,60 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Text: e.text})
 		}
 	case "content_block_stop":
-		if b := d.blocks[e.index]; b != nil {
-			delete(d.blocks, e.index)
-			dst = append(dst, conversation.Delta{Kind: conversation.Close, Block: b.number, Opaque: b.sealed})
-		}
+		dst = d.close(e.index, dst)
 	}
 	return dst
+}
+
+// close ends a block.
+func (d *streamDecoder) close(index int64, dst []conversation.Delta) []conversation.Delta {
+	b := d.blocks[index]
+	if b == nil {
+		return dst
+	}
+	delete(d.blocks, index)
+	if b.native != nil {
+		b.number = d.next
+		d.next++
+		if b.said.Len() > 0 {
+			b.native.Native.Raw = withMember(b.native.Native.Raw, b.member, b.said.String())
+		}
+		dst = append(dst, conversation.Delta{Kind: conversation.Open, Block: b.number, Part: b.native})
+	}
+	return append(dst, conversation.Delta{Kind: conversation.Close, Block: b.number, Opaque: b.sealed})
+}
+
+// withMember returns an object whose member has another value: a JSON text, or else words.
+func withMember(raw []byte, member, value string) []byte {
+	if !json.Valid([]byte(value)) || member != "input" {
+		value = string(dialect.AppendQuoted([]byte{'"'}, []byte(value))) + `"`
+	}
+	r := conversation.NewReader(raw)
+	w := &dialect.Writer{}
+	w.Object()
+	r.Each("the block", func(key string) {
+		if at := r.Skip(); key != member {
+			w.Member(key, r.Bytes(at))
+		}
+	})
+	w.Member(member, []byte(value))
+	w.EndObject()
+	return w.Buf
 }
 
 // open begins a block; what its start says already is its first piece.
 func (d *streamDecoder) open(e *event, dst []conversation.Delta) []conversation.Delta {
 	p := *e.block
+	if p.Kind == conversation.Native {
+		p.At = "content[" + strconv.FormatInt(e.index, 10) + "]"
+		d.blocks[e.index] = &openBlock{native: &p}
+		return dst
+	}
 	b := &openBlock{number: d.next}
 	d.next++
 	d.blocks[e.index] = b
-	text := p.Text
-	p.Text = ""
+	text, cited := p.Text, p.Citations
+	p.Text, p.Citations = "", nil
 	switch p.Kind {
 	case conversation.ToolCall:
 		call := *p.Call
@@ -160,21 +217,22 @@ func (d *streamDecoder) open(e *event, dst []conversation.Delta) []conversation.
 		b.sealed, p.Opaque = p.Opaque, conversation.Opaque{}
 	}
 	dst = append(dst, conversation.Delta{Kind: conversation.Open, Block: b.number, Part: &p})
-	if text != "" {
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Text: text})
+	if text != "" || len(cited) > 0 {
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Text: text, Citations: cited})
 	}
 	return dst
 }
 
 // End closes what is open.
 func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
-	for n := range d.next {
-		for index, b := range d.blocks {
-			if b.number == n {
-				delete(d.blocks, index)
-				dst = append(dst, conversation.Delta{Kind: conversation.Close, Block: n, Opaque: b.sealed})
-			}
-		}
+	at := len(dst)
+	return conversation.Begun(&d.began, d.closeAll(dst), at, conversation.Delta{})
+}
+
+// closeAll closes what is open, in the order in which it came.
+func (d *streamDecoder) closeAll(dst []conversation.Delta) []conversation.Delta {
+	for _, index := range slices.Sorted(maps.Keys(d.blocks)) {
+		dst = d.close(index, dst)
 	}
 	return dst
 }
@@ -228,7 +286,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 func (e *streamEncoder) block(dst []byte, d *conversation.Delta) []byte {
 	switch d.Kind {
 	case conversation.Open:
-		if e.part, e.started = *d.Part, false; !d.Part.Redacted && d.Part.Kind != conversation.Native {
+		if e.part, e.started = *d.Part, false; !d.Part.Redacted && has(d.Part) {
 			return e.start(dst)
 		}
 	case conversation.More:
@@ -237,6 +295,19 @@ func (e *streamEncoder) block(dst []byte, d *conversation.Delta) []byte {
 		return e.close(dst, d)
 	}
 	return dst
+}
+
+// has reports whether a part has a form here.
+func has(p *conversation.Part) bool {
+	switch p.Kind {
+	case conversation.Native:
+		return p.Native.Dialect == llm.Anthropic
+	case conversation.Media:
+		return p.Media.IsImage()
+	case conversation.ToolResult:
+		return false
+	}
+	return true
 }
 
 // start writes the start of the open block.

@@ -17,7 +17,8 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	}
 	a := &conversation.Answer{Usage: found.Usage, Choices: make([]conversation.Choice, 1)}
 	choice := &a.Choices[0]
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	var left conversation.Left
+	d := decoder{left.Reader(body), &conversation.Request{}}
 	d.Each("the answer", func(k string) {
 		switch k {
 		case "output":
@@ -26,23 +27,46 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 					choice.Parts = d.message().Parts
 					return
 				}
-				d.Skip()
+				d.Leave()
 			})
 		case "stopReason":
 			choice.Finish = finish(d.Str(k))
 		case "additionalModelResponseFields":
 			choice.StopSequence = d.stopSequence()
 		default:
-			d.Skip()
+			d.envelope(k)
 		}
 	})
+	a.Other = left.Fields
 	return a, d.End()
+}
+
+// envelope reads over a member that is about the answer: how long it took, at which tier. What else stands there is listed.
+func (d decoder) envelope(key string) {
+	switch key {
+	case "metrics", "performanceConfig", "serviceTier", "p":
+		d.Skip()
+	case "usage":
+		d.Each(key, func(k string) {
+			switch k {
+			case "inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens", "cacheWriteInputTokens", "cacheReadInputTokenCount", "cacheWriteInputTokenCount",
+				"cacheDetails":
+				d.Skip()
+			case "serverToolUsage":
+				d.LeaveEach(k)
+			default:
+				d.Leave()
+			}
+		})
+	default:
+		d.Leave()
+	}
 }
 
 // stopSequence reads the one field of a model's own that says what ended an answer.
 func (d decoder) stopSequence() (s string) {
 	if d.Type() != dialect.TypeObject {
-		d.Skip()
+		d.Leave()
 		return ""
 	}
 	d.Each("additionalModelResponseFields", func(k string) {
@@ -50,7 +74,7 @@ func (d decoder) stopSequence() (s string) {
 			s = d.Str(k)
 			return
 		}
-		d.Skip()
+		d.Leave()
 	})
 	return s
 }

@@ -270,7 +270,7 @@ func (d decoder) block(kind string) []conversation.Part {
 	case "text":
 		p.Text = d.Str(kind)
 	case "image", "document", "video", "audio":
-		p.Kind, p.Media = conversation.Media, d.medium(kind)
+		p.Kind, p.Media, p.At = conversation.Media, d.medium(kind), d.Path()
 	case "toolUse":
 		p.Kind, p.Call = conversation.ToolCall, &conversation.Call{}
 		d.Each(kind, func(k string) {
@@ -286,13 +286,14 @@ func (d decoder) block(kind string) []conversation.Part {
 			}
 		})
 	case "toolResult":
-		p.Kind, p.Result = conversation.ToolResult, d.result()
+		p.Kind, p.Result, p.At = conversation.ToolResult, d.result(), d.Path()
 	case "reasoningContent":
 		d.reasoning(&p)
 	case "citationsContent":
 		return d.cited()
 	default:
 		p.Kind, p.Native = conversation.Native, &conversation.Foreign{Dialect: llm.Bedrock, Type: kind, Raw: d.Raw()}
+		p.At = d.Path()
 	}
 	return []conversation.Part{p}
 }
@@ -382,6 +383,8 @@ func (d decoder) citation() (c conversation.Citation) {
 		switch k {
 		case "title":
 			c.Title = d.Str(k)
+		case "source": // by what name the client gave it
+			d.Skip()
 		case "sourceContent":
 			d.Items(k, func(int) {
 				d.Each(k, func(k string) {
@@ -389,13 +392,13 @@ func (d decoder) citation() (c conversation.Citation) {
 						c.Quote += d.Str(k)
 						return
 					}
-					d.Skip()
+					d.Leave()
 				})
 			})
 		case "location":
 			d.Each(k, func(k string) {
-				if k != "web" {
-					d.Skip()
+				if k != "web" { // a place in a document
+					d.Leave()
 					return
 				}
 				d.Each(k, func(k string) {
@@ -403,13 +406,16 @@ func (d decoder) citation() (c conversation.Citation) {
 						c.URL = d.Str(k)
 						return
 					}
-					d.Skip()
+					d.Skip() // its domain
 				})
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
+	if c.URL == "" {
+		c.At = d.Path()
+	}
 	c.Raw = append([]byte(nil), d.Bytes(dialect.Span{Start: start, End: d.Pos()})...)
 	return c
 }

@@ -16,7 +16,11 @@ type streamDecoder struct {
 	next        int // the number of the next block
 	blocks      map[int64]*openBlock
 	sequence    string
+	left        conversation.Left
 }
+
+// Left returns what was read over.
+func (s *streamDecoder) Left() []conversation.Field { return s.left.Fields }
 
 type openBlock struct {
 	number int
@@ -32,7 +36,7 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if seen.Error != nil {
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
-	d := decoder{conversation.NewReader(payload), &conversation.Request{}}
+	d := decoder{s.left.Reader(payload), &conversation.Request{}}
 	at := len(dst)
 	d.Each("the event", func(kind string) {
 		switch kind {
@@ -41,7 +45,13 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 				s.began = true
 				dst = append(dst, conversation.Delta{Kind: conversation.Begin})
 			}
-			d.Skip()
+			d.Each(kind, func(k string) {
+				if k == "role" || k == "p" {
+					d.Skip()
+				} else {
+					d.Leave()
+				}
+			})
 		case blockStart, blockDelta, blockStop:
 			b := blockEvent{}
 			d.Each(kind, func(k string) { b.member(d, k) })
@@ -50,14 +60,19 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 			}
 		case messageStop:
 			d.Each(kind, func(k string) {
-				if k == "additionalModelResponseFields" {
+				switch k {
+				case "additionalModelResponseFields":
 					s.sequence = d.stopSequence()
-					return
+				case "stopReason", "p":
+					d.Skip()
+				default:
+					d.Leave()
 				}
-				d.Skip()
 			})
+		case "metadata":
+			d.Each(kind, d.envelope)
 		default:
-			d.Skip()
+			d.envelope(kind)
 		}
 	})
 	if err := d.End(); err != nil {
@@ -91,7 +106,7 @@ func (b *blockEvent) member(d decoder, key string) {
 	case "start":
 		d.Each(key, func(k string) {
 			if k != "toolUse" {
-				d.Skip() // an image and a tool's result say what they are with their deltas
+				d.Leave()
 				return
 			}
 			b.known, b.part = true, conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{}}
@@ -102,14 +117,16 @@ func (b *blockEvent) member(d decoder, key string) {
 				case "name":
 					b.part.Call.Name = d.Str(k)
 				default:
-					d.Skip()
+					d.Leave()
 				}
 			})
 		})
 	case "delta":
 		d.Each(key, func(k string) { b.delta(d, k) })
-	default:
+	case "p": // what makes all events of one length
 		d.Skip()
+	default:
+		d.Leave()
 	}
 }
 
@@ -123,7 +140,7 @@ func (b *blockEvent) delta(d decoder, key string) {
 				b.known, b.part.Kind, b.text = true, conversation.ToolCall, d.Str(k)
 				return
 			}
-			d.Skip()
+			d.Leave()
 		})
 	case "reasoningContent":
 		b.known, b.part.Kind = true, conversation.Thinking
@@ -136,14 +153,14 @@ func (b *blockEvent) delta(d decoder, key string) {
 			case "redactedContent":
 				b.part.Redacted, b.sealed = true, d.Str(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case "citation":
 		c := d.citation()
 		b.known, b.citation = true, &c
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 

@@ -2,6 +2,7 @@ package codecs
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -68,6 +69,8 @@ func FuzzStreams(f *testing.F) {
 	f.Add(5, []byte("data: {\"id\":\"1\",\"type\":\"message-start\",\"delta\":{\"message\":{\"content\":[]}}}\n\ndata: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":\"a\"}}}\n\ndata: {\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"id\":\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}}}}\n\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\"}}\n\ndata: [DONE]\n\n"))
 	f.Add(6, []byte("{\"message\":{\"thinking\":\"t\"},\"done\":false}\n{\"message\":{\"content\":\"a\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]},\"done\":false}\n{\"done\":true,\"done_reason\":\"stop\",\"eval_count\":2}\n"))
 	f.Add(7, []byte("data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"t\"}]},{\"type\":\"reference\",\"reference_ids\":[1]}]}}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"model_length\"}]}\n\ndata: [DONE]\n\n"))
+	f.Add(2, []byte("data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"server_tool_use\",\"input\":{}}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":1}\"}}\n\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"))
+	f.Add(0, []byte("data: {\"id\":\"1\",\"citations\":[\"u\"],\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"audio\":{\"transcript\":\"b\",\"data\":\"AA==\"},\"tool_calls\":[{\"function\":{\"name\":\"f\"}},{\"function\":{\"arguments\":\"{\"}}]},\"logprobs\":{\"content\":[{\"token\":\"a\",\"logprob\":-1}]},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"))
 	f.Add(0, []byte("data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\u00e4b\",\"images\":[{\"image_url\":{\"url\":\"data:image/png;base64,AA==\"}}],\"annotations\":[{\"url_citation\":{\"start_index\":1,\"end_index\":2,\"url\":\"u\"}}]}}]}\n\ndata: [DONE]\n\n"))
 	f.Add(1, []byte("data: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"delta\":\"\u00e4b\"}\n\ndata: {\"type\":\"response.output_text.annotation.added\",\"output_index\":0,\"annotation\":{\"start_index\":1,\"end_index\":2,\"url\":\"u\"}}\n\ndata: {\"type\":\"response.content_part.done\",\"output_index\":0,\"part\":{\"annotations\":[]}}\n\n"))
 	f.Add(3, []byte("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\u00e4b\",\"thoughtSignature\":\"x\"},{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"AA==\"}}]},\"groundingMetadata\":{\"groundingChunks\":[{\"web\":{\"uri\":\"u\"}}],\"groundingSupports\":[{\"segment\":{\"partIndex\":1,\"startIndex\":1,\"endIndex\":2},\"groundingChunkIndices\":[0]}]},\"citationMetadata\":{\"citationSources\":[{\"endIndex\":9,\"uri\":\"u\"}]},\"finishReason\":\"STOP\"}]}\n\n"))
@@ -88,8 +91,10 @@ func streams(t *testing.T, source llm.Dialect, deltas []conversation.Delta, show
 	}
 	for _, target := range dialects {
 		e := Translator(target).Encoder(conversation.StreamOptions{IncludeUsage: true})
+		l := conversation.Losses{Places: Translator(target).Places()}
 		var raw []byte
 		for i := range deltas {
+			l.Delta(&deltas[i])
 			raw = e.Append(raw, &deltas[i])
 		}
 		if c.Failed == nil {
@@ -97,6 +102,12 @@ func streams(t *testing.T, source llm.Dialect, deltas []conversation.Delta, show
 		}
 		if _, err := decode(target, raw); err != nil {
 			t.Errorf("%s to %s: %v: %s", source, target, err, raw)
+		}
+		l.Answer(&c.Answer)
+		for _, lost := range l.All() {
+			if !strings.HasPrefix(lost.Field, "answer:") || lost.Why == "" {
+				t.Errorf("%s to %s: %+v", source, target, lost)
+			}
 		}
 		show(target, raw)
 	}

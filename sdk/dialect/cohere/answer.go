@@ -17,7 +17,8 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	}
 	a := &conversation.Answer{Usage: found.Usage, Choices: make([]conversation.Choice, 1)}
 	choice := &a.Choices[0]
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	var left conversation.Left
+	d := decoder{left.Reader(body), &conversation.Request{}}
 	d.Each("the answer", func(k string) {
 		switch k {
 		case "id":
@@ -25,14 +26,42 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 		case "message":
 			m := d.message()
 			choice.Parts = m.all()
-			cite(choice.Parts, m.citations)
+			if cite(choice.Parts, m.citations); len(m.citations) > 0 && !choice.Speaks() {
+				left.Add("message.citations")
+			}
 		case "finish_reason":
 			choice.Finish = finish(d.Str(k))
-		default:
+		case "usage":
+			d.usage()
+		case "meta": // which says the usage once more
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
+	a.Other = left.Fields
 	return a, d.End()
+}
+
+// usage lists what an account of usage has beside the numbers that the codec has read: what is billed apart from tokens.
+func (d decoder) usage() {
+	d.Members("usage", func(k string) {
+		switch k {
+		case "cached_tokens":
+			d.Skip()
+		case "tokens", "billed_units":
+			d.Members(k, func(k string) {
+				switch k {
+				case "input_tokens", "output_tokens", "image_tokens", "reasoning_tokens":
+					d.Skip()
+				default:
+					d.Leave("0.0")
+				}
+			})
+		default:
+			d.Leave()
+		}
+	})
 }
 
 // cite gives the first text its sources: the vendor counts in it.

@@ -1,6 +1,7 @@
 package cohere
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -205,7 +206,7 @@ func (d decoder) content(name string) (parts []conversation.Part) {
 		return parts
 	}
 	d.Items(name, func(int) {
-		p, kind := conversation.Part{}, ""
+		p, kind, before := conversation.Part{}, "", d.Listed()
 		start := d.Pos()
 		d.Each(name, func(k string) {
 			switch k {
@@ -226,12 +227,16 @@ func (d decoder) content(name string) (parts []conversation.Part) {
 			p.Kind = conversation.Thinking
 		case "text", "document", "image_url", "":
 		default:
+			d.Unlist(before)
 			p = conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Cohere, Type: kind, Raw: append([]byte(nil), d.Bytes(dialect.Span{Start: start, End: d.Pos()})...)}}
+		}
+		if p.Kind == conversation.Native || p.Kind == conversation.Media {
+			p.At = d.Path()
 		}
 		if p.Kind == conversation.Text && p.Text == "" {
 			return
 		}
-		p.At = d.At()
+		p.At = cmp.Or(p.At, d.At())
 		parts = append(parts, p)
 	})
 	return parts
@@ -317,23 +322,32 @@ func (d decoder) citation() (c conversation.Citation) {
 			c.Quote = d.Str(k)
 		case "sources":
 			d.Items(k, func(int) { d.source(&c) })
-		default:
+		case "content_index", "type": // where its text stands
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
+	if c.URL == "" {
+		c.At = d.Path()
+	}
 	c.Raw = append([]byte(nil), d.Bytes(dialect.Span{Start: start, End: d.Pos()})...)
 	return c
 }
 
 // source reads a source: the first one that has a title or an address counts.
 func (d decoder) source(c *conversation.Citation) {
+	if c.URL != "" { // a citation has one address
+		d.Leave()
+		return
+	}
 	d.Each("sources", func(k string) {
-		if k != "document" {
+		switch {
+		case k == "type":
 			d.Skip()
 			return
-		}
-		if d.Type() != dialect.TypeObject {
-			d.Skip()
+		case k != "document" || d.Type() != dialect.TypeObject: // which of the request's it is, or what a tool gave
+			d.Leave()
 			return
 		}
 		d.Each(k, func(k string) {
@@ -342,8 +356,10 @@ func (d decoder) source(c *conversation.Citation) {
 				c.Title = d.Str(k)
 			case k == "url" && c.URL == "" && d.Type() == dialect.TypeString:
 				c.URL = d.Str(k)
-			default:
+			case k == "id" || k == "text" || k == "snippet": // of the request
 				d.Skip()
+			default:
+				d.Leave()
 			}
 		})
 	})

@@ -24,7 +24,11 @@ type streamDecoder struct {
 	began, over bool
 	next        int
 	blocks      map[place]*openBlock
+	left        conversation.Left
 }
+
+// Left returns what was read over.
+func (s *streamDecoder) Left() []conversation.Field { return s.left.Fields }
 
 type openBlock struct {
 	number int
@@ -55,7 +59,7 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	case seen.Error != nil:
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
-	d := decoder{conversation.NewReader(payload), &conversation.Request{}}
+	d := decoder{s.left.Reader(payload), &conversation.Request{}}
 	var e streamEvent
 	d.Each("the event", func(k string) { e.member(d, k) })
 	if err := d.End(); err != nil {
@@ -90,14 +94,19 @@ func (e *streamEvent) member(d decoder, key string) {
 			return
 		}
 		d.Each(key, func(k string) {
-			if k == "message" && d.Type() == dialect.TypeObject {
+			switch {
+			case k == "message" && d.Type() == dialect.TypeObject:
 				d.Each(k, func(k string) { e.message(d, k) })
-				return
+			case k == "usage":
+				d.usage()
+			case k == "finish_reason" || k == "error":
+				d.Skip()
+			default:
+				d.Leave()
 			}
-			d.Skip()
 		})
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -106,8 +115,10 @@ func (e *streamEvent) message(d decoder, key string) {
 	switch {
 	case key == "tool_plan":
 		e.text = d.Str(key)
-	case d.Type() != dialect.TypeObject:
+	case key == "role":
 		d.Skip()
+	case d.Type() != dialect.TypeObject:
+		d.Leave()
 	case key == "content":
 		d.Each(key, func(k string) {
 			switch k {
@@ -119,7 +130,7 @@ func (e *streamEvent) message(d decoder, key string) {
 				e.thinking = true
 				e.text += d.Str(k)
 			default:
-				d.Skip()
+				d.Leave()
 			}
 		})
 	case key == "tool_calls":
@@ -129,7 +140,7 @@ func (e *streamEvent) message(d decoder, key string) {
 	case key == "citations":
 		c := d.citation()
 		e.citation = &c
-		inner := decoder{conversation.NewReader(c.Raw), d.into}
+		inner := decoder{d.Repeated(c.Raw), d.into}
 		inner.Each(key, func(k string) {
 			if k == "content_index" && inner.Type() == dialect.TypeNumber {
 				e.content = inner.Count(k)
@@ -138,7 +149,7 @@ func (e *streamEvent) message(d decoder, key string) {
 			inner.Skip()
 		})
 	default:
-		d.Skip()
+		d.Leave()
 	}
 }
 
@@ -170,7 +181,12 @@ func (s *streamDecoder) deltas(e *streamEvent, dst []conversation.Delta) []conve
 	case callEnd:
 		dst = s.close(place{'t', e.index}, dst)
 	case citationStart:
-		if b := s.blocks[place{'c', e.content}]; b != nil && b.words != nil && e.citation != nil {
+		b := s.blocks[place{'c', e.content}]
+		switch {
+		case e.citation == nil:
+		case b == nil || b.words == nil: // of a plan or of thoughts
+			s.left.Add("delta.message.citations")
+		default:
 			e.citation.InBytes(conversation.NewRuler(b.words.String()))
 			dst = append(dst, conversation.Delta{Kind: conversation.More, Block: b.number, Citations: []conversation.Citation{*e.citation}})
 		}

@@ -36,7 +36,8 @@ type RequestCodec interface {
 	Head(stream bool) (query string, h llm.Header)
 }
 
-// AnswerReader reads whole answers and, one event at a time, streams of one dialect.
+// AnswerReader reads whole answers and, one event at a time, streams of one dialect. What it reads over is listed (Left),
+// the envelope aside: ids, times, fingerprints, tiers, and what says the request or the answer once more.
 type AnswerReader interface {
 	DecodeAnswer(body []byte) (*Answer, error)
 	// Decoder returns the reading half of one stream.
@@ -46,10 +47,12 @@ type AnswerReader interface {
 // AnswerWriter writes them for a client of the dialect.
 type AnswerWriter interface {
 	// EncodeAnswer writes an answer for a client of the dialect. It cannot fail: what the dialect has no
-	// place for is written in the nearest one (see the dialect's package comment).
+	// place for is written in the nearest one (see the dialect's package comment), or left out (Places).
 	EncodeAnswer(a *Answer) []byte
 	// Encoder returns the writing half of one stream.
 	Encoder(o StreamOptions) StreamEncoder
+	// Places returns what both have a place for.
+	Places() Places
 }
 
 // UpstreamCodec is the translation of a dialect that providers speak.
@@ -118,6 +121,8 @@ type StreamDecoder interface {
 	// End appends what is still open when the stream has ended, and a finish reason that was not final
 	// until then: it may not invent one.
 	End(dst []Delta) []Delta
+	// Left returns what of the stream so far was read over and listed.
+	Left() []Field
 }
 
 // StreamEncoder writes one stream. It is used by one goroutine at a time.

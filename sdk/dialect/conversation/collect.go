@@ -25,8 +25,9 @@ type Collector struct {
 }
 
 type collected struct {
-	open map[int]*strings.Builder // the words or arguments of each open block
-	over bool
+	open     map[int]*strings.Builder // the words or arguments of each open block
+	logprobs LogprobPieces
+	over     bool
 }
 
 // Add adds deltas.
@@ -75,6 +76,7 @@ func (c *Collector) choice(choice *Choice, s *collected, d *Delta) error {
 	if s.over {
 		return ErrOrder
 	}
+	s.logprobs.Add(d.Logprobs)
 	switch d.Kind {
 	case Open:
 		if d.Block != len(choice.Parts) || d.Part == nil {
@@ -116,6 +118,7 @@ func (c *Collector) choice(choice *Choice, s *collected, d *Delta) error {
 		}
 		s.over = true
 		choice.Finish, choice.StopSequence = d.Finish, d.Sequence
+		choice.Logprobs = s.logprobs.Take()
 	}
 	return nil
 }

@@ -66,10 +66,10 @@ type Request struct {
 	Other []Field
 }
 
-// Field is a member of a request that the model has no place for.
+// Field is a member of a request or an answer that the model has no place for.
 type Field struct {
 	Name  string          // or the way to it: "messages[2].content[0].priority"
-	Value json.RawMessage // of a member of the request itself; else nil
+	Value json.RawMessage // of a member of a request itself; else nil
 	// Vital says that the request means something else without it: it cannot be dropped.
 	Vital bool
 }
@@ -134,7 +134,7 @@ type Part struct {
 	Citations []Citation // of Text
 	Native    *Foreign   // of Native
 
-	At string // where the source says it: "messages[3].content[1]"; "" = not known
+	At string // where the source says it: "messages[3].content[1]"; of an answer only what not every dialect has; "" = not known
 }
 
 // Words returns the texts of parts in one.
@@ -181,6 +181,9 @@ type Medium struct {
 	Cited   bool   // of a document: the answer shall cite it
 }
 
+// IsImage reports whether an answer's medium can be shown as an image.
+func (m *Medium) IsImage() bool { return strings.HasPrefix(m.Type, "image/") && m.Data+m.URL != "" }
+
 // Call is a tool call. Arguments is a JSON text, byte for byte as the model wrote it.
 type Call struct {
 	ID        string // "" where the dialect has none; see Turn ids in ids.go
@@ -209,6 +212,7 @@ type Citation struct {
 	Start, End        int // of the text, in bytes; both 0 = not said
 	Raw               json.RawMessage
 	Vendor            string
+	At                string // where an answer says one without an address; "" = not known
 }
 
 // Foreign is a part in its vendor's own words.
@@ -291,6 +295,9 @@ type Answer struct {
 	Created int64 // seconds since the epoch; 0 = not said
 	Choices []Choice
 	Usage   *llm.Usage
+
+	// Other is what the source said besides that is no envelope of it (see Left): no client of another dialect gets it.
+	Other []Field
 }
 
 // Choice is one of the answers that were asked for.

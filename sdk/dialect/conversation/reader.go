@@ -20,9 +20,16 @@ const (
 // a value of another type than the one asked for is refused, null is as good as absent.
 type Reader struct {
 	dialect.Reader
-	other *[]Field // of the request that is read, for Leave; nil = it is none
-	path  []step   // to the value at hand, kept where other is
+	other  *[]Field // of the request or answer that is read, for Leave; nil = what is left is not listed
+	path   []step   // to the value at hand, kept where other is
+	answer bool     // an answer is read, whose parts are not told where they stand
 }
+
+// andMore stands for what is not listed one by one.
+const andMore = "and more"
+
+// depth is how deep most of what is read nests.
+const depth = 12
 
 // step is an item's index or, where that is below zero, a member's name.
 type step struct {
@@ -38,13 +45,65 @@ func NewRequestReader(body []byte, q *Request) *Reader {
 	return &Reader{Reader: dialect.NewReader(body), other: &q.Other, path: make([]step, 0, 8)}
 }
 
-// Inner returns a reader of raw, the value that was read last.
-func (r *Reader) Inner(raw []byte) *Reader {
-	return &Reader{Reader: dialect.NewReader(raw), other: r.other, path: r.path}
+// Left is what was left of an answer, for which the model has no place: of all events of a stream together, or of a whole
+// answer. The zero value is ready; it is used by one goroutine at a time.
+type Left struct {
+	Fields []Field // each once
+	path   [depth]step
 }
 
-// At returns the way to the value at hand, as "messages[3].content[1]". It is "" in what is no request.
+// Add lists a field by its name.
+func (l *Left) Add(name string) {
+	if !listed(l.Fields, name) {
+		l.Fields = append(l.Fields, Field{Name: name})
+	}
+}
+
+// Reader returns a reader of an event's payload or an answer, which lists what it leaves. The one before it is not used
+// any more.
+func (l *Left) Reader(body []byte) *Reader {
+	return &Reader{Reader: dialect.NewReader(body), other: &l.Fields, path: l.path[:0], answer: true}
+}
+
+// Inner returns a reader of raw, the value that was read last.
+func (r *Reader) Inner(raw []byte) *Reader {
+	return &Reader{Reader: dialect.NewReader(raw), other: r.other, path: r.path, answer: r.answer}
+}
+
+// OfAnswer reports whether an answer is read.
+func (r *Reader) OfAnswer() bool { return r.answer }
+
+// Listed returns how many members are listed so far, and Unlist takes those behind the first n off the list: they stand in
+// something that is kept, or listed as a whole.
+func (r *Reader) Listed() int {
+	if r.other == nil {
+		return 0
+	}
+	return len(*r.other)
+}
+
+// Unlist: see Listed. Of a request the list stays as it is.
+func (r *Reader) Unlist(n int) {
+	if r.other != nil && r.answer {
+		*r.other = (*r.other)[:n]
+	}
+}
+
+// Repeated returns a reader of raw, the value that was read last and says once more what was read before: it lists nothing.
+func (r *Reader) Repeated(raw []byte) *Reader {
+	return &Reader{Reader: dialect.NewReader(raw), answer: r.answer}
+}
+
+// At returns the way to the value at hand of a request, as "messages[3].content[1]", and else "".
 func (r *Reader) At() string {
+	if r.answer {
+		return ""
+	}
+	return r.Path()
+}
+
+// Path returns the way to the value at hand, also of an answer.
+func (r *Reader) Path() string {
 	if len(r.path) == 0 {
 		return ""
 	}
@@ -62,34 +121,52 @@ func (r *Reader) At() string {
 	return string(b)
 }
 
-// Leave reads over the value at hand, for which the model has no place. In a request it is listed among what the
-// source said besides, unless it is null, {}, [] or written as one of idle, which say what holds without them.
+// Leave reads over the value at hand, for which the model has no place. It is listed among what the source said besides,
+// unless it is null, {}, [] or written as one of idle, which say what holds without them; of an answer unless it is "", 0
+// or false, too.
 func (r *Reader) Leave(idle ...string) {
 	value := r.Skip()
 	if r.other == nil || r.Err() != nil {
 		return
 	}
 	if value.Len() <= mostIdle {
-		if s := string(r.Bytes(value)); s == "null" || s == "{}" || s == "[]" || slices.Contains(idle, s) {
+		if s := string(r.Bytes(value)); s == "null" || s == "{}" || s == "[]" || r.answer && (s == `""` || s == "0" || s == "false") || slices.Contains(idle, s) {
 			return
 		}
 	}
 	r.Unsaid("")
 }
 
+// LeaveEach does the same with each member of an object, and of the objects in it, by itself.
+func (r *Reader) LeaveEach(name string) {
+	if r.Type() != dialect.TypeObject {
+		r.Leave()
+		return
+	}
+	r.Each(name, func(k string) { r.LeaveEach(k) })
+}
+
 // Unsaid lists a member of the object at hand, or the value at hand where member is "", as one that the model has no
-// place for. In what is no request it does nothing.
+// place for.
 func (r *Reader) Unsaid(member string) {
+	if r.other == nil || len(*r.other) > mostListed {
+		return
+	}
+	name := r.Path()
 	if member != "" {
-		member = "." + member
+		name += "." + member
 	}
-	switch {
-	case r.other == nil || len(*r.other) > mostListed:
-	case len(*r.other) == mostListed:
-		*r.other = append(*r.other, Field{Name: "and more"})
-	default:
-		*r.other = append(*r.other, Field{Name: r.At() + member})
+	if r.answer && listed(*r.other, name) {
+		return // a stream says many things in each event
 	}
+	if len(*r.other) == mostListed {
+		name = andMore
+	}
+	*r.other = append(*r.other, Field{Name: name})
+}
+
+func listed(fields []Field, name string) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return f.Name == name })
 }
 
 // Adopt takes over the error of a reader of a part.
@@ -214,6 +291,15 @@ func (r *Reader) Each(name string, member func(key string)) {
 		}
 		member(key)
 	}
+}
+
+// Members is Each for what may be something else than an object, which is read over.
+func (r *Reader) Members(name string, member func(key string)) {
+	if r.Type() != dialect.TypeObject {
+		r.Skip()
+		return
+	}
+	r.Each(name, member)
 }
 
 // Items calls item for each item of the array at hand, with its index; item reads or skips it. null has

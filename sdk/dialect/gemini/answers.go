@@ -1,7 +1,10 @@
 package gemini
 
 import (
+	"cmp"
+	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -16,7 +19,8 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 		return nil, err
 	}
 	a := &conversation.Answer{Usage: found.Usage}
-	s, err := readChunk(body)
+	var left conversation.Left
+	s, err := readChunk(body, &left)
 	if err != nil {
 		return nil, err
 	}
@@ -33,13 +37,20 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 				call.ID = conversation.CallID(s.id, c.index, i, call.Name)
 			}
 		}
-		conversation.Cite(choice.Parts, c.citations)
+		if conversation.Cite(choice.Parts, c.citations); len(c.citations) > 0 && !choice.Speaks() {
+			left.Add(sourcesOf(c.index))
+		}
+		choice.Logprobs = c.logprobs
 	}
+	a.Other = left.Fields
 	if s.blocked != "" && len(a.Choices) == 0 {
 		a.Choices = []conversation.Choice{{Finish: conversation.FinishFilter}}
 	}
 	return a, nil
 }
+
+// sourcesOf is where the sources of a candidate stand.
+func sourcesOf(index int) string { return "candidates[" + strconv.Itoa(index) + "].groundingMetadata" }
 
 // chunk is what a GenerateContentResponse says, whole or of a stream.
 type chunk struct {
@@ -52,10 +63,11 @@ type candidate struct {
 	parts     []conversation.Part
 	finish    string
 	citations []conversation.Citation // whose places count the bytes of all its texts
+	logprobs  json.RawMessage         // in OpenAI's form
 }
 
-func readChunk(body []byte) (s chunk, err error) {
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+func readChunk(body []byte, left *conversation.Left) (s chunk, err error) {
+	d := decoder{left.Reader(body), &conversation.Request{}}
 	d.each("the answer", func(k string) {
 		switch k {
 		case "responseId":
@@ -69,14 +81,36 @@ func readChunk(body []byte) (s chunk, err error) {
 				if k == "blockReason" {
 					s.blocked = d.Str(k)
 				} else {
-					d.Skip()
+					d.Leave()
 				}
 			})
-		default:
+		case "usageMetadata":
+			d.usage()
+		case "createTime", "sdkHttpResponse", "modelStatus":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	return s, d.End()
+}
+
+// usage lists what an account of usage has beside the numbers that the codec has read. Parts of a number are none.
+func (d decoder) usage() {
+	if d.Type() != dialect.TypeObject {
+		d.Skip()
+		return
+	}
+	d.each("usageMetadata", func(k string) {
+		switch k {
+		case "promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "responseTokenCount", "thoughtsTokenCount", "toolUsePromptTokenCount", "totalTokenCount",
+			"promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "responseTokensDetails", "thoughtsTokensDetails", "toolUsePromptTokensDetails",
+			"trafficType", "serviceTier":
+			d.Skip()
+		default:
+			d.Leave()
+		}
+	})
 }
 
 func (d decoder) candidate(place int) candidate {
@@ -94,8 +128,12 @@ func (d decoder) candidate(place int) candidate {
 			cited = append(cited, d.grounding()...)
 		case "citationMetadata":
 			cited = append(cited, d.sources()...)
-		default:
+		case "logprobsResult":
+			c.logprobs = d.logprobs()
+		case "tokenCount":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	for _, l := range cited[:min(len(cited), conversation.MaxCitations)] {
@@ -112,22 +150,6 @@ func (d decoder) candidate(place int) candidate {
 	return c
 }
 
-// unsealed puts the state that words and media of an answer are sealed with behind them, as thoughts without words: a
-// dialect that has a place for state has it there.
-func unsealed(parts []conversation.Part) []conversation.Part {
-	var out []conversation.Part
-	for _, p := range parts {
-		sealed := p.Opaque
-		if p.Kind != conversation.Text && p.Kind != conversation.Media || sealed.Value == "" {
-			out = append(out, p)
-			continue
-		}
-		p.Opaque = conversation.Opaque{}
-		out = append(out, p, conversation.Part{Kind: conversation.Thinking, Redacted: true, Opaque: sealed})
-	}
-	return out
-}
-
 // located is a citation whose places count the bytes of one part.
 type located struct {
 	conversation.Citation
@@ -138,14 +160,16 @@ type located struct {
 func (d decoder) sources() (all []located) {
 	d.each("citationMetadata", func(k string) {
 		if k != "citationSources" && k != "citations" {
-			d.Skip()
+			d.Leave()
 			return
 		}
 		d.Items(k, func(int) {
 			c := d.work(k)
-			if c.URL != "" {
-				all = append(all, located{Citation: c})
+			if c.URL == "" {
+				d.Unsaid("")
+				return
 			}
+			all = append(all, located{Citation: c})
 		})
 	})
 	return all
@@ -164,8 +188,10 @@ func (d decoder) work(name string) conversation.Citation {
 			c.URL = d.Str(k)
 		case "title":
 			c.Title = d.Str(k)
-		default:
+		case "domain": // of the address
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	return c
@@ -203,7 +229,7 @@ func (d decoder) grounding() (all []located) {
 					if k == "web" {
 						c = d.work(k)
 					} else {
-						d.Skip()
+						d.Leave()
 					}
 				})
 				pages = append(pages, c)
@@ -225,28 +251,35 @@ func (d decoder) grounding() (all []located) {
 							case "text":
 								s.text = d.Str(k)
 							default:
-								d.Skip()
+								d.Leave()
 							}
 						})
 					case "groundingChunkIndices":
 						d.Items(k, func(int) { s.pages = append(s.pages, int(d.Count(k))) })
 					default:
-						d.Skip()
+						d.Leave()
 					}
 				})
 				segments = append(segments, s)
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
+	borne := make([]bool, len(pages))
 	for _, s := range segments {
 		for _, n := range s.pages {
 			if n >= 0 && n < len(pages) && pages[n].URL != "" {
 				c := pages[n]
 				c.Start, c.End, c.Quote = s.start, s.end, s.text
 				all = append(all, located{c, s.part})
+				borne[n] = true
 			}
+		}
+	}
+	for n := range pages {
+		if pages[n].URL != "" && !borne[n] { // which is the source of no words
+			d.Unsaid("groundingChunks[" + strconv.Itoa(n) + "]")
 		}
 	}
 	return all
@@ -309,6 +342,11 @@ func finishTo(f conversation.Finish) string {
 	return "SAFETY" // something other than the model ended it
 }
 
+// Places returns what an answer has a place for: several choices, probabilities, media of any kind.
+func (Codec) Places() conversation.Places {
+	return conversation.Places{Choices: true, Logprobs: conversation.TokenLogprobs, Media: true, Native: llm.Gemini}
+}
+
 // EncodeAnswer writes a GenerateContentResponse.
 func (Codec) EncodeAnswer(a *conversation.Answer) []byte {
 	w := &dialect.Writer{}
@@ -319,15 +357,16 @@ func (Codec) EncodeAnswer(a *conversation.Answer) []byte {
 		c := &a.Choices[i]
 		var parts [][]byte
 		var cited []located
-		for p := range c.Parts {
-			if b := partJSON(&c.Parts[p]); b != nil {
-				for _, one := range conversation.Bounded(c.Parts[p].Citations) {
-					cited = append(cited, quoted(one, c.Parts[p].Text, len(parts)))
+		sealed, _ := resealed(c.Parts)
+		for p := range sealed {
+			if b := partJSON(&sealed[p]); b != nil {
+				for _, one := range conversation.Bounded(sealed[p].Citations) {
+					cited = append(cited, quoted(one, sealed[p].Text, len(parts)))
 				}
 				parts = append(parts, b)
 			}
 		}
-		writeCandidate(w, i, parts, finishTo(c.Finish), cited)
+		writeCandidate(w, i, parts, finishTo(c.Finish), cited, c.Logprobs)
 	}
 	w.EndArray()
 	writeTail(w, a.Usage, a.Model, a.ID)
@@ -350,15 +389,19 @@ func partJSON(p *conversation.Part) []byte {
 		} else {
 			w.Key("fileData")
 			w.Object()
-			w.Text("fileUri", p.Media.URL)
+			w.Text("mimeType", p.Media.Type)
+			w.Text("fileUri", cmp.Or(p.Media.URL, p.Media.FileID))
 			w.EndObject()
 		}
+		w.Text("thoughtSignature", p.Opaque.Seal(conversation.VendorGoogle))
 		w.EndObject()
 	case conversation.Native:
 		if p.Native.Dialect != llm.Gemini {
 			return nil
 		}
 		return p.Native.Raw
+	case conversation.ToolResult:
+		return nil
 	default:
 		writePart(w, p, true)
 	}
@@ -430,7 +473,7 @@ func writeGrounding(w *dialect.Writer, cited []located) {
 	w.EndObject()
 }
 
-func writeCandidate(w *dialect.Writer, index int, parts [][]byte, finish string, cited []located) {
+func writeCandidate(w *dialect.Writer, index int, parts [][]byte, finish string, cited []located, logprobs json.RawMessage) {
 	w.Object()
 	w.Key("content")
 	w.Object()
@@ -444,6 +487,7 @@ func writeCandidate(w *dialect.Writer, index int, parts [][]byte, finish string,
 	w.EndObject()
 	w.Text("finishReason", finish)
 	writeGrounding(w, cited)
+	writeLogprobs(w, conversation.Tokens(logprobs))
 	w.Key("index")
 	w.Int(int64(index))
 	w.EndObject()

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -332,12 +333,12 @@ func (d decoder) contentParts(at string) (parts []conversation.Part) {
 func (d decoder) parts(at string) (parts []conversation.Part) {
 	if d.Type() == dialect.TypeObject {
 		p := d.part(at)
-		p.At = d.At()
+		p.At = cmp.Or(p.At, d.At())
 		return []conversation.Part{p}
 	}
 	d.Items(at, func(i int) {
 		p := d.part(at + "[" + strconv.Itoa(i) + "]")
-		p.At = d.At()
+		p.At = cmp.Or(p.At, d.At())
 		parts = append(parts, p)
 	})
 	return parts
@@ -345,7 +346,7 @@ func (d decoder) parts(at string) (parts []conversation.Part) {
 
 // part reads a part of a request or of an answer.
 func (d decoder) part(at string) (p conversation.Part) {
-	raw := d.Raw()
+	before, raw := d.Listed(), d.Raw()
 	inner := decoder{d.Inner(raw), d.into}
 	thought, native, unknown := false, "", ""
 	inner.each(at, func(k string) {
@@ -379,7 +380,10 @@ func (d decoder) part(at string) (p conversation.Part) {
 	}
 	switch {
 	case native != "":
-		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}}
+		d.Unlist(before)
+		return conversation.Part{Kind: conversation.Native, Opaque: p.Opaque, Native: &conversation.Foreign{Dialect: llm.Gemini, Type: native, Raw: raw}, At: d.Path()}
+	case p.Kind == conversation.Media || p.Kind == conversation.ToolResult:
+		p.At = d.Path()
 	case p.Kind == conversation.Text && (thought || p.Text == "" && p.Opaque.Value != ""): // state alone comes in a part that is empty
 		p.Kind, p.Redacted = conversation.Thinking, p.Text == ""
 	}

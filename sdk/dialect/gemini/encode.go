@@ -83,7 +83,16 @@ func (e *encoder) fail(err error) {
 
 // contents writes the conversation; roles take turns.
 func (e *encoder) contents() {
-	turns := e.q.Alternating("Gemini's dialect", conversation.VendorGoogle, &e.lost)
+	q := conversation.Request{Turns: slices.Clone(e.q.Turns)}
+	for i := range q.Turns {
+		t := &q.Turns[i]
+		parts, lone := resealed(t.Parts)
+		for j := range lone {
+			e.lost.Drop(lone[j].Where(t.Where(i)+".content"), "it is the state of an image that is not given back")
+		}
+		t.Parts = parts
+	}
+	turns := q.Alternating("Gemini's dialect", conversation.VendorGoogle, &e.lost)
 	e.Array()
 	for i := range turns {
 		t := &turns[i]
@@ -154,6 +163,9 @@ func (e *encoder) part(at string, p *conversation.Part) {
 	case conversation.Media:
 		e.Object()
 		e.medium(at, p.Media)
+		if p.Opaque.Vendor == conversation.VendorGoogle {
+			e.Text("thoughtSignature", p.Opaque.Value)
+		}
 		e.EndObject()
 	case conversation.ToolResult:
 		e.result(at, p.Result)

@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -16,7 +17,11 @@ func (Codec) Decoder() conversation.StreamDecoder { return &streamDecoder{} }
 type streamDecoder struct {
 	began   bool
 	choices []*choiceState
+	left    conversation.Left
 }
+
+// Left returns what was read over.
+func (d *streamDecoder) Left() []conversation.Field { return d.left.Fields }
 
 type choiceState struct {
 	index, blocks int
@@ -27,6 +32,7 @@ type choiceState struct {
 	sealed        conversation.Opaque
 	calls         bool
 	finish        string // the last reason: older models give one with every piece
+	logprobs      conversation.LogprobPieces
 }
 
 func (d *streamDecoder) choice(index int) *choiceState {
@@ -49,7 +55,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	if seen.Error != nil {
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
-	s, err := readChunk(payload)
+	s, err := readChunk(payload, &d.left)
 	if err != nil {
 		return dst, err
 	}
@@ -83,6 +89,7 @@ func (c *choiceState) read(of string, from *candidate, dst []conversation.Delta)
 			c.cited = conversation.Bounded(append(c.cited, one))
 		}
 	}
+	c.logprobs.Add(from.logprobs)
 	for i := range from.parts {
 		p := &from.parts[i]
 		switch p.Kind {
@@ -115,7 +122,11 @@ func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part) []conv
 		c.words += len(p.Text)
 	}
 	if p.Text != "" {
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Text: p.Text})
+		more := conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.open, Text: p.Text}
+		if p.Kind == conversation.Text {
+			more.Logprobs = c.logprobs.Take()
+		}
+		dst = append(dst, more)
 	}
 	if p.Opaque.Value != "" {
 		c.sealed = p.Opaque
@@ -177,9 +188,11 @@ func (c *choiceState) citations() (cited []conversation.Citation) {
 // End closes what is open and says why each candidate ended.
 func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 	for _, c := range d.choices {
-		dst = c.close(dst)
+		if dst = c.close(dst); len(c.cited) > 0 { // of no words
+			d.left.Add(sourcesOf(c.index))
+		}
 		if f := finishFrom(c.finish, c.calls); f != "" {
-			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: f})
+			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: f, Logprobs: c.logprobs.Take()})
 		}
 	}
 	return dst
@@ -187,7 +200,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 
 // Encoder returns the writing half of a stream of responses.
 func (Codec) Encoder(o conversation.StreamOptions) conversation.StreamEncoder {
-	return &streamEncoder{options: o, blocks: map[blockKey]*blockState{}, words: map[int]int{}, cited: map[int][]located{}}
+	return &streamEncoder{options: o, blocks: map[blockKey]*blockState{}, words: map[int]int{}, cited: map[int][]located{}, logprobs: map[int]*conversation.LogprobPieces{}}
 }
 
 type blockKey struct{ choice, block int }
@@ -202,7 +215,8 @@ type streamEncoder struct {
 	cited     map[int][]located // and their citations
 	finished  []conversation.Delta
 	usage     *llm.Usage
-	begun     bool // an item was written
+	begun     bool                                // an item was written
+	logprobs  map[int]*conversation.LogprobPieces // of each choice that came without words
 }
 
 type blockState struct {
@@ -213,6 +227,9 @@ type blockState struct {
 // Append writes responses.
 func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 	key := blockKey{d.Choice, d.Block}
+	if d.Logprobs != nil && d.Text == "" {
+		e.later(d)
+	}
 	switch d.Kind {
 	case conversation.Begin:
 		e.id, e.model = d.ID, d.Model
@@ -236,7 +253,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 			if p.Kind == conversation.Text {
 				p.said = append(p.said, d.Text...)
 			}
-			return e.part(dst, d.Choice, partJSON(&conversation.Part{Kind: p.Kind, Text: d.Text}))
+			return e.part(dst, d.Choice, partJSON(&conversation.Part{Kind: p.Kind, Text: d.Text}), d.Logprobs)
 		}
 	case conversation.Close:
 		return e.close(dst, d)
@@ -281,16 +298,26 @@ func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 		p = &conversation.Part{Kind: p.Kind, Redacted: p.Redacted, Opaque: d.Opaque}
 	}
 	if b := partJSON(p); b != nil {
-		dst = e.part(dst, d.Choice, b)
+		dst = e.part(dst, d.Choice, b, nil)
 	}
 	return dst
 }
 
-func (e *streamEncoder) part(dst []byte, choice int, part []byte) []byte {
+// later keeps log probabilities for the end.
+func (e *streamEncoder) later(d *conversation.Delta) {
+	l := e.logprobs[d.Choice]
+	if l == nil {
+		l = &conversation.LogprobPieces{}
+		e.logprobs[d.Choice] = l
+	}
+	l.Add(d.Logprobs)
+}
+
+func (e *streamEncoder) part(dst []byte, choice int, part []byte, logprobs json.RawMessage) []byte {
 	return e.item(dst, func(w *dialect.Writer) {
 		w.Key("candidates")
 		w.Array()
-		writeCandidate(w, choice, [][]byte{part}, "", nil)
+		writeCandidate(w, choice, [][]byte{part}, "", nil, logprobs)
 		w.EndArray()
 		writeTail(w, nil, e.model, e.id)
 	})
@@ -337,7 +364,11 @@ func (e *streamEncoder) End(dst []byte) []byte {
 		w.Array()
 		for i := range e.finished {
 			choice := e.finished[i].Choice
-			writeCandidate(w, choice, nil, finishTo(e.finished[i].Finish), e.cited[choice])
+			var logprobs json.RawMessage
+			if l := e.logprobs[choice]; l != nil {
+				logprobs = l.Take()
+			}
+			writeCandidate(w, choice, nil, finishTo(e.finished[i].Finish), e.cited[choice], logprobs)
 		}
 		w.EndArray()
 		writeTail(w, e.usage, e.model, e.id)

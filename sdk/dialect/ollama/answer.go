@@ -35,8 +35,10 @@ func (d decoder) piece() (p piece) {
 			if raw := d.Raw(); raw != nil {
 				p.logprobs = append(append([]byte(`{"content":`), raw...), '}')
 			}
-		default:
+		case "done", "done_reason", "total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration":
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	return p
@@ -51,7 +53,8 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	if found.Error != nil {
 		return nil, found.Error
 	}
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	var left conversation.Left
+	d := decoder{left.Reader(body), &conversation.Request{}}
 	p := d.piece()
 	if err := d.End(); err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 		}
 	}
 	return &conversation.Answer{
-		Model: p.model, Created: p.created, Usage: found.Usage,
+		Model: p.model, Created: p.created, Usage: found.Usage, Other: left.Fields,
 		Choices: []conversation.Choice{{Parts: parts, Finish: finish(found.Finish).Ended(parts), Logprobs: p.logprobs}},
 	}, nil
 }

@@ -15,8 +15,13 @@ type streamDecoder struct {
 	began, over bool
 	open        int // the block of words or thoughts that goes on, or -1
 	kind        conversation.Kind
-	parts       []conversation.Part // the blocks so far, without their words
+	parts       []conversation.Part        // the blocks so far, without their words
+	logprobs    conversation.LogprobPieces // which wait for words
+	left        conversation.Left
 }
+
+// Left returns what was read over.
+func (s *streamDecoder) Left() []conversation.Field { return s.left.Fields }
 
 // Event reads a line.
 func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conversation.Delta, error) {
@@ -31,24 +36,24 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		s.over = true
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
-	d := decoder{conversation.NewReader(payload), &conversation.Request{}}
+	d := decoder{s.left.Reader(payload), &conversation.Request{}}
 	p := d.piece()
 	if err := d.End(); err != nil {
 		return dst, err
 	}
 	at := len(dst)
+	s.logprobs.Add(p.logprobs)
 	for _, part := range p.message.all() {
 		if part.Kind == conversation.ToolCall {
 			dst = s.call(p.of, &part, s.close(dst))
 		} else {
-			dst = s.say(&part, p.logprobs, dst)
-			p.logprobs = nil
+			dst = s.say(&part, dst)
 		}
 	}
 	if seen.End {
 		dst = s.close(dst)
 		s.over = true
-		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: finish(seen.Finish).Ended(s.parts), Logprobs: p.logprobs})
+		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Finish: finish(seen.Finish).Ended(s.parts), Logprobs: s.logprobs.Take()})
 	}
 	if seen.Usage != nil {
 		dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
@@ -57,7 +62,7 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 }
 
 // say adds words or thoughts to the open block, or opens one.
-func (s *streamDecoder) say(p *conversation.Part, logprobs []byte, dst []conversation.Delta) []conversation.Delta {
+func (s *streamDecoder) say(p *conversation.Part, dst []conversation.Delta) []conversation.Delta {
 	if s.open >= 0 && s.kind != p.Kind {
 		dst = s.close(dst)
 	}
@@ -65,7 +70,7 @@ func (s *streamDecoder) say(p *conversation.Part, logprobs []byte, dst []convers
 		s.kind = p.Kind
 		s.open, dst = s.begin(conversation.Part{Kind: p.Kind}, dst)
 	}
-	return append(dst, conversation.Delta{Kind: conversation.More, Block: s.open, Text: p.Text, Logprobs: logprobs})
+	return append(dst, conversation.Delta{Kind: conversation.More, Block: s.open, Text: p.Text, Logprobs: s.logprobs.Take()})
 }
 
 // call adds a call.

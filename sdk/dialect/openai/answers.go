@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -17,7 +18,9 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 		return nil, err
 	}
 	a := &conversation.Answer{Usage: found.Usage}
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
+	var left conversation.Left
+	var sources []conversation.Citation
+	d := decoder{left.Reader(body), &conversation.Request{}}
 	d.Each("the answer", func(k string) {
 		switch k {
 		case "id":
@@ -28,13 +31,22 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 			a.Created = d.Count(k)
 		case "choices":
 			d.Items(k, func(int) { a.Choices = append(a.Choices, d.choice()) })
+		case "citations", "search_results":
+			d.found(&sources)
 		default:
-			d.Skip()
+			d.envelope(k)
 		}
 	})
 	if err := d.End(); err != nil {
 		return nil, err
 	}
+	for i := range a.Choices {
+		conversation.Cite(a.Choices[i].Parts, sources)
+		if len(sources) > 0 && !a.Choices[i].Speaks() {
+			left.Add("citations")
+		}
+	}
+	a.Other = left.Fields
 	for i := range a.Choices {
 		for p := range a.Choices[i].Parts {
 			if call := a.Choices[i].Parts[p].Call; call != nil && call.ID == "" {
@@ -45,23 +57,133 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	return a, nil
 }
 
+// found reads the sources of the whole answer, as Perplexity, xAI and others name them: addresses, or results of a search.
+// Some say both.
+func (d decoder) found(sources *[]conversation.Citation) {
+	if d.Type() != dialect.TypeArray {
+		d.Leave()
+		return
+	}
+	d.Items("citations", func(int) {
+		c := conversation.Citation{Vendor: conversation.VendorOpenAI}
+		switch d.Type() {
+		case dialect.TypeString:
+			c.URL = d.Str("citations")
+		case dialect.TypeObject:
+			d.Each("search_results", func(k string) {
+				switch {
+				case k == "url" && d.Type() == dialect.TypeString:
+					c.URL = d.Str(k)
+				case k == "title" && d.Type() == dialect.TypeString:
+					c.Title = d.Str(k)
+				case k == "date" || k == "last_updated" || k == "source": // when it was written, and how it was found
+					d.Skip()
+				default:
+					d.Leave()
+				}
+			})
+		default:
+			d.Leave()
+			return
+		}
+		if c.URL == "" {
+			d.Unsaid("")
+			return
+		}
+		for i := range *sources {
+			if known := &(*sources)[i]; known.URL == c.URL {
+				known.Title = cmp.Or(known.Title, c.Title)
+				return
+			}
+		}
+		*sources = conversation.Bounded(append(*sources, c))
+	})
+}
+
+// envelope reads over a member of an answer or a chunk that is about it: what it is, who made it, at which tier. What else
+// stands there is listed.
+func (d decoder) envelope(key string) {
+	switch key {
+	case "object", "system_fingerprint", "service_tier", "provider", "obfuscation", "type", "x_groq", "time_info", "request_id", "usage_breakdown", "generationId", "p":
+		d.Skip()
+	case "usage":
+		d.usage()
+	default:
+		d.Leave()
+	}
+}
+
+// usage lists what an account of usage has beside the numbers that the codec has read. Parts of a number are none.
+func (d decoder) usage() {
+	d.Members("usage", func(key string) {
+		switch key {
+		case "prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "num_cached_tokens",
+			"cache_read_input_tokens", "cache_creation_input_tokens", "input_tokens", "output_tokens", "reasoning_tokens":
+			d.Skip()
+		case "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details":
+			d.Members(key, func(key string) {
+				switch key {
+				case "cached_tokens", "cache_write_tokens", "reasoning_tokens", "text_tokens", "audio_tokens", "image_tokens", "video_tokens",
+					"accepted_prediction_tokens", "rejected_prediction_tokens":
+					d.Skip()
+				default:
+					d.Leave()
+				}
+			})
+		case "queue_time", "prompt_time", "completion_time", "total_time", "is_byok", "service_tier":
+			d.Skip()
+		default:
+			d.Leave()
+		}
+	})
+}
+
 func (d decoder) choice() (c conversation.Choice) {
 	d.Each("choices", func(k string) {
 		switch k {
 		case "message":
 			var m said
-			d.Each(k, func(k string) { d.said("message", k, &m) })
-			c.Parts = m.all()
+			d.Each(k, func(k string) { d.answered("message", k, &m) })
+			if c.Parts = m.all(); len(m.citations) > 0 && !c.Speaks() {
+				d.Unsaid("annotations")
+			}
 		case "finish_reason":
 			c.Finish = finishFrom(d.Str(k))
 		case "logprobs":
 			c.Logprobs = d.Raw()
-		default:
+		case "index", "seed", "native_finish_reason", "delta": // the same in another vendor's word; what Perplexity says once more
 			d.Skip()
+		default:
+			d.Leave()
 		}
 	})
 	c.Finish = c.Finish.Ended(c.Parts)
 	return c
+}
+
+// answered reads one member of an answer's message, or of a delta of it.
+func (d decoder) answered(at, key string, m *said) {
+	if key != "audio" {
+		d.said(at, key, m)
+		return
+	}
+	d.Members(key, func(k string) { // whose words have a place
+		switch k {
+		case "transcript":
+			if s := d.Str(k); s != "" {
+				m.parts = append(m.parts, conversation.Part{Kind: conversation.Text, Text: s})
+			}
+		case "id", "expires_at":
+			d.Skip()
+		default:
+			d.Leave()
+		}
+	})
+}
+
+// Places returns what an answer has a place for: probabilities, several choices, what was written to a cache.
+func (Codec) Places() conversation.Places {
+	return conversation.Places{Choices: true, Logprobs: conversation.AllLogprobs, CacheWrites: true}
 }
 
 // finishFrom and finishTo translate finish reasons.
@@ -161,7 +283,9 @@ func writeMessage(w *dialect.Writer, parts []conversation.Part) {
 			before += len(p.Text)
 			texts = append(texts, *p)
 		case conversation.Media:
-			images = append(images, p.Media)
+			if p.Media.IsImage() {
+				images = append(images, p.Media)
+			}
 		case conversation.Refusal:
 			refusals = append(refusals, *p)
 		case conversation.Thinking:
@@ -304,7 +428,11 @@ func writeUsage(w *dialect.Writer, u *llm.Usage) {
 	w.Key("total_tokens")
 	w.Int(u.InputTotal + u.OutputTotal)
 	w.Key("prompt_tokens_details")
-	w.Raw([]byte(`{"cached_tokens":` + strconv.FormatInt(u.CacheRead, 10) + `}`))
+	w.Object()
+	w.Key("cached_tokens")
+	w.Int(u.CacheRead)
+	w.Count("cache_write_tokens", u.CacheWrite5m+u.CacheWrite1h) // as OpenRouter has it
+	w.EndObject()
 	w.Key("completion_tokens_details")
 	w.Raw([]byte(`{"reasoning_tokens":` + strconv.FormatInt(u.Reasoning, 10) + `}`))
 	w.EndObject()

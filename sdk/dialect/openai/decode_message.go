@@ -144,13 +144,16 @@ func (d decoder) content(at string) (parts []conversation.Part) {
 			d.Unsaid("")
 			return
 		}
-		p.At = d.At()
+		if p.At = d.At(); p.Kind == conversation.Native {
+			p.At = d.Path()
+		}
 		parts = append(parts, p)
 	})
 	return parts
 }
 
 func (d decoder) part(at string) (p conversation.Part, kind string) {
+	before := d.Listed()
 	d.Each(at, func(k string) {
 		switch k {
 		case "type":
@@ -178,6 +181,10 @@ func (d decoder) part(at string) (p conversation.Part, kind string) {
 	switch kind {
 	case "text", "refusal", "thinking", "image_url", "video_url", "audio_url", "document_url", "input_audio", "file", "reference":
 	default:
+		if d.OfAnswer() {
+			d.Unlist(before)
+			return conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Type: kind}}, kind
+		}
 		d.Refuse("`" + at + ".type` is " + strconv.Quote(kind) + ", which the provider of this model cannot be told")
 	}
 	return p, kind
@@ -385,7 +392,11 @@ func (d decoder) annotations(m *said) {
 				End   int    `json:"end_index"`
 			} `json:"url_citation"`
 		}
-		json.Unmarshal(raw, &a) // what has another type is not said
+		json.Unmarshal(raw, &a)   // what has another type is not said
+		if a.Citation.URL == "" { // of a file: nobody else has one
+			d.Unsaid("")
+			return
+		}
 		c.URL, c.Title, c.Start, c.End, c.Raw, c.Vendor = a.Citation.URL, a.Citation.Title, a.Citation.Start, a.Citation.End, raw, conversation.VendorOpenAI
 		m.citations = append(m.citations, c)
 	})

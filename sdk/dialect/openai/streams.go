@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -22,6 +23,17 @@ type streamDecoder struct {
 	of      string
 	done    bool // [DONE] came
 	choices []*choiceState
+	left    conversation.Left
+	sources []conversation.Citation // of the whole answer, which vendors say with each chunk
+	cited   bool                    // a text has them
+}
+
+// Left returns what was read over.
+func (d *streamDecoder) Left() []conversation.Field {
+	if len(d.sources) > 0 && !d.cited {
+		d.left.Add("citations")
+	}
+	return d.left.Fields
 }
 
 type choiceState struct {
@@ -37,6 +49,8 @@ type choiceState struct {
 	calls  []callState
 	over   bool
 	kinds  []conversation.Part // of what came, without its words
+
+	logprobs conversation.LogprobPieces // which wait for words
 }
 
 func (d *streamDecoder) choice(index int) *choiceState {
@@ -64,7 +78,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		d.ended = true
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
-	r := decoder{conversation.NewReader(payload), &conversation.Request{}}
+	r := decoder{d.left.Reader(payload), &conversation.Request{}}
 	begin := conversation.Delta{Kind: conversation.Begin}
 	at := len(dst)
 	r.Each("the chunk", func(k string) {
@@ -78,8 +92,10 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 			begin.Created = r.Count(k)
 		case "choices":
 			r.Items(k, func(i int) { dst = d.piece(r, i, dst) })
+		case "citations", "search_results":
+			r.found(&d.sources)
 		default:
-			r.Skip()
+			r.envelope(k)
 		}
 	})
 	if err := r.End(); err != nil {
@@ -100,7 +116,7 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 	var m said
 	var calls []indexedCall
 	index, finish := place, conversation.Finish("")
-	var logprobs []byte
+	var logprobs []byte // of the chunk
 	r.Each("choices", func(k string) {
 		switch k {
 		case "index":
@@ -110,28 +126,30 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 				if k == "tool_calls" {
 					r.Items(k, func(i int) { calls = append(calls, r.indexed(i)) })
 				} else {
-					r.said("delta", k, &m)
+					r.answered("delta", k, &m)
 				}
 			})
 		case "finish_reason":
 			finish = finishFrom(r.Str(k))
 		case "logprobs":
 			logprobs = r.Raw()
-		default:
+		case "message", "text", "seed", "native_finish_reason": // what is said once more; the same in another vendor's word
 			r.Skip()
+		default:
+			r.Leave()
 		}
 	})
 	c := d.choice(index)
+	c.logprobs.Add(logprobs)
 	c.cited, m.citations = conversation.Bounded(append(c.cited, m.citations...)), nil
 	for _, p := range m.all() {
 		switch {
-		case p.Kind == conversation.Media:
+		case p.Kind == conversation.Media, p.Kind == conversation.Native:
 			dst = c.medium(dst, &p)
 		case p.Kind == conversation.ToolCall: // function_call, of which there is one
 			calls = append(calls, indexedCall{part: p})
 		case p.Text != "" || p.Opaque.Value != "":
-			dst = c.say(dst, &p, logprobs)
-			logprobs = nil
+			dst = c.say(dst, &p)
 		}
 	}
 	for i := range calls {
@@ -143,14 +161,19 @@ func (d *streamDecoder) piece(r decoder, place int, dst []conversation.Delta) []
 	if finish != "" && !c.over {
 		c.over = true
 		finish = finish.Ended(c.kinds)
-		dst = c.close(dst)
-		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: index, Finish: finish, Logprobs: logprobs})
+		if c.text >= 0 && c.kind == conversation.Text {
+			c.cited, d.cited = append(c.cited, d.sources...), len(d.sources) > 0
+		}
+		if dst = c.close(dst); len(c.cited) > 0 { // of no words
+			d.left.Add("choices[" + strconv.Itoa(index) + "].delta.annotations")
+		}
+		dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: index, Finish: finish, Logprobs: c.logprobs.Take()})
 	}
 	return dst
 }
 
 // say adds words to the choice's open block, or opens one.
-func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part, logprobs []byte) []conversation.Delta {
+func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part) []conversation.Delta {
 	if c.text >= 0 && c.kind != p.Kind {
 		dst = c.closeText(dst, conversation.Opaque{})
 	}
@@ -171,7 +194,7 @@ func (c *choiceState) say(dst []conversation.Delta, p *conversation.Part, logpro
 		c.words = append(c.words, p.Text...)
 	}
 	if p.Text != "" {
-		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Text: p.Text, Logprobs: logprobs})
+		dst = append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Text: p.Text, Logprobs: c.logprobs.Take()})
 	}
 	if p.Opaque.Value != "" {
 		dst = c.closeText(dst, p.Opaque)
@@ -209,12 +232,12 @@ func (c *choiceState) cite(dst []conversation.Delta) []conversation.Delta {
 	return append(dst, conversation.Delta{Kind: conversation.More, Choice: c.index, Block: c.text, Citations: cited})
 }
 
-// medium adds an image, which comes at once.
+// medium adds an image or what has no place, which come at once.
 func (c *choiceState) medium(dst []conversation.Delta, p *conversation.Part) []conversation.Delta {
 	dst = c.closeText(dst, conversation.Opaque{})
 	c.kinds = append(c.kinds, conversation.Part{Kind: p.Kind})
 	dst = append(dst,
-		conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &conversation.Part{Kind: p.Kind, Media: p.Media}},
+		conversation.Delta{Kind: conversation.Open, Choice: c.index, Block: c.blocks, Part: &conversation.Part{Kind: p.Kind, Media: p.Media, Native: p.Native, At: p.At}},
 		conversation.Delta{Kind: conversation.Close, Choice: c.index, Block: c.blocks})
 	c.blocks++
 	return dst
@@ -240,7 +263,7 @@ func (d *streamDecoder) End(dst []conversation.Delta) []conversation.Delta {
 		if !c.over && d.done { // by a server that says [DONE] and not why
 			c.over = true
 			dst = c.close(dst)
-			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: conversation.FinishStop.Ended(c.kinds)})
+			dst = append(dst, conversation.Delta{Kind: conversation.Finished, Choice: c.index, Finish: conversation.FinishStop.Ended(c.kinds), Logprobs: c.logprobs.Take()})
 		}
 	}
 	return conversation.Begun(&d.began, dst, at, conversation.Delta{})
@@ -318,6 +341,9 @@ func (e *streamEncoder) role(dst []byte, choice int) []byte {
 func (e *streamEncoder) open(dst []byte, d *conversation.Delta) []byte {
 	s := &blockState{part: *d.Part, before: e.chars[d.Choice]}
 	e.blocks[blockKey{d.Choice, d.Block}] = s
+	if d.Part.Kind == conversation.Media && !d.Part.Media.IsImage() {
+		return dst
+	}
 	if d.Part.Kind == conversation.Media {
 		first := e.images[d.Choice]
 		e.images[d.Choice]++

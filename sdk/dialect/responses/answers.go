@@ -20,12 +20,13 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	if found.Error != nil {
 		return nil, found.Error
 	}
-	d := decoder{conversation.NewReader(body), &conversation.Request{}}
-	r := d.response("the answer")
+	var left conversation.Left
+	d := decoder{left.Reader(body), &conversation.Request{}, &conversation.LogprobPieces{}}
+	r := d.response("the answer", false)
 	if err := d.End(); err != nil {
 		return nil, err
 	}
-	r.answer.Usage = found.Usage
+	r.answer.Usage, r.answer.Other = found.Usage, left.Fields
 	return &r.answer, nil
 }
 
@@ -35,7 +36,8 @@ type response struct {
 	status, reason string
 }
 
-func (d decoder) response(name string) (r response) {
+// response reads one; repeated says that its output has been read before.
+func (d decoder) response(name string, repeated bool) (r response) {
 	r.answer.Choices = make([]conversation.Choice, 1)
 	choice := &r.answer.Choices[0]
 	d.Each(name, func(k string) {
@@ -53,27 +55,76 @@ func (d decoder) response(name string) (r response) {
 				if k == "reason" {
 					r.reason = d.Str(k)
 				} else {
-					d.Skip()
+					d.Leave()
 				}
 			})
 		case "output":
-			d.Items(k, func(int) {
-				raw, f := d.fields(k)
-				switch p, _, ok := f.part(); {
-				case ok:
-					choice.Parts = append(choice.Parts, p)
-				case f.kind == "message":
-					choice.Parts = append(choice.Parts, f.parts...)
+			of := d
+			if repeated {
+				of.Reader = d.Repeated(d.Raw())
+			}
+			of.Items(k, func(int) { choice.Parts = append(choice.Parts, of.output(k)...) })
+		case "usage":
+			d.usage()
+		default:
+			d.envelope(k)
+		}
+	})
+	choice.Logprobs = d.logprobs.Take()
+	choice.Finish = finishFrom(r.status, r.reason, choice.Parts)
+	return r
+}
+
+// output reads an item of an answer.
+func (d decoder) output(key string) []conversation.Part {
+	before := d.Listed()
+	raw, f := d.fields(key)
+	p, _, ok := f.part()
+	switch {
+	case ok:
+		return []conversation.Part{p}
+	case f.kind == "message":
+		return f.parts
+	}
+	d.Unlist(before)
+	return []conversation.Part{{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Responses, Type: f.kind, Raw: raw}, At: d.Path()}}
+}
+
+// envelope reads over a member of a response that is about it, or says the request or the answer once more. What else
+// stands there is listed.
+func (d decoder) envelope(key string) {
+	switch key {
+	case "object", "error", "output_text", "completed_at", "service_tier", "background", "billing", "conversation", "frequency_penalty", "instructions",
+		"max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls", "presence_penalty", "previous_response_id", "prompt", "prompt_cache_key",
+		"prompt_cache_retention", "reasoning", "safety_identifier", "store", "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation",
+		"user", "include", "stream", "input", "type", "prompt_cache_options":
+		d.Skip()
+	case "tool_usage":
+		d.LeaveEach(key)
+	default:
+		d.Leave()
+	}
+}
+
+// usage lists what an account of usage has beside the numbers that the codec has read. Parts of a number are none.
+func (d decoder) usage() {
+	d.Members("usage", func(k string) {
+		switch k {
+		case "input_tokens", "output_tokens", "total_tokens":
+			d.Skip()
+		case "input_tokens_details", "output_tokens_details":
+			d.Members(k, func(k string) {
+				switch k {
+				case "cached_tokens", "cache_write_tokens", "reasoning_tokens", "text_tokens", "audio_tokens", "image_tokens":
+					d.Skip()
 				default:
-					choice.Parts = append(choice.Parts, conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Dialect: llm.Responses, Type: f.kind, Raw: raw}})
+					d.Leave()
 				}
 			})
 		default:
-			d.Skip()
+			d.Leave()
 		}
 	})
-	choice.Finish = finishFrom(r.status, r.reason, choice.Parts)
-	return r
 }
 
 func finishFrom(status, reason string, parts []conversation.Part) conversation.Finish {
@@ -106,6 +157,11 @@ func finishTo(c *conversation.Choice) (status, reason string) {
 		return "completed", ""
 	}
 	return "incomplete", "content_filter" // something other than the model ended it
+}
+
+// Places returns what an answer has a place for: probabilities of its words, what was written to a cache.
+func (Codec) Places() conversation.Places {
+	return conversation.Places{Logprobs: conversation.WordLogprobs, CacheWrites: true, Native: llm.Responses}
 }
 
 // EncodeAnswer writes a response. Of several choices it has the first: who asks for more is refused.
@@ -151,8 +207,15 @@ func writeResponse(w *dialect.Writer, a *conversation.Answer, status string) {
 	w.String(a.Model)
 	w.Key("output")
 	w.Array()
+	words, _ := conversation.LogprobItems(c.Logprobs)
 	for i := range c.Parts {
-		writeItem(w, &c.Parts[i], i, "completed")
+		p := &c.Parts[i]
+		if p.Kind == conversation.Text {
+			writeItem(w, p, i, "completed", words)
+			words = nil
+			continue
+		}
+		writeItem(w, p, i, "completed", nil)
 	}
 	w.EndArray()
 	w.Raw([]byte(`"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"store":false,"text":{"format":{"type":"text"}}`)) // members, not a value
@@ -179,8 +242,24 @@ func itemID(p *conversation.Part, i int) string {
 	return "msg_" + strconv.Itoa(i)
 }
 
-// writeItem writes part i of an answer as an item; a medium has no form here.
-func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string) {
+// has reports whether a part has a form here.
+func has(p *conversation.Part) bool {
+	switch p.Kind {
+	case conversation.Native:
+		return p.Native.Dialect == llm.Responses
+	case conversation.Media:
+		return p.Media.IsImage()
+	case conversation.ToolResult:
+		return false
+	}
+	return true
+}
+
+// writeItem writes part i of an answer as an item, with the log probabilities of its words; an image is words.
+func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string, logprobs []byte) {
+	if !has(p) {
+		return
+	}
 	id := itemID(p, i)
 	switch p.Kind {
 	case conversation.ToolCall:
@@ -191,9 +270,7 @@ func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string) {
 	case conversation.Thinking:
 		writeReasoning(w, p, id, status)
 	case conversation.Native:
-		if p.Native.Dialect == llm.Responses {
-			w.Raw(p.Native.Raw)
-		}
+		w.Raw(p.Native.Raw)
 	default:
 		w.Object()
 		w.Text("id", id)
@@ -203,7 +280,7 @@ func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string) {
 		w.Key("content")
 		w.Array()
 		if status == "completed" {
-			writeContent(w, p)
+			writeContent(w, p, logprobs)
 		}
 		w.EndArray()
 		w.EndObject()
@@ -211,7 +288,7 @@ func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string) {
 }
 
 // writeContent writes the content part of a message.
-func writeContent(w *dialect.Writer, p *conversation.Part) {
+func writeContent(w *dialect.Writer, p *conversation.Part, logprobs []byte) {
 	w.Object()
 	if p.Kind == conversation.Refusal {
 		w.Text("type", "refusal")
@@ -234,8 +311,20 @@ func writeContent(w *dialect.Writer, p *conversation.Part) {
 			}
 		}
 		w.EndArray()
+		if len(logprobs) > 0 {
+			writeLogprobs(w, logprobs)
+		}
 	}
 	w.EndObject()
+}
+
+func writeLogprobs(w *dialect.Writer, items []byte) {
+	w.Key("logprobs")
+	w.Array()
+	if len(items) > 0 {
+		w.Raw(items)
+	}
+	w.EndArray()
 }
 
 // markdown returns the words that a medium is in an answer.
@@ -272,7 +361,11 @@ func writeUsage(w *dialect.Writer, u *llm.Usage) {
 	w.Key("input_tokens")
 	w.Int(u.InputTotal)
 	w.Key("input_tokens_details")
-	w.Raw([]byte(`{"cached_tokens":` + strconv.FormatInt(u.CacheRead, 10) + `}`))
+	w.Object()
+	w.Key("cached_tokens")
+	w.Int(u.CacheRead)
+	w.Count("cache_write_tokens", u.CacheWrite5m+u.CacheWrite1h)
+	w.EndObject()
 	w.Key("output_tokens")
 	w.Int(u.OutputTotal)
 	w.Key("output_tokens_details")

@@ -15,7 +15,8 @@ var _ conversation.Codec = Codec{}
 // decoder reads one request into the model.
 type decoder struct {
 	*conversation.Reader
-	into *conversation.Request
+	into     *conversation.Request
+	logprobs *conversation.LogprobPieces // of an answer's words
 }
 
 // names are what the dialect calls members of a request that Chat Completions has other names for.
@@ -27,7 +28,7 @@ var names = map[string]string{
 // DecodeRequest reads a request for a response.
 func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
 	q := &conversation.Request{IncludeUsage: true, Names: names}
-	d := decoder{conversation.NewRequestReader(body, q), q}
+	d := decoder{Reader: conversation.NewRequestReader(body, q), into: q}
 	d.Each("the body", d.member)
 	if err := d.End(); err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func (d decoder) format(key string) {
 func (d decoder) tool(i int) {
 	at := "tools[" + strconv.Itoa(i) + "]"
 	raw := d.Raw()
-	inner := decoder{d.Inner(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into, d.logprobs}
 	t, kind := conversation.Tool{}, ""
 	inner.Each(at, func(k string) {
 		switch k {
@@ -334,7 +335,7 @@ func (f *fields) part() (p conversation.Part, role conversation.Role, ok bool) {
 // fields reads an item, of the input or of an answer.
 func (d decoder) fields(at string) (raw json.RawMessage, f fields) {
 	raw = d.Raw()
-	inner := decoder{d.Inner(raw), d.into}
+	inner := decoder{d.Inner(raw), d.into, d.logprobs}
 	inner.Each(at, func(k string) { inner.field(at, k, &f) })
 	d.Adopt(inner.Reader)
 	return raw, f
@@ -412,7 +413,7 @@ func (d decoder) content(at string) (parts []conversation.Part) {
 }
 
 func (d decoder) part(at string) (p conversation.Part) {
-	kind := ""
+	kind, before := "", d.Listed()
 	m := &conversation.Medium{Named: "filename"}
 	p.At = d.At()
 	d.Each(at, func(k string) {
@@ -435,8 +436,11 @@ func (d decoder) part(at string) (p conversation.Part) {
 			m.Detail = d.Str(at + ".detail")
 		case "annotations":
 			p.Citations = d.annotations(at)
-		case "logprobs": // of an answer that is said again
-			d.Skip()
+		case "logprobs":
+			raw := d.Raw()
+			if d.logprobs != nil { // else of an answer that is said again
+				d.logprobs.Add(conversation.LogprobsOf(raw))
+			}
 		default:
 			d.Leave()
 		}
@@ -460,6 +464,13 @@ func (d decoder) part(at string) (p conversation.Part) {
 		}
 		splitData(m)
 	default:
+		if d.OfAnswer() && kind != "" {
+			if kind != "output_audio" || p.Text == "" { // whose words have a place
+				d.Unlist(before)
+				p = conversation.Part{Kind: conversation.Native, Native: &conversation.Foreign{Type: kind}, At: d.Path()}
+			}
+			return p
+		}
 		d.Refuse("`" + at + ".type` is " + strconv.Quote(kind) + ", which the provider of this model cannot be told")
 	}
 	return p
