@@ -117,6 +117,7 @@ func writeTrace(out io.Writer, t *telemetry.Trace) {
 		tokens = fmt.Sprintf("%d tokens in, %d out", t.TokensIn, t.TokensOut)
 	}
 	line("answer", fmt.Sprintf("status %d", t.Status), fmt.Sprintf("%d bytes", t.Out), with("finish %s", t.Finish), tokens)
+	line("dropped", t.Dropped)
 	line("ended", t.Terminal, with("by the filter %s", t.Filter), t.Class)
 	line("error", t.Error)
 }

@@ -43,6 +43,14 @@ func TestTraceCommand(t *testing.T) {
 	if r := see(good, "--json"); json.Unmarshal([]byte(r.out), &as) != nil || as.ID != good || as.TraceID == "" || as.Total <= 0 {
 		t.Errorf("%+v", r)
 	}
+	resp, err := http.Post("http://"+address+"/v1/messages", "application/json", strings.NewReader(`{"model":"echo","max_tokens":9,"top_k":3,"messages":[{"role":"user","content":"x"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if r := see(resp.Header.Get("X-Request-Id")); !strings.Contains(r.out, "dropped") || !strings.Contains(r.out, "top_k") {
+		t.Errorf("what was lost in translation: %+v", r)
+	}
 	if r := see(as.TraceID); !strings.Contains(r.out, good) {
 		t.Errorf("by its trace id: %+v", r)
 	}

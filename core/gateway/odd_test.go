@@ -41,6 +41,12 @@ type canned struct {
 // through serves one request from a model with the upstreams as its targets, in order (the second is a fallback).
 func through(t *testing.T, path, body string, ups ...canned) (*exchange.Reply, string, []*upstream.State) {
 	t.Helper()
+	return watched(t, telemetry.New(telemetry.Config{}), path, body, ups...)
+}
+
+// watched is through with a telemetry of the test's own.
+func watched(t *testing.T, tel *telemetry.Telemetry, path, body string, ups ...canned) (*exchange.Reply, string, []*upstream.State) {
+	t.Helper()
 	var models []*upstream.Model
 	var states []*upstream.State
 	for i, u := range ups {
@@ -63,7 +69,7 @@ func through(t *testing.T, path, body string, ups ...canned) (*exchange.Reply, s
 		models = append(models, &upstream.Model{Name: "m" + strings.Repeat("f", i), Attempts: 1, Targets: []*upstream.Target{{Name: "t", Provider: speaking{origin, u.dialect}, Model: "m", State: st}}})
 	}
 	models[0].Fallback = models[1:]
-	g := New(Needs{Telemetry: telemetry.New(telemetry.Config{}), Codecs: codecs.All(), Upstreams: codecs.Upstreams()})
+	g := New(Needs{Telemetry: tel, Codecs: codecs.All(), Upstreams: codecs.Upstreams()})
 	g.Swap(NewGeneration([]*Route{{Name: "r", Path: "/*", Open: true, Pipeline: exchange.NewPipeline("p"), Models: []Model{{Model: models[0]}}}}, nil))
 	x := exchange.New(t.Context())
 	x.ID, x.Method = "req-1", "POST"

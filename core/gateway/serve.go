@@ -41,6 +41,8 @@ type serving struct {
 	calling    upstream.Call
 	answer     *upstream.Answer
 	lost       []conversation.Loss // what the upstream's dialect cannot express of the request
+	losses     conversation.Losses // what the client's dialect cannot express of the answer
+	left       leaver              // what reads a stream, or nil
 
 	embedding   *embedding.Request // what a provider of another dialect was asked for
 	embeddingOp llm.Op             // as which of its operations
@@ -67,6 +69,9 @@ type serving struct {
 
 	session *session // of OpRealtime
 }
+
+// leaver says what it read over.
+type leaver interface{ Left() []conversation.Field }
 
 // serve takes the exchange up to its reply's head.
 func (s *serving) serve() *exchange.Reply {
@@ -482,6 +487,7 @@ func saysError(text []byte) bool {
 
 // Request implements upstream.Source: what the client sent, or what says the same in the dialect of the target's provider.
 func (s *serving) Request(t *upstream.Target, p *upstream.Plan, r *upstream.Request) (err error) {
+	s.lost = nil // of a target that was tried before
 	if p.Dialect == s.x.Dialect {
 		r.Header, r.Query = s.forward(), s.endpoint.Query
 		r.Body, r.Held, err = s.bodyFor(t, p)
@@ -539,6 +545,7 @@ func (s *serving) unary() *exchange.Reply {
 		if raw, err = s.translateAnswer(raw); err != nil {
 			return s.checked(s.upstreamFailed(err))
 		}
+		s.tellLost()
 	}
 	if err != nil {
 		return s.upstreamFailed(err)

@@ -75,6 +75,7 @@ func tries(a *upstream.Answer) (out []telemetry.Try) {
 func (s *serving) report() {
 	e := telemetry.NewEvent(s.x)
 	e.Status, e.Class, e.Err, e.Out = s.status, s.class, s.err, s.out
+	e.Dropped = dropped(s.allLost())
 	if s.session != nil {
 		e.In = s.session.out.In
 	}

@@ -54,6 +54,7 @@ func (s *serving) pieces() *exchange.Reply {
 	if err != nil {
 		return s.checked(s.upstreamFailed(err))
 	}
+	s.tellLost()
 	return s.streamFrom(&ready{raw})
 }
 
@@ -87,6 +88,7 @@ func (s *serving) gathered(framing dialect.Framing) *exchange.Reply {
 	if err != nil {
 		return s.checked(s.upstreamFailed(err))
 	}
+	s.tellLost()
 	return s.whole(raw)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/ginnel/ginnel/core/upstream"
@@ -13,12 +12,6 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
-
-// HeaderDropped lists, in an answer, the fields of the request that the provider could not be told.
-const HeaderDropped = "X-Ginnel-Dropped"
-
-// mostDropped bounds the list in bytes, for clients that bound a header: behind it stands how many more there are.
-const mostDropped = 4 << 10
 
 // foreign reports whether the upstream was spoken to in another dialect than the client's.
 func (s *serving) foreign() bool {
@@ -151,46 +144,10 @@ func vendors(name string) bool {
 // translatedHeader returns the header of an answer that is translated.
 func (s *serving) translatedHeader(a *upstream.Answer) llm.Header {
 	h := llm.Header{{Name: "Content-Type", Value: s.contentType(s.inEvents(a))}}
-	if len(s.lost) > 0 {
+	if len(s.lost) > 0 { // of an answer nothing is known yet
 		h.Add(HeaderDropped, dropped(s.lost))
 	}
 	return h
-}
-
-// dropped lists the fields that were left out, each once.
-func dropped(lost []conversation.Loss) string {
-	var list strings.Builder
-	seen := make(map[string]bool, len(lost))
-	more := 0
-	for _, l := range lost {
-		field := headerSafe(l.Field)
-		switch {
-		case seen[field]:
-			continue
-		case list.Len()+len(field) > mostDropped:
-			more++
-		case list.Len() > 0:
-			list.WriteString(", ")
-			fallthrough
-		default:
-			list.WriteString(field)
-		}
-		seen[field] = true
-	}
-	if more > 0 {
-		list.WriteString(", and " + strconv.Itoa(more) + " more")
-	}
-	return list.String()
-}
-
-// headerSafe returns a field's name, which may be the client's own word, as a header field can carry it.
-func headerSafe(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r <= ' ' || r >= 0x7f || r == ',' {
-			return '_'
-		}
-		return r
-	}, s[:min(len(s), 100)])
 }
 
 // upstreams returns the error of an answer that could not be decoded: what the upstream says about itself, or that it
@@ -231,6 +188,8 @@ func (s *serving) decodeAnswer(raw []byte) (*conversation.Answer, conversation.C
 	if err != nil {
 		return nil, nil, upstreams(err)
 	}
+	s.losses.Places = client.Places()
+	s.losses.Answer(a)
 	for i := range a.Choices {
 		c := &a.Choices[i]
 		if c.Finish == "" && from == llm.OpenAI { // some compatible servers never say
@@ -291,9 +250,11 @@ func (s *serving) newTranslation(from source, framing dialect.Framing) (*transla
 	if err != nil {
 		return nil, err
 	}
-	return &translation{
+	t := &translation{
 		s: s, from: from, client: client, codec: s.codecOf(spoken), framer: dialect.NewCutter(framing), decoder: provider.Decoder(), encoder: client.Encoder(s.streamOptions()),
-	}, nil
+	}
+	s.losses.Places, s.left = client.Places(), t.decoder
+	return t, nil
 }
 
 // streamOptions is what the client's stream depends on.
@@ -396,6 +357,7 @@ func (t *translation) write(dst []byte) []byte {
 			t.closed = true
 			t.open = slices.DeleteFunc(t.open, func(choice int) bool { return choice == d.Choice })
 		}
+		t.s.losses.Delta(d)
 		dst = t.encoder.Append(dst, d)
 		if d.Kind == conversation.Failed {
 			t.over = true

@@ -47,6 +47,7 @@ type Event struct {
 	Retries  int    // calls after the first
 	Fallback string // the model that took the call instead of Model, "" without one
 	Tries    []Try  // the attempts in their order, where there was more than one
+	Dropped  string // what was lost in translation, of the request and, behind "answer:", of the answer
 	In, Out  int64  // bytes of the bodies, as the client sent and got them
 }
 

@@ -118,6 +118,7 @@ func (t *Telemetry) log(ctx context.Context, e *Event) {
 	}
 	word("fallback", e.Fallback)
 	word("tries", e.tries())
+	word("dropped", e.Dropped)
 	span("ms", e.Timings.Total)
 	span("first_ms", e.Timings.First)
 	span("upstream_ms", e.Timings.Upstream)

@@ -115,6 +115,7 @@ func appendExchange(dst []byte, e *Event) []byte {
 	dst = appendInt(dst, "ginnel.retries", int64(e.Retries))
 	dst = appendString(dst, "ginnel.fallback", e.Fallback)
 	dst = appendString(dst, "ginnel.tries", e.tries())
+	dst = appendString(dst, "ginnel.dropped", e.Dropped)
 	dst = appendInt(dst, "http.request.body.size", e.In)
 	dst = appendInt(dst, "http.response.body.size", e.Out)
 	for _, part := range []struct {

@@ -37,6 +37,7 @@ type Trace struct {
 	Target   string            `json:"target,omitempty"`
 	Upstream string            `json:"upstream,omitempty"`
 	Tries    []string          `json:"tries,omitempty"`
+	Dropped  string            `json:"dropped,omitempty"` // what was lost in translation
 	Filters  []FilterTrace     `json:"filters,omitempty"`
 	Notes    map[string]string `json:"notes,omitempty"`
 	Filter   string            `json:"filter,omitempty"` // that ended it
@@ -193,7 +194,7 @@ func (k *kept) read() Trace {
 		ID: e.ID, Start: e.Start, Listener: e.Listener, Method: e.Method, Path: e.Path, Route: e.Route,
 		Key: e.KeyID, Team: e.Team, Op: string(e.Op), Dialect: string(e.Dialect), Stream: e.Stream, Asked: e.Asked, Model: e.Model,
 		Fallback: e.Fallback, Provider: e.Provider, Target: e.Target, Upstream: e.Upstream, Filter: e.Filter, Class: e.Class,
-		Status: e.Status, Terminal: string(e.Terminal), Finish: e.Finish, Error: k.err, In: e.In, Out: e.Out,
+		Dropped: e.Dropped, Status: e.Status, Terminal: string(e.Terminal), Finish: e.Finish, Error: k.err, In: e.In, Out: e.Out,
 		TokensIn: k.usage[0], TokensOut: k.usage[1],
 		Guard: e.Timings.Guard, Auth: e.Timings.Auth, UpstreamTime: e.Timings.Upstream, First: e.Timings.First, Total: e.Timings.Total,
 	}
