@@ -44,6 +44,12 @@ type Upload struct {
 	Counted bool      `json:"counted,omitempty"` // what the batch used was told
 }
 
+// Left is what an answer left at a vendor for a tenant: a stored response, an item of it, a container.
+type Left struct {
+	Model string `json:"model,omitempty"` // that was asked, of a response
+	Open  bool   `json:"open,omitempty"`  // what the response used is not told yet
+}
+
 // Blob is a value that somebody else defines.
 type Blob struct {
 	Data     []byte    `json:"data"`

@@ -2,8 +2,8 @@
 // migrations and a consistency check.
 //
 // It holds what is made at run time (keys, certificates), never what gateway.hcl declares, and never
-// the text of a request. It is opened by one process at a time: bbolt's lock is exclusive. No
-// request waits for it: what the request path reads lives in memory.
+// the text of a request. It is opened by one process at a time: bbolt's lock is exclusive. What every
+// request reads lives in memory; only those that name what a vendor keeps, or leave something there, come here.
 package store
 
 import (
@@ -52,6 +52,7 @@ type Store struct {
 	broken atomic.Pointer[error]
 	clean  bool           // the last process closed the file
 	checks sync.WaitGroup // the check that follows an unclean stop
+	shared shared
 }
 
 var meta = []byte("meta")

@@ -25,8 +25,12 @@ var FilterValues = Table[FilterValue]{"filter_values"}
 // vendor's id.
 var Uploads = Table[Upload]{"uploads"}
 
+// Lefts are what answers left at vendors for tenants, by the week of the answer, NUL and a key as Uploads has it. So what
+// is forgotten first stands first.
+var Lefts = Table[Left]{"left"}
+
 // tables lists every table, for the consistency check.
-var tables = []checker{Keys, Certificates, FilterValues, Uploads}
+var tables = []checker{Keys, Certificates, FilterValues, Uploads, Lefts}
 
 type checker interface {
 	check(tx *Tx) []error
@@ -55,6 +59,10 @@ var migrations = []migration{
 	}},
 	{"files and batches at vendors", func(tx *Tx) error {
 		_, err := tx.tx.CreateBucketIfNotExists([]byte("uploads"))
+		return err
+	}},
+	{"what answers left at vendors", func(tx *Tx) error {
+		_, err := tx.tx.CreateBucketIfNotExists([]byte("left"))
 		return err
 	}},
 }

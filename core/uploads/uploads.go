@@ -1,7 +1,7 @@
-// Package uploads knows whose the files and batches are that a vendor keeps under the gateway's one account, so that
-// a tenant sees its own and no others.
+// Package uploads knows whose that is which a vendor keeps under the gateway's one account, so that a tenant sees its
+// own and nothing else: files and batches, which it sent or began, and what answers left, such as stored responses.
 //
-// It knows ids and owners; what is in a file stays at the vendor, and package gateway speaks with that.
+// It knows ids and owners; what is in a file or a response stays at the vendor, and package gateway speaks with that.
 package uploads
 
 import (
@@ -36,6 +36,15 @@ func (u *Uploads) Get(o Owner, id string) (v Upload, found bool, err error) {
 		return err
 	})
 	return v, found, err
+}
+
+// Has reports whether an owner has what is under an id, whether it was sent or was left.
+func (u *Uploads) Has(o Owner, id string) (found bool, err error) {
+	if _, found, err = u.Get(o, id); found || err != nil {
+		return found, err
+	}
+	_, found, err = u.Left(o, id)
+	return found, err
 }
 
 // longGone is for how long a vendor has to say that there is none of what it kept, or that should have expired, until it
