@@ -73,13 +73,33 @@ type Request struct {
 	MaxTokens    int64 // 0 = not said
 	Texts        []Text
 	Further      []string // models besides Model that the vendor is to run: in its place, as advisors, as tools
-	Files        []string // what the vendor keeps that the request names by an id or an address: files, stores of them
+	Files        []string // what the vendor keeps that the request names by an id or an address: files, what answers left
+	Previous     string   // the one of them that is the response that the request goes on from
+	Items        []string // items of earlier answers that it repeats, whose content the vendor takes by their ids
+	Background   bool     // the answer is only begun: it is fetched later
+	Unstored     bool     // the client wants nothing of the answer stored
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
 	UsageSplice  Splice   // what makes a stream tell its usage; With is "" where nothing is to do
 	Boundary     string   // of form data, from the Endpoint: the caller sets it, and it is kept
 	File         Span     // of the file in form data, of OpFiles
 	Purpose      string   // what the file is for
 }
+
+// Left is the id of something that an answer leaves at the vendor, which later calls may name.
+type Left struct {
+	Span Span // of the raw, still escaped content, without its quotes
+	Kind LeftKind
+}
+
+// LeftKind says what an answer leaves.
+type LeftKind uint8
+
+// The kinds of what an answer leaves. Where it is not stored it leaves containers only.
+const (
+	LeftResponse  LeftKind = iota // the answer itself
+	LeftItem                      // a part of it
+	LeftContainer                 // where the vendor ran code
+)
 
 // Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.
 type Splice struct {
@@ -95,10 +115,13 @@ type Answer struct {
 	Usage  *llm.Usage
 	Error  *llm.Error // the body is an error object
 	Faults []Text     // the words of it, which filters see as they see Texts
+
+	Left     []Left
+	Unstored bool // it says that it is not stored
 }
 
-// Event is what a codec finds in the payload of one event of a stream. A codec appends to Texts and
-// Closed, so that their capacity is reused.
+// Event is what a codec finds in the payload of one event of a stream. A codec appends to Texts, Closed and
+// Left, so that their capacity is reused.
 type Event struct {
 	Texts  []Text
 	Closed []Block // blocks that end with this event: no later one adds to their texts
@@ -111,6 +134,9 @@ type Event struct {
 	More   bool       // with End: there are servers that send another terminator behind it
 	Error  *llm.Error // the upstream reports an error inside the stream
 	Faults []Text     // the words of it, which filters see as they see Texts
+
+	Left     []Left
+	Unstored bool // it says that the answer is not stored
 
 	// UsageOnly: nothing but usage. A client that did not ask for usage does not get the event.
 	UsageOnly bool
@@ -155,8 +181,8 @@ type Endpoint struct {
 	Stream   bool   // the path asks for a stream; where it does not, the body may
 	Framing  Framing
 	Boundary string // of a body that is form data and not JSON
-	Item     string // of OpFiles and OpBatches: the id of one; "" = all, or a new one
-	Act      string // what is to be done with it, where the path says it: "content", "cancel"
+	Item     string // of OpFiles, OpBatches and OpResponses: the id of one; "" = all, or a new one
+	Act      string // what is to be done with it, where the path says it: "content", "cancel", "input_items"
 	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
 	Query string
 }

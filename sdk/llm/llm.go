@@ -28,6 +28,7 @@ const (
 	OpImageVariations Op = "image_variations" // images like one
 	OpFiles           Op = "files"            // files that a vendor keeps, and their content
 	OpBatches         Op = "batches"          // calls out of such a file, made some time
+	OpResponses       Op = "responses"        // responses that a vendor keeps: fetched, cancelled, deleted, what they were asked
 	OpRealtime        Op = "realtime"         // a session over WebSocket, spoken or written
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )
@@ -208,7 +209,8 @@ const (
 	CodeInvalid     Code = "invalid_request"
 	CodeAuth        Code = "authentication"
 	CodePermission  Code = "permission"
-	CodeNotFound    Code = "not_found"
+	CodeNotFound    Code = "not_found"   // the model is not there
+	CodeNoPrevious  Code = "no_previous" // the response that a call goes on from is not there
 	CodeTooLarge    Code = "too_large"
 	CodeDenied      Code = "denied" // a filter or a policy said no
 	CodeRateLimited Code = "rate_limited"
@@ -255,7 +257,7 @@ func (e *Error) HTTPStatus() int {
 		return 401
 	case CodePermission, CodeDenied:
 		return 403
-	case CodeNotFound:
+	case CodeNotFound, CodeNoPrevious:
 		return 404
 	case CodeTooLarge:
 		return 413

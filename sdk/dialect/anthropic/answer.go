@@ -18,6 +18,7 @@ const (
 	topIndex
 	topBlock
 	topDelta
+	topContainer
 )
 
 const (
@@ -28,13 +29,15 @@ const (
 	deltaCitation
 	deltaStop
 	deltaStopDetails
+	deltaContainer
 )
 
 var (
 	topKeys = dialect.NewKeys("type", "content", "model", "stop_reason", "stop_details", "usage", "error", "message", "detail",
-		"index", "content_block", "delta")
-	deltaKeys = dialect.NewKeys("text", "thinking", "partial_json", "content", "citation", "stop_reason", "stop_details")
-	stopKeys  = dialect.NewKeys("explanation")
+		"index", "content_block", "delta", "container")
+	deltaKeys     = dialect.NewKeys("text", "thinking", "partial_json", "content", "citation", "stop_reason", "stop_details", "container")
+	containerKeys = dialect.NewKeys("id")
+	stopKeys      = dialect.NewKeys("explanation")
 )
 
 // kind is the type of an answer or of an event, as far as it matters.
@@ -60,38 +63,39 @@ type answerReader struct {
 	counts *llm.Usage
 	fault  dialect.Fault
 	model  dialect.Span
+	left   []dialect.Left
 }
 
 // Answer reads the body of a unary answer, also of one that reports an error. A count of tokens is
 // nothing that was used.
 func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	model := into.Model
-	*into = dialect.Answer{Texts: into.Texts[:0]}
+	*into = dialect.Answer{Texts: into.Texts[:0], Left: into.Left[:0]}
 	if op == llm.OpOther {
 		return nil
 	}
-	a := answerReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts}}
+	a := answerReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts}, left: into.Left}
 	if err := a.read(); err != nil {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
-	into.Faults = a.fault.Texts()
+	into.Faults, into.Left = a.fault.Texts(), a.left
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
 
 // Event reads the payload of one event of a streamed answer.
 func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
-	*into = dialect.Event{Texts: into.Texts[:0], Closed: into.Closed[:0]}
+	*into = dialect.Event{Texts: into.Texts[:0], Closed: into.Closed[:0], Left: into.Left[:0]}
 	if op == llm.OpOther {
 		return nil
 	}
-	a := answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts}, event: true}
+	a := answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts}, event: true, left: into.Left}
 	if err := a.read(); err != nil {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
-	into.Faults = a.fault.Texts()
+	into.Faults, into.Left = a.fault.Texts(), a.left
 	into.First = len(a.texts) > 0 || a.kind == kindBlockStart && a.class != classWords && a.class != classSummary
 	into.End = a.kind == kindStop
 	if a.kind == kindBlockStop {
@@ -173,6 +177,8 @@ func (a *answerReader) top(inside bool) {
 			a.start()
 		case topDelta:
 			a.delta()
+		case topContainer:
+			a.container()
 		default:
 			a.Skip()
 		}
@@ -270,6 +276,8 @@ func (a *answerReader) delta() {
 			a.stop()
 		case deltaStopDetails:
 			a.stopDetails()
+		case deltaContainer:
+			a.container()
 		default:
 			a.Skip()
 		}
@@ -278,6 +286,25 @@ func (a *answerReader) delta() {
 		t := &a.texts[i]
 		t.Channel.Block = own
 		t.Whole = t.Channel.Repeat || t.Channel.Kind == dialect.KindRefusal
+	}
+}
+
+// container reads where the vendor ran what the model wrote.
+func (a *answerReader) container() {
+	if a.Type() != dialect.TypeObject {
+		a.Skip()
+		return
+	}
+	for o := a.Object(containerKeys); ; {
+		key, ok := a.Next(&o)
+		if !ok {
+			return
+		}
+		if key < 0 || a.Type() != dialect.TypeString {
+			a.Skip()
+		} else if s, _ := a.String(); s.Len() > 0 {
+			a.left = append(a.left, dialect.Left{Span: s, Kind: dialect.LeftContainer})
+		}
 	}
 }
 

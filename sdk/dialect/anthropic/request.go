@@ -30,7 +30,7 @@ var (
 	messageKeys = dialect.NewKeys("role", "content")
 	contextKeys = dialect.NewKeys("edits", "instructions")
 	threadKeys  = dialect.NewKeys("previous_message_id")
-	placedKeys  = dialect.NewKeys("skills")
+	placedKeys  = dialect.NewKeys("skills", "id")
 	skillKeys   = dialect.NewKeys("type", "skill_id")
 	serverKeys  = dialect.NewKeys("name", "url")
 	formatKeys  = dialect.NewKeys("format", "schema")
@@ -183,14 +183,22 @@ func (q *requestReader) role() dialect.Role {
 	return dialect.RoleNone
 }
 
-// container reads where the vendor runs what the model writes, with the skills that it finds there: the account's, but
-// for those that are the vendor's own.
+// container reads where the vendor runs what the model writes: one that an earlier answer left, by its id, or a new one;
+// and the skills that it finds there: the account's, but for those that are the vendor's own.
 func (q *requestReader) container() {
 	if q.Null() {
 		return
 	}
 	q.mark("container")
-	q.Members(placedKeys, func(int) {
+	if q.Type() != dialect.TypeObject {
+		q.files = q.AppendNames(q.files)
+		return
+	}
+	q.Members(placedKeys, func(key int) {
+		if key == 1 {
+			q.files = q.AppendNames(q.files)
+			return
+		}
 		if q.Type() != dialect.TypeArray {
 			q.Skip()
 			return

@@ -69,6 +69,21 @@ func TestFilesOfRequests(t *testing.T) {
 		{llm.Gemini, llm.OpChat, `{"contents":[],"tools":{"file_search":{"file_search_store_names":"fileSearchStores/a"}}}`, "fileSearchStores/a"},
 		{llm.Gemini, llm.OpChat, `{"contents":[],"tools":[{"retrieval":{"vertexRagStore":{"ragResources":[{"ragCorpus":"projects/p/locations/l/ragCorpora/1"}]}}}]}`, "projects/p/locations/l/ragCorpora/1"},
 		{llm.Gemini, llm.OpChat, `{"cachedContent":"cachedContents/a","contents":[{"parts":[{"text":"x"}]}]}`, "cachedContents/a"},
+		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","previous_response_id":"resp\u005f1","conversation":"conv_1","prompt":{"id":"p"}}`, "resp_1 conv_1"},
+		{llm.Responses, llm.OpCountTokens, `{"model":"m","previous_response_id":"resp_1","conversation":{"id":"conv_1"}}`, "resp_1 conv_1"},
+		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","previous_response_id":null,"conversation":null}`, ""},
+		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","conversation":{}}`, "?"},
+		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","conversation":{"id":null}}`, "?"},
+		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","previous_response_id":7}`, "?"},
+		{llm.Responses, llm.OpChat, input(`{"type":"item_reference","id":"msg_1"},{"id":"rs_1"},{"id":"rs_2","type":null},{"type":"item\u005freference","id":"rs_3"}`), "msg_1 rs_1 rs_2 rs_3"},
+		{llm.Responses, llm.OpChat, input(`{"id":"msg_1","role":"assistant"},{"id":"msg_2","role":"user","content":null},{"id":"msg_3","role":"user","content":"x"}`), "msg_1 msg_2"},
+		{llm.Responses, llm.OpChat, input(`{"type":"item_reference","id":["msg_1"]},{"type":"item_reference","id":null},{"type":"item_reference"}`), "msg_1"},
+		{llm.Responses, llm.OpChat, `{"model":"m","instructions":[{"type":"item_reference","id":"msg_1"}]}`, "msg_1"},
+		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","tools":[{"type":"code_interpreter","container":"cntr_1"},{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, "cntr_1 cntr_2"},
+		{llm.Responses, llm.OpChat, input(`{"type":"shell_call","call_id":"c","action":{"commands":["ls"]},"environment":{"type":"container_reference","container_id":"cntr_1"}},{"type":"code_interpreter_call","id":"ci_1","code":"x","container_id":"cntr_2"}`), "cntr_1"},
+		{llm.OpenAI, llm.OpChat, `{"model":"m","messages":[],"previous_response_id":"resp_1","conversation":"conv_1"}`, "resp_1 conv_1"},
+		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"container":"container_1"}`, "container_1"},
+		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"container":{"id":"container_1","skills":[{"type":"anthropic","skill_id":"pptx"}]}}`, "container_1"},
 	} {
 		var read dialect.Request
 		if err := Of(c.dialect).Request(c.op, []byte(c.body), &read); err != nil {

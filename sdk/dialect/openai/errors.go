@@ -59,6 +59,8 @@ func errorType(e *llm.Error) (kind, code string) {
 		return "invalid_request_error", "permission_denied"
 	case llm.CodeNotFound:
 		return "invalid_request_error", "model_not_found"
+	case llm.CodeNoPrevious:
+		return "invalid_request_error", "previous_response_not_found"
 	case llm.CodeTooLarge:
 		return "invalid_request_error", "request_too_large"
 	case llm.CodeDenied:

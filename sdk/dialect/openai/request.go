@@ -111,9 +111,12 @@ func (q *requestReader) chat() {
 		case chatPrompt:
 			q.unseen("prompt")
 		case chatPrevious:
-			q.unseen("previous_response_id")
+			n := len(q.into.Files)
+			if q.kept("previous_response_id"); len(q.into.Files) > n {
+				q.into.Previous = q.into.Files[n]
+			}
 		case chatConversation:
-			q.unseen("conversation")
+			q.kept("conversation")
 		case chatModels, chatFallbacks, chatFallbackModels, chatPreset: // of OpenRouter and others
 			q.into.Further = q.AppendNames(q.into.Further)
 		case chatLogprobs: // they say the answer once more, in pieces and as numbers

@@ -25,6 +25,8 @@ const (
 	respDetail
 	respMessage
 	respCode
+	respID
+	respStore
 )
 
 const (
@@ -42,7 +44,7 @@ const (
 
 var (
 	responseKeys = dialect.NewKeys("output", "output_text", "instructions", "tools", "text", "prompt", "user", "safety_identifier", "prompt_cache_key", "metadata",
-		"model", "status", "incomplete_details", "usage", "error", "object", "detail", "message", "code")
+		"model", "status", "incomplete_details", "usage", "error", "object", "detail", "message", "code", "id", "store")
 	incompleteKeys  = dialect.NewKeys("reason")
 	usageKeys       = dialect.NewKeys("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
 	usageDetailKeys = dialect.NewKeys("cached_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -58,16 +60,18 @@ type answerReader struct {
 	reason   string // why it is incomplete
 	answer   bool   // it has the form of an answer, so a "message" in it is no error's
 	produced bool   // something of the model's stands in it
+	left     []dialect.Left
+	unstored bool
 }
 
 // Answer reads the body of a unary answer, also of one that reports an error.
 func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	model := into.Model
-	*into = dialect.Answer{Texts: into.Texts[:0]}
+	*into = dialect.Answer{Texts: into.Texts[:0], Left: into.Left[:0]}
 	if op == llm.OpOther {
 		return nil
 	}
-	a := answerReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts}}
+	a := answerReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts, vendors: true}, left: into.Left}
 	if a.Type() == dialect.TypeObject {
 		a.response()
 	} else {
@@ -77,7 +81,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish(), a.usage, a.failure(a.answer)
-	into.Faults = a.fault.Texts()
+	into.Faults, into.Left, into.Unstored = a.fault.Texts(), a.left, a.unstored
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
@@ -162,6 +166,17 @@ func (a *answerReader) about(key int) {
 		a.fault.Message(&a.Reader)
 	case respCode:
 		a.fault.Code(&a.Reader)
+	case respID:
+		if s, ok := a.String(); ok {
+			a.leave(s, dialect.LeftResponse)
+		} else {
+			a.Skip()
+		}
+	case respStore:
+		v, ok := a.Bool()
+		if a.unstored = ok && !v; !ok {
+			a.Skip()
+		}
 	default:
 		a.Skip()
 	}
@@ -189,10 +204,25 @@ func (a *answerReader) output() {
 		a.produced = true
 		begin := len(a.texts)
 		a.item()
+		a.leaveItem()
 		for i := begin; i < len(a.texts); i++ {
 			a.texts[i].Channel.Choice, a.texts[i].Whole = index(int64(n-1)), true
 		}
 	}
+}
+
+// leave notes an id that later calls may name.
+func (a *answerReader) leave(id dialect.Span, kind dialect.LeftKind) {
+	if id.Len() > 0 {
+		a.left = append(a.left, dialect.Left{Span: id, Kind: kind})
+	}
+}
+
+// leaveItem notes what the item that was read leaves. It is one of the output: what an answer repeats of its request has
+// ids that the client chose.
+func (a *answerReader) leaveItem() {
+	a.leave(a.id, dialect.LeftItem)
+	a.leave(a.container, dialect.LeftContainer)
 }
 
 func (a *answerReader) incomplete() {

@@ -148,7 +148,7 @@ type eventReader struct {
 
 // Event reads the payload of one event of a streamed answer.
 func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
-	*into = dialect.Event{Texts: into.Texts[:0], Closed: into.Closed[:0]}
+	*into = dialect.Event{Texts: into.Texts[:0], Closed: into.Closed[:0], Left: into.Left[:0]}
 	if bytes.Equal(bytes.TrimSpace(payload), done) {
 		into.End = true
 		return nil
@@ -156,7 +156,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	if op == llm.OpOther {
 		return nil
 	}
-	e := eventReader{answerReader: answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts, closed: into.Closed, event: true}}}
+	e := eventReader{answerReader: answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts, closed: into.Closed, event: true, vendors: true}, left: into.Left}}
 	if e.Type() != dialect.TypeObject {
 		e.strings(dialect.KindText)
 		into.Texts = e.texts
@@ -193,6 +193,7 @@ func (e *eventReader) read() {
 		case eventItem:
 			if e.whole = e.Type() == dialect.TypeObject; e.whole {
 				e.item()
+				e.leaveItem()
 			} else {
 				e.Skip()
 			}
@@ -290,7 +291,7 @@ func (e *eventReader) settle(into *dialect.Event) {
 		into.Finish = e.finish()
 	}
 	into.More = into.End
-	into.Faults = e.fault.Texts()
+	into.Faults, into.Left, into.Unstored = e.fault.Texts(), e.left, e.unstored
 }
 
 // unlabel makes the code of an error what it is.

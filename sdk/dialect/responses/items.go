@@ -1,6 +1,10 @@
 package responses
 
-import "github.com/ginnel/ginnel/sdk/dialect"
+import (
+	"slices"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+)
 
 const (
 	itemType = iota
@@ -27,6 +31,9 @@ const (
 	itemPending
 	itemAcknowledged
 	itemEnvironment
+	itemOwnID
+	itemContainer
+	itemEncrypted
 )
 
 const (
@@ -46,7 +53,8 @@ const (
 
 var (
 	itemKeys = dialect.NewKeys("type", "role", "content", "summary", "arguments", "input", "code", "output", "outputs", "queries", "results", "result",
-		"action", "actions", "operation", "tools", "error", "reason", "name", "namespace", "server_label", "pending_safety_checks", "acknowledged_safety_checks", "environment")
+		"action", "actions", "operation", "tools", "error", "reason", "name", "namespace", "server_label", "pending_safety_checks", "acknowledged_safety_checks", "environment",
+		"id", "container_id", "encrypted_content")
 	stepKeys   = dialect.NewKeys("query", "queries", "url", "pattern", "text", "keys", "command", "commands", "env", "working_directory", "user", "sources")
 	outputKeys = dialect.NewKeys("logs", "url")
 	resultKeys = dialect.NewKeys("text", "filename", "attributes")
@@ -102,6 +110,9 @@ func (r *reader) item() {
 	var name dialect.Span // of the type
 	result := -1          // the text that may be an image
 	said := false         // it has the members of a message
+	filled := false       // it has a content, whatever that is
+	whole := false        // what it is about stands in it, and not only under its id at the vendor
+	r.id, r.container = dialect.Span{}, dialect.Span{}
 	o := r.Object(itemKeys)
 	for {
 		key, ok := r.Next(&o)
@@ -118,22 +129,32 @@ func (r *reader) item() {
 		case itemRole:
 			role, said = r.role(), true
 		case itemContent:
-			said = true
+			n := len(r.texts)
+			said, filled = true, r.Type() != dialect.TypeNull
 			r.content(dialect.KindText, "content")
+			whole = whole || r.says(n)
+		case itemEncrypted:
+			whole = r.sealed() || whole
 		case itemResult:
 			result = len(r.texts)
 			r.text(dialect.KindToolResult, "result")
+			whole = whole || r.says(result)
+		case itemOwnID:
+			r.readID()
 		default:
 			r.member(key)
 		}
 	}
-	if kind == kindUnknown && name.Len() == 0 && said {
+	if kind == kindUnknown && name.Len() == 0 && said && (filled || r.id.Len() == 0) {
 		kind = kindMessage // as the short form of a message leaves it out
 	}
 	if kind == kindImage && result >= 0 && result < len(r.texts) {
 		r.texts = append(r.texts[:result], r.texts[result+1:]...)
 	}
 	r.settle(begin, kind, role)
+	if !r.vendors {
+		r.refers(kind, string(r.word(name)), whole)
+	}
 	switch {
 	case kind == kindUnknown && name.Len() > 0:
 		r.mark("type")
@@ -143,6 +164,46 @@ func (r *reader) item() {
 		r.mark(string(r.word(name)))
 	}
 	r.called = r.called || kind != kindMessage && kind != kindReasoning
+}
+
+// readID reads an item's id. What is none is nobody's.
+func (r *reader) readID() {
+	if s, ok := r.String(); ok {
+		r.id = s
+	} else if r.vendors {
+		r.Skip()
+	} else {
+		r.files = r.AppendNames(r.files)
+	}
+}
+
+// says reports whether a text from begin on has words.
+func (r *reader) says(begin int) bool {
+	return slices.ContainsFunc(r.texts[begin:], func(t dialect.Text) bool { return t.Span.Len() > 0 })
+}
+
+// sealed reads what only the vendor can read, and reports whether there is some.
+func (r *reader) sealed() bool {
+	s, ok := r.String()
+	if !ok {
+		r.Skip()
+	}
+	return s.Len() > 0
+}
+
+// refers notes what a request's item names of what the vendor keeps: itself where it is a reference, and where it
+// repeats what a model thought or drew without saying it. Of the latter a vendor to which it is translated takes what it
+// says.
+func (r *reader) refers(kind kindOf, name string, whole bool) {
+	if r.id.Len() == 0 {
+		return
+	}
+	switch {
+	case kind == kindOpaque && name == "item_reference", kind == kindUnknown && name == "":
+		r.files = append(r.files, dialect.TextOf(r.Bytes(r.id), ""))
+	case !whole && (kind == kindReasoning || kind == kindImage || kind == kindUnknown):
+		r.items = append(r.items, dialect.TextOf(r.Bytes(r.id), ""))
+	}
 }
 
 // settle gives the texts of an item from begin on what its type says of them.
@@ -217,6 +278,8 @@ func (r *reader) member(key int) {
 		r.list(shapeCheck)
 	case itemEnvironment:
 		r.environment()
+	case itemContainer:
+		r.contained()
 	default:
 		r.Skip()
 	}

@@ -15,7 +15,11 @@ type reader struct {
 	called  bool     // a tool call, or what one gave back, stands in it
 	further []string // models that the vendor is to run besides
 	files   []string // what the vendor keeps
+	items   []string // items of earlier answers, as far as they are taken by their ids
 	unseen  string   // the first field whose content cannot be seen, or ""
+	vendors bool     // a vendor wrote it, and no client
+
+	id, container dialect.Span // of the last item, in what a vendor wrote: where its code ran
 }
 
 // text reads a string as a text of the first block; anything else but null cannot be seen.

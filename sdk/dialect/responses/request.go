@@ -24,6 +24,7 @@ const (
 	reqFallbacks
 	reqFallbackModels
 	reqPreset
+	reqStore
 )
 
 const formSchema = 0
@@ -31,10 +32,11 @@ const formSchema = 0
 var (
 	requestKeys = dialect.NewKeys("model", "input", "instructions", "stream", "max_output_tokens", "tools", "text", "prompt", "include", "top_logprobs",
 		"background", "previous_response_id", "conversation", "user", "safety_identifier", "prompt_cache_key", "metadata",
-		"models", "fallbacks", "fallback_models", "preset")
-	textKeys   = dialect.NewKeys("format")
-	formatKeys = dialect.NewKeys("schema", "name", "description")
-	promptKeys = dialect.NewKeys("variables")
+		"models", "fallbacks", "fallback_models", "preset", "store")
+	conversationKeys = dialect.NewKeys("id")
+	textKeys         = dialect.NewKeys("format")
+	formatKeys       = dialect.NewKeys("schema", "name", "description")
+	promptKeys       = dialect.NewKeys("variables")
 )
 
 // requestReader reads one request's body.
@@ -76,13 +78,18 @@ func (q *requestReader) read() {
 				q.mark("top_logprobs")
 			}
 		case reqBackground:
-			if q.flag("background") {
-				q.mark("background") // its answer is fetched later, past every filter
+			if q.into.Background = q.flag("background"); q.into.Background {
+				q.mark("background") // its answer is fetched later, perhaps past these filters
 			}
+		case reqStore:
+			q.store()
 		case reqPrevious:
-			q.hidden("previous_response_id")
+			n := len(q.files)
+			if q.kept("previous_response_id"); len(q.files) > n {
+				q.into.Previous = q.files[n]
+			}
 		case reqConversation:
-			q.hidden("conversation")
+			q.conversation()
 		case reqUser, reqSafety, reqCacheKey, reqMetadata:
 			q.strings(dialect.KindStructured)
 		case reqModels, reqFallbacks, reqFallbackModels, reqPreset: // of OpenRouter and others
@@ -128,6 +135,40 @@ func (q *requestReader) maxTokens() {
 		return
 	}
 	q.into.MaxTokens = max(n, 0)
+}
+
+// store reads whether the answer is stored, which it is where nothing is said. What is no truth value is the vendor's to
+// refuse.
+func (q *requestReader) store() {
+	v, ok := q.Bool()
+	if q.into.Unstored = ok && !v; !ok {
+		q.Skip()
+	}
+}
+
+// conversation reads the id of a conversation, or an object that has it.
+func (q *requestReader) conversation() {
+	if q.Type() != dialect.TypeObject {
+		q.kept("conversation")
+		return
+	}
+	named := false
+	for o := q.Object(conversationKeys); ; {
+		key, ok := q.Next(&o)
+		if !ok {
+			break
+		}
+		if key == 0 {
+			named = q.Type() == dialect.TypeString
+			q.kept("conversation")
+		} else {
+			q.Skip()
+		}
+	}
+	if !named {
+		q.files = append(q.files, "") // which is nobody's
+		q.mark("conversation")
+	}
 }
 
 // input reads the user's words or a list of items.

@@ -61,7 +61,7 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if err := q.End(); err != nil {
 		return err
 	}
-	into.Texts, into.Unseen, into.Further, into.Files = q.texts, q.unseen, q.further, q.files
+	into.Texts, into.Unseen, into.Further, into.Files, into.Items = q.texts, q.unseen, q.further, q.files, q.items
 	into.Model = dialect.TextOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
 	return nil
 }

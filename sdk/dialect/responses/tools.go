@@ -108,7 +108,7 @@ func (r *reader) toolMember(key int) {
 		if r.Type() == dialect.TypeObject {
 			r.environment()
 		} else {
-			r.hidden("container")
+			r.kept("container")
 		}
 	case toolMask:
 		if r.Type() == dialect.TypeObject {
@@ -145,10 +145,28 @@ func (r *reader) environs(key int) {
 	case envFiles:
 		r.kept("file_ids")
 	case envContainer:
-		r.hidden("container_id")
+		r.ran()
 	case envSkills:
 		r.list(shapeSkill)
 	default:
+		r.Skip()
+	}
+}
+
+// ran reads where a shell or an interpreter runs, or ran, by the id of that.
+func (r *reader) ran() {
+	if !r.vendors {
+		r.kept("container_id")
+	} else {
+		r.contained()
+	}
+}
+
+// contained reads where the code of an item ran. What a client says of that is a description.
+func (r *reader) contained() {
+	if s, ok := r.String(); ok {
+		r.container = s
+	} else {
 		r.Skip()
 	}
 }

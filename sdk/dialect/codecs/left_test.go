@@ -1,0 +1,91 @@
+package codecs
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// lefts writes what was found of what an answer leaves.
+func lefts(body string, found []dialect.Left) string {
+	var out []string
+	for _, l := range found {
+		out = append(out, []string{"response", "item", "container"}[l.Kind]+" "+body[l.Span.Start:l.Span.End])
+	}
+	return strings.Join(out, ", ")
+}
+
+// TestLeft: what an answer leaves at the vendor is found in it, and what it repeats of its request is not.
+func TestLeft(t *testing.T) {
+	const (
+		output   = `"output":[{"type":"reasoning","id":"rs_1","summary":[]},{"type":"code_interpreter_call","id":"ci_1","container_id":"cntr_1","code":"x"},{"type":"shell_call","id":"sh_1","environment":{"type":"container_reference","container_id":"cntr_2"}},{"type":"message","content":[]}]`
+		echo     = `"previous_response_id":"resp_0","conversation":{"id":"conv_0"},"instructions":[{"type":"message","id":"msg_0","role":"user","content":"x"},{"type":"item_reference","id":"msg_9"}],"tools":[{"type":"code_interpreter","container":"cntr_0"},{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_9"}}]`
+		response = `{"id":"resp_1","object":"response","status":"completed",` + echo + `,` + output
+		all      = "response resp_1, item rs_1, item ci_1, container cntr_1, item sh_1, container cntr_2"
+	)
+	for _, c := range []struct {
+		dialect  llm.Dialect
+		event    bool
+		body     string
+		want     string
+		unstored bool
+	}{
+		{llm.Responses, false, response + `,"store":true}`, all, false},
+		{llm.Responses, false, response + `,"store":null}`, all, false},
+		{llm.Responses, false, response + `,"store":false}`, all, true},
+		{llm.Responses, false, `{"id":null,"object":"response","output":[{"type":"message","id":7,"content":[]}]}`, "", false},
+		{llm.Responses, false, `{"object":"response.input_tokens","input_tokens":7}`, "", false},
+		{llm.Responses, true, `{"type":"response.created","response":{"id":"resp_1","object":"response","status":"in_progress","output":[],"store":false}}`, "response resp_1", true},
+		{llm.Responses, true, `{"type":"response.completed","response":` + response + `}}`, all, false},
+		{llm.Responses, true, `{"type":"response.output_item.added","output_index":0,"item":{"id":"ci_1","type":"code_interpreter_call","container_id":"cntr_1"}}`, "item ci_1, container cntr_1", false},
+		{llm.Responses, true, `{"type":"response.output_text.delta","item_id":"msg_1","delta":"x"}`, "", false},
+		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":{"id":"container_1","expires_at":"2027"},"content":[{"type":"text","text":"x"}]}`, "container container_1", false},
+		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":null,"content":[]}`, "", false},
+		{llm.Anthropic, true, `{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"container_1","skills":[]}},"usage":{"output_tokens":1}}`, "container container_1", false},
+		{llm.Anthropic, true, `{"type":"message_start","message":{"id":"msg_1","type":"message","container":{"id":"container_1"},"content":[]}}`, "container container_1", false},
+		{llm.OpenAI, false, `{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"}}]}`, "", false},
+	} {
+		var answer dialect.Answer
+		var event dialect.Event
+		err, found, unstored := error(nil), answer.Left, false
+		if c.event {
+			err = Of(c.dialect).Event(llm.OpChat, []byte(c.body), &event)
+			found, unstored = event.Left, event.Unstored
+		} else {
+			err = Of(c.dialect).Answer(llm.OpChat, []byte(c.body), &answer)
+			found, unstored = answer.Left, answer.Unstored
+		}
+		if got := lefts(c.body, found); err != nil || got != c.want || unstored != c.unstored {
+			t.Errorf("%s:\n got %s, %t, %v\nwant %s, %t", c.body, got, unstored, err, c.want, c.unstored)
+		}
+	}
+}
+
+// TestItemsOfRequests: what a request repeats of earlier answers without saying it, a vendor takes by its id.
+func TestItemsOfRequests(t *testing.T) {
+	for item, want := range map[string]string{
+		`{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"x"}]}`:                          "rs_1",
+		`{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":null,"content":[]}`:                      "rs_1",
+		`{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"sealed"}`:                               "",
+		`{"encrypted_content":"sealed","content":null,"type":"reasoning","id":"rs_1","summary":[]}`:                "",
+		`{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"x"}]}`:           "",
+		`{"type":"reasoning","summary":[{"type":"summary_text","text":"x"}]}`:                                      "",
+		`{"type":"image_generation_call","id":"ig_1"}`:                                                             "ig_1",
+		`{"type":"image_generation_call","id":"ig_1","result":"aGVsbG8="}`:                                         "",
+		`{"type":"of_tomorrow","id":"x_1"}`:                                                                        "x_1",
+		`{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"x"}]}`:         "",
+		`{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}"}`:                           "",
+		`{"type":"function_call_output","id":"fco_1","call_id":"c","output":"x"}`:                                  "",
+		`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}],"id":"msg_1"}`: "",
+	} {
+		var read dialect.Request
+		if err := Of(llm.Responses).Request(llm.OpChat, []byte(`{"model":"m","input":[`+item+`]}`), &read); err != nil {
+			t.Errorf("%s: %v", item, err)
+		}
+		if got := strings.Join(read.Items, " "); got != want || len(read.Files) > 0 {
+			t.Errorf("%s: %q and %q, want %q", item, got, read.Files, want)
+		}
+	}
+}
