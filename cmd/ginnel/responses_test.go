@@ -24,7 +24,7 @@ func (r *running) respond(method, path, body string) (status int, id, text strin
 func TestRefusedResponses(t *testing.T) {
 	up := mockllm.Start(t, mockllm.Options{})
 	denying := strings.Replace(fullPipeline, `unseen = "allow"`, `unseen = "deny"`, 1)
-	gw := start(t, openAI.relay(up.URL, denying, "mock"))
+	gw := start(t, strings.Replace(openAI.relay(up.URL, denying, "mock"), "provider \"up\" {", "provider \"up\" {\n  shared_files = false", 1))
 	with := func(members string) string { return `{"model":"mock",` + members + `}` }
 	part := func(p string) string { return with(`"input":[{"role":"user","content":[` + p + `]}]`) }
 	for _, c := range []struct {

@@ -225,7 +225,7 @@ func (r *Runner) gateway(s *scene, rec *record, filter exchange.Filter) *gateway
 		Limiter: limit.New(limit.Config{Keys: 1024}), Codecs: r.Codecs, Logger: slog.New(slog.DiscardHandler),
 		Telemetry: telemetry.New(telemetry.Config{Logger: slog.New(rec)}),
 	})
-	target := &upstream.Target{Name: "play", ProviderName: "play", Provider: &provider{r.origin, s.request.path}, Model: s.model}
+	target := &upstream.Target{Name: "play", ProviderName: "play", Provider: &provider{r.origin, s.request.path}, Model: s.model, SharedFiles: true}
 	model := gateway.Model{Model: &upstream.Model{Name: "model", Targets: []*upstream.Target{target}, Attempts: 1}, Aliases: []string{s.model}}
 	g.Swap(gateway.NewGeneration([]*gateway.Route{{
 		Name: "test", Listener: "test", Path: "/*", Open: true,

@@ -155,7 +155,7 @@ func (c *calls) call(url string, body []byte, at int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := c.owns(c.route.Files.Targets[0], read.Files); err != nil {
+		if err := c.owns(c.route.Files.Targets[0], append(read.Files, read.Items...)); err != nil {
 			return nil, err
 		}
 		b := exchange.NewBody(body, nil)

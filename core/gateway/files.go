@@ -143,14 +143,8 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 // demand makes a call of the route's provider.
 func (s *serving) demand(rest, method, query string) error {
 	x, e := s.x, &s.endpoint
-	if e.Item != "" {
-		rest = "/" + e.Item + rest
-	}
-	if e.Act != "" {
-		rest += "/" + e.Act
-	}
 	answer, err := s.route.Files.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
-		*r = upstream.Request{Header: s.forward(), Method: method, Rest: rest, Query: query}
+		*r = upstream.Request{Header: s.forward(), Method: method, Rest: below(e) + rest, Query: query}
 		if method == "POST" {
 			r.Body, r.Held = x.Request.Body.Bytes(), x.Request.Body.Held()
 		}

@@ -165,6 +165,9 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 		}
 	}
 	e := &llm.Error{Code: dialect.CodeOfStatus(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
+	if s.describes() && e.Code == llm.CodeNotFound {
+		e.Code = llm.CodeInvalid // it is not the model that is missing
+	}
 	switch {
 	case refused:
 		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"

@@ -65,6 +65,8 @@ type serving struct {
 
 	keepers []string // providers that keep, for the caller, all that the request names
 
+	left *leaving // what the answer leaves at the vendor; nil = nothing
+
 	delivered bool // the client has the stream's terminator
 
 	session *session // of OpRealtime
@@ -88,6 +90,8 @@ func (s *serving) serve() *exchange.Reply {
 		return s.realtime()
 	case llm.OpFiles, llm.OpBatches:
 		return s.files()
+	case llm.OpResponses:
+		return s.responses()
 	}
 	if reply := s.readBody(); reply != nil {
 		return reply
@@ -407,6 +411,9 @@ func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
 // the upstream says in it that it failed, another may take the call. Comments in front of it are held back with it, but
 // not for long: a client that waits is to hear of them.
 func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
+	if s.describes() {
+		return false, nil
+	}
 	framing, ok := s.streams(a)
 	if !ok {
 		return s.begunWhole(a)
@@ -490,7 +497,11 @@ func (s *serving) Request(t *upstream.Target, p *upstream.Plan, r *upstream.Requ
 	s.lost = nil // of a target that was tried before
 	if p.Dialect == s.x.Dialect {
 		r.Header, r.Query = s.forward(), s.endpoint.Query
-		r.Body, r.Held, err = s.bodyFor(t, p)
+		if s.x.Op == llm.OpResponses {
+			r.Method, r.Rest = s.x.Method, below(&s.endpoint)
+		} else {
+			r.Body, r.Held, err = s.bodyFor(t, p)
+		}
 	} else {
 		err = s.translated(t, p, r)
 	}
@@ -560,13 +571,17 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 		return s.upstreamFailed(conversation.Unreadable())
 	}
 	filed := s.x.Op == llm.OpFiles || s.x.Op == llm.OpBatches
-	if found.Error != nil && !filed { // of which one that failed says so
+	if found.Error != nil && !s.describes() { // of which one that failed says so
 		return s.checked(s.upstreamFailed(found.Error))
 	}
 	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
 	s.x.Finish = found.Finish
 	if !filed && !s.untold { // a batch says what it used each time, and is counted once
 		s.x.Usage = found.Usage
+	}
+	s.leave(raw, found.Left, found.Unstored)
+	if err := s.settled(); err != nil && s.request.Background {
+		return s.fail(exchange.Internal, errState, err) // its id is all that it says
 	}
 	v, err := s.flow.Unary(s.ctx)
 	if err != nil {
@@ -577,6 +592,12 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 	}
 	s.x.Timings.First = time.Since(s.x.Start)
 	return s.reply(s.x.Response.Status, s.x.Response.Header, s.x.Response.Body.Bytes())
+}
+
+// describes reports whether an answer describes what a vendor keeps, of which one that failed says so: that is no error
+// of the call.
+func (s *serving) describes() bool {
+	return s.x.Op == llm.OpFiles || s.x.Op == llm.OpBatches || s.x.Op == llm.OpResponses
 }
 
 // rest reads what is left of the answer's body.

@@ -16,6 +16,7 @@ import (
 // terminal state, tells the filters and telemetry, and gives back what the exchange held.
 func (s *serving) done(server exchange.Terminal) {
 	x := s.x
+	s.written()
 	if s.end == "" || s.end == exchange.Completed {
 		s.end = server
 		if s.delivered { // a client may leave as soon as it has all

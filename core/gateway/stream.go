@@ -167,7 +167,7 @@ func (st *stream) pass(dst []byte) []byte {
 	if len(st.frame.Payload) == 0 {
 		return st.filter(dst) // a comment, or an event without data, which no client gets: it keeps its place
 	}
-	st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0]}
+	st.event = dialect.Event{Texts: st.event.Texts[:0], Closed: st.event.Closed[:0], Left: st.event.Left[:0]}
 	if err := s.codec.Event(s.x.Op, st.frame.Payload, &st.event); err != nil {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
 	}
@@ -183,9 +183,11 @@ func (st *stream) pass(dst []byte) []byte {
 	if st.event.First && s.x.Timings.First == 0 {
 		s.x.Timings.First = time.Since(s.x.Start)
 	}
+	s.leave(st.frame.Payload, st.event.Left, st.event.Unstored)
 	if st.event.Error != nil && !st.failed {
-		st.failed = true
-		s.end, s.err = exchange.UpstreamError, st.event.Error
+		if st.failed = true; !s.describes() {
+			s.end, s.err = exchange.UpstreamError, st.event.Error
+		}
 	}
 	if st.event.End {
 		return st.terminate(dst)
@@ -200,6 +202,7 @@ func (st *stream) terminate(dst []byte) []byte {
 	if !st.failed && !st.s.codec.Complete(st.ending) {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's answer broke off"}, io.ErrUnexpectedEOF)
 	}
+	st.s.settled()
 	end := &exchange.Event{Raw: st.frame.Raw}
 	if st.frame.Payload != nil && len(st.event.Texts) > 0 {
 		if dst = st.settle(dst, nil); st.over {
@@ -228,7 +231,7 @@ func (st *stream) filter(dst []byte) []byte {
 	}
 	own := st.frame.Clone()
 	e := &exchange.Event{Raw: own.Raw, Event: st.event}
-	e.Texts, e.Closed = nil, slices.Clone(st.event.Closed)
+	e.Texts, e.Left, e.Closed = nil, nil, slices.Clone(st.event.Closed)
 	if st.array {
 		e.Framing = dialect.JSONArray
 	}

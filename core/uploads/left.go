@@ -28,6 +28,9 @@ func (u *Uploads) weekly(ago int64) string {
 
 // Left returns what an owner has of an answer under an id, or false.
 func (u *Uploads) Left(o Owner, id string) (v Left, found bool, err error) {
+	if u == nil {
+		return Left{}, false, nil
+	}
 	err = u.store.View(func(tx *store.Tx) (err error) {
 		v, _, found, err = u.left(tx, o.prefix()+id)
 		return err
@@ -49,6 +52,9 @@ func (u *Uploads) left(tx *store.Tx, key string) (v Left, at string, found bool,
 // Leave gives an owner what an answer left: a response, of which v says more, if it is not "", and other things. What is
 // known already stays as it is. It returns when that is on disk; many at a time share the wait.
 func (u *Uploads) Leave(o Owner, response string, v Left, others []string) error {
+	if u == nil {
+		return nil
+	}
 	fresh := make(map[string]Left, 1+len(others))
 	for _, id := range others {
 		if id != "" && len(id) <= longest {
@@ -126,6 +132,9 @@ func (u *Uploads) Tell(o Owner, response string) (first bool, err error) {
 
 // Forget removes what an answer left.
 func (u *Uploads) Forget(o Owner, id string) error {
+	if u == nil {
+		return nil
+	}
 	return u.store.Share(func(tx *store.Tx) error {
 		_, at, found, err := u.left(tx, o.prefix()+id)
 		if err != nil || !found {

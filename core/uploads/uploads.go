@@ -12,7 +12,8 @@ import (
 	"github.com/ginnel/ginnel/core/store"
 )
 
-// Uploads remembers owners in the state file. It is safe for concurrent use.
+// Uploads remembers owners in the state file. It is safe for concurrent use. A nil one remembers nothing of what answers
+// leave, and nobody has anything.
 type Uploads struct {
 	store *store.Store
 	now   func() time.Time
@@ -31,6 +32,9 @@ func (o Owner) prefix() string { return o.Tenant + "\x00" + o.Provider + "\x00" 
 
 // Get returns what an owner has under an id, or false.
 func (u *Uploads) Get(o Owner, id string) (v Upload, found bool, err error) {
+	if u == nil {
+		return Upload{}, false, nil
+	}
 	err = u.store.View(func(tx *store.Tx) (err error) {
 		v, found, err = store.Uploads.Get(tx, o.prefix()+id)
 		return err

@@ -185,6 +185,8 @@ type Endpoint struct {
 	Act      string // what is to be done with it, where the path says it: "content", "cancel", "input_items"
 	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
 	Query string
+	// Unseen is what the query asks for that the gateway cannot see in an answer ("logprobs"), or "".
+	Unseen string
 }
 
 // Model is an entry of the list of models.

@@ -49,14 +49,13 @@ func TestLeft(t *testing.T) {
 	} {
 		var answer dialect.Answer
 		var event dialect.Event
-		err, found, unstored := error(nil), answer.Left, false
+		var err error
 		if c.event {
 			err = Of(c.dialect).Event(llm.OpChat, []byte(c.body), &event)
-			found, unstored = event.Left, event.Unstored
 		} else {
 			err = Of(c.dialect).Answer(llm.OpChat, []byte(c.body), &answer)
-			found, unstored = answer.Left, answer.Unstored
 		}
+		found, unstored := append(answer.Left, event.Left...), answer.Unstored || event.Unstored
 		if got := lefts(c.body, found); err != nil || got != c.want || unstored != c.unstored {
 			t.Errorf("%s:\n got %s, %t, %v\nwant %s, %t", c.body, got, unstored, err, c.want, c.unstored)
 		}

@@ -37,19 +37,22 @@ func kept(method, path string, h llm.Header) (dialect.Endpoint, bool) {
 			e.Boundary = dialect.Boundary(h)
 		}
 		return e, true
-	case at(1) != "" && identifier(last) && (method == "GET" || method == "DELETE" && at(1) == llm.OpFiles):
+	case at(1) != "" && Identifier(last) && (method == "GET" || method == "DELETE" && at(1) == llm.OpFiles):
 		return dialect.Endpoint{Op: at(1), Item: last}, true
 	case at(2) == llm.OpFiles && last == "content" && method == "GET", at(2) == llm.OpBatches && last == "cancel" && method == "POST":
-		if id := parts[n-2]; identifier(id) {
+		if id := parts[n-2]; Identifier(id) {
 			return dialect.Endpoint{Op: at(2), Item: id, Act: last}, true
 		}
 	}
 	return dialect.Endpoint{}, false
 }
 
-// identifier reports whether a part of a path can be an id.
-func identifier(s string) bool {
-	if s == "" || len(s) > 128 {
+// longestID bounds an id, in bytes.
+const longestID = 512
+
+// Identifier reports whether a part of a path can be an id.
+func Identifier(s string) bool {
+	if s == "" || len(s) > longestID {
 		return false
 	}
 	for i := range len(s) {

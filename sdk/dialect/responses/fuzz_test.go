@@ -2,6 +2,7 @@ package responses
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
@@ -15,6 +16,8 @@ func fuzzSeeds() []string {
 		`{"input":[{"type":"image_generation_call","result":"AAAA"},{"result":"r","type":"program_output"},{"type":"shell_call_output","output":[{"stdout":"a","stderr":"b"}]}]}`,
 		`{"tools":[{"type":"mcp","server_url":"u","server_label":"l"},{"type":"namespace","tools":[{"type":"function","parameters":{"a":{"description":"x"}}}]}]}`,
 		`{"usage":{"input_tokens":1e400,"output_tokens":-1,"input_tokens_details":{"cached_tokens":3}},"status":"x","error":{"error":{"error":{}}}}`,
+		`{"previous_response_id":"r","conversation":{"id":"c"},"store":false,"background":true,"input":[{"type":"item_reference","id":"i"},{"id":"j"},{"type":"reasoning","id":"k","encrypted_content":null}]}`,
+		`{"id":"r","object":"response","store":false,"output":[{"id":"i","type":"code_interpreter_call","container_id":"c"},{"id":"j","environment":{"container_id":"d"}}],"instructions":[{"id":"e"}]}`,
 		`{"prompt":{"variables":{"a":"b","c":{"type":"input_text","text":"t"}}},"include":["message.output_text.logprobs"],"text":{"format":{"schema":{"title":"t"}}}}`}
 	for _, c := range events {
 		if c.rest != "" {
@@ -52,11 +55,20 @@ func FuzzRequest(f *testing.F) {
 		}
 		checkTexts(t, data, q.Texts)
 		var plain struct {
-			Model  string
-			Stream bool
+			Model    string
+			Stream   bool
+			Previous string `json:"previous_response_id"`
+			Input    []struct{ Type, ID string }
 		}
-		if err := json.Unmarshal(data, &plain); err == nil && (plain.Model != q.Model || plain.Stream != q.Stream) {
-			t.Fatalf("%q: read %+v, want %+v", data, q, plain)
+		if err := json.Unmarshal(data, &plain); err == nil {
+			if plain.Model != q.Model || plain.Stream != q.Stream || plain.Previous != q.Previous {
+				t.Fatalf("%q: read %+v, want %+v", data, q, plain)
+			}
+			for _, item := range plain.Input {
+				if item.Type == "item_reference" && item.ID != "" && !slices.Contains(q.Files, item.ID) {
+					t.Fatalf("%q names %q, want %q", data, q.Files, item.ID)
+				}
+			}
 		}
 		span, with := Codec{}.SetModel(data, &q, "other")
 		edited := splice(data, span, with)
@@ -65,6 +77,15 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("%q: %v", edited, err)
 		}
 	})
+}
+
+// checkLeft: what an answer leaves is named by whole strings.
+func checkLeft(t *testing.T, data []byte, left []dialect.Left) {
+	for _, l := range left {
+		if l.Span.Len() <= 0 || data[l.Span.Start-1] != '"' || data[l.Span.End] != '"' {
+			t.Fatalf("%q: span %v", data, l.Span)
+		}
+	}
 }
 
 func checkUsage(t *testing.T, data []byte, u *llm.Usage) {
@@ -87,6 +108,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		checkTexts(t, data, a.Texts)
 		checkUsage(t, data, a.Usage)
+		checkLeft(t, data, a.Left)
 	})
 }
 
@@ -107,6 +129,7 @@ func FuzzEvent(f *testing.F) {
 		}
 		checkTexts(t, data, e.Texts)
 		checkUsage(t, data, e.Usage)
+		checkLeft(t, data, e.Left)
 		if len(e.Texts) > 0 {
 			first := e.Texts[0].Span
 			var again dialect.Event

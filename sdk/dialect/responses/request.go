@@ -194,6 +194,9 @@ func (q *requestReader) input() {
 	}
 }
 
+// logprobs is what a client asks for that wants to know how likely the tokens of an answer were.
+const logprobs = "message.output_text.logprobs"
+
 // include marks what a filter could not take back: the tokens of an answer's text, one by one, and
 // their bytes as numbers.
 func (q *requestReader) include() {
@@ -205,7 +208,7 @@ func (q *requestReader) include() {
 	for n := 0; q.Item(&n); {
 		if s, ok := q.String(); !ok {
 			q.Skip()
-		} else if string(q.word(s)) == "message.output_text.logprobs" {
+		} else if string(q.word(s)) == logprobs {
 			q.mark("logprobs")
 		}
 	}

@@ -2,8 +2,8 @@
 // and stream events, every repetition of a text included, and the error event of its streams. Whole
 // errors and the list of models are as in package openai, whose codec this one extends.
 //
-// It re-marshals nothing and knows no transport. What refers to stored responses (GET, DELETE, cancel,
-// input_items, compact) is not offered.
+// It re-marshals nothing and knows no transport. Responses that are stored can be fetched, cancelled and deleted, and what
+// they were asked can be listed; to compact a conversation is not offered.
 package responses
 
 import (
@@ -32,15 +32,15 @@ var _ dialect.Codec = Codec{}
 // Name returns llm.Responses.
 func (Codec) Name() llm.Dialect { return llm.Responses }
 
-// Endpoint knows the paths that make a response or count a request's tokens, under any prefix.
-func (Codec) Endpoint(method, path, _ string, _ llm.Header) (dialect.Endpoint, bool) {
+// Endpoint knows the paths that make a response, are about a stored one or count a request's tokens, under any prefix.
+func (Codec) Endpoint(method, path, query string, _ llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/responses"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
 	case method == "POST" && strings.HasSuffix(path, "/responses/input_tokens"):
 		return dialect.Endpoint{Op: llm.OpCountTokens}, true
 	}
-	return dialect.Endpoint{}, false
+	return stored(method, path, query)
 }
 
 // Request reads the body of a request for a response or for the count of its tokens.

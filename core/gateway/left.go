@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// What an answer leaves at the vendor is its caller's: the response, its items, the containers that its code ran in. Their
+// ids are on disk before the client has the answer's end, so that a call that names one finds its owner. That is written
+// beside the answer: of a stream from its first item on, and what comes later at its end.
+
+// leaving is what an answer leaves, on its way to the disk. It belongs to the exchange's goroutine.
+type leaving struct {
+	seen     map[string]bool
+	response string
+	fresh    []string   // items and containers that are not written yet
+	due      bool       // there is something to write
+	writing  chan error // gets what became of the write that is under way; nil = there is none
+}
+
+// leave notes what an answer, or an event of one, leaves at the vendor, by its ids in a text.
+func (s *serving) leave(text []byte, found []dialect.Left, unstored bool) {
+	s.request.Unstored = s.request.Unstored || unstored
+	if len(found) == 0 || s.foreign() || s.x.Method == "DELETE" {
+		return
+	}
+	for _, f := range found {
+		if !s.remembered(f.Kind) {
+			continue
+		}
+		if s.left == nil {
+			s.left = &leaving{seen: make(map[string]bool)}
+		}
+		s.left.add(dialect.TextOf(text[f.Span.Start:f.Span.End], ""), f.Kind == dialect.LeftResponse)
+	}
+	if l := s.left; l != nil && l.due && l.writing == nil && (len(l.fresh) > 0 || s.later()) {
+		s.write()
+	}
+}
+
+// remembered reports whether it has to be known whose something is that the answer leaves. Where all is shared it does of
+// what will be asked for again, so that its usage is counted once.
+func (s *serving) remembered(kind dialect.LeftKind) bool {
+	switch {
+	case s.answer.Target.SharedFiles:
+		return kind == dialect.LeftResponse && s.request.Background
+	case kind == dialect.LeftContainer:
+		return true
+	}
+	return !s.request.Unstored
+}
+
+func (l *leaving) add(id string, response bool) {
+	switch {
+	case l.seen[id]:
+		return
+	case !response:
+		l.fresh = append(l.fresh, id)
+	case l.response == "":
+		l.response = id
+	}
+	l.seen[id], l.due = true, true
+}
+
+// later reports whether the answer may be one that is fetched when it is there.
+func (s *serving) later() bool { return s.request.Background || s.x.Op == llm.OpResponses }
+
+// write begins to write what is not written yet.
+func (s *serving) write() {
+	l := s.left
+	response, others := l.response, l.fresh
+	v := uploads.Left{Model: s.x.Model, Open: s.request.Background}
+	l.fresh, l.due, l.writing = nil, false, make(chan error, 1)
+	owner := s.holder()
+	go func() { l.writing <- s.Uploads.Leave(owner, response, v, others) }() // settled, or done, waits for it
+}
+
+// holder is the caller at the provider that has answered.
+func (s *serving) holder() uploads.Owner {
+	return uploads.Owner{Tenant: s.x.Tenant, Provider: s.answer.Target.ProviderName}
+}
+
+// written waits until what the answer left so far is on disk.
+func (s *serving) written() error {
+	l := s.left
+	if l == nil || l.writing == nil {
+		return nil
+	}
+	err := <-l.writing
+	l.writing = nil
+	if err != nil {
+		s.Logger.Error("what an answer left at the vendor is not remembered", "request_id", s.x.ID, "error", err)
+	}
+	return err
+}
+
+// settled waits until all that the answer left is on disk, before the client has its end; and has its usage counted once
+// where it can be fetched again. An answer that is there is not withheld for a disk that fails: nobody can go on from it.
+func (s *serving) settled() error {
+	err := s.written()
+	if s.left != nil && s.left.due {
+		s.write()
+		err = s.written()
+	}
+	if err != nil || !s.later() || s.x.Usage == nil {
+		return err
+	}
+	id := s.endpoint.Item
+	if id == "" && s.left != nil {
+		id = s.left.response
+	}
+	first := false
+	if s.x.Finish != "" {
+		first, err = s.Uploads.Tell(s.holder(), id)
+	}
+	if !first {
+		s.x.Usage = nil
+	}
+	return err
+}

@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/store"
+	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/egress"
+)
+
+// remembering returns a gateway with a state file, before an upstream.
+func remembering(t *testing.T, h http.HandlerFunc) (*Gateway, *store.Store) {
+	t.Helper()
+	up := httptest.NewServer(h)
+	t.Cleanup(up.Close)
+	s, err := store.Open(store.Needs{Path: filepath.Join(t.TempDir(), "state.db"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	g := gatewayTo(t, egress.New(egress.Needs{}), up.URL)
+	g.Uploads, g.Logger = uploads.New(s), slog.New(slog.DiscardHandler)
+	return g, s
+}
+
+func request(ctx context.Context, g *Gateway, method, path, body string) *exchange.Reply {
+	x := exchange.New(ctx)
+	x.ID, x.Method, x.Path = "req-1", method, path
+	x.Request.Body = exchange.NewBody([]byte(body), nil)
+	return g.Serve(ctx, x)
+}
+
+// locked holds the state file for writing until it is called.
+func locked(t *testing.T, s *store.Store) (release func()) {
+	t.Helper()
+	end, begun, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Update(func(*store.Tx) error {
+			close(begun)
+			<-end
+			return nil
+		})
+	}()
+	<-begun
+	return func() {
+		close(end)
+		<-ended
+	}
+}
+
+// waits reports whether a goroutine is in a function, by how a stack writes it.
+func waits(in string) bool {
+	stacks := make([]byte, 1<<20)
+	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), in)
+}
+
+const item = "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"id\":\"msg_1\",\"type\":\"message\",\"content\":[]}}\n\n"
+
+// TestTheEndWaitsForTheDisk: what an answer leaves is written while it comes, and only its end waits for that.
+func TestTheEndWaitsForTheDisk(t *testing.T) {
+	whole := fmt.Sprintf(final, "a")
+	goOn := make(chan struct{})
+	g, s := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, created+item)
+		w.(http.Flusher).Flush()
+		<-goOn
+		io.WriteString(w, whole)
+	})
+	release := locked(t, s)
+	reply := request(t.Context(), g, "POST", "/v1/responses", responseBody)
+	first := ""
+	for first != created+item {
+		b, err := reply.Stream.Next(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first += string(b)
+	}
+	close(goOn)
+	last := make(chan string, 1)
+	go func() {
+		b, _ := reply.Stream.Next(nil)
+		found, err := g.Uploads.Has(uploads.Owner{}, "msg_1")
+		last <- fmt.Sprint(string(b), found, err)
+	}()
+	for !waits("gateway.(*serving).written(") && len(last) == 0 {
+		runtime.Gosched()
+	}
+	release()
+	if got := <-last; got != whole+"true <nil>" {
+		t.Errorf("%s", got)
+	}
+	reply.Done(exchange.Completed)
+	if v, found, err := g.Uploads.Left(uploads.Owner{}, "r"); !found || err != nil || v.Model != "m" || v.Open {
+		t.Errorf("%+v, %t, %v", v, found, err)
+	}
+}
+
+// TestAClientThatLeaves: a response that goes on without its client is its own all the same.
+func TestAClientThatLeaves(t *testing.T) {
+	goOn := make(chan struct{})
+	g, s := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, created)
+		w.(http.Flusher).Flush()
+		<-goOn
+	})
+	defer close(goOn)
+	release := locked(t, s)
+	ctx, leave := context.WithCancelCause(t.Context())
+	reply := request(ctx, g, "POST", "/v1/responses", strings.Replace(responseBody, `"stream"`, `"background":true,"stream"`, 1))
+	if b, err := reply.Stream.Next(nil); string(b) != created || err != nil {
+		t.Fatalf("%s, %v", b, err)
+	}
+	leave(exchange.ErrClientGone)
+	go release()
+	reply.Done(exchange.ClientCancelled)
+	if v, found, err := g.Uploads.Left(uploads.Owner{}, "r"); !found || err != nil || !v.Open {
+		t.Errorf("%+v, %t, %v", v, found, err)
+	}
+}
+
+// TestAStateThatFails: nobody goes on from what cannot be looked up, and an answer that is there comes all the same.
+func TestAStateThatFails(t *testing.T) {
+	called := 0
+	g, s := remembering(t, func(w http.ResponseWriter, r *http.Request) {
+		called++
+		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"stream":true`) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, created+item+fmt.Sprintf(final, "a"))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"id":"r","object":"response","status":"queued","output":[]}`)
+	})
+	s.Close()
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/v1/responses", `{"model":"m","input":"x","previous_response_id":"r"}`},
+		{"POST", "/v1/responses", `{"model":"m","input":[{"type":"reasoning","id":"rs_1","summary":[]}]}`},
+		{"GET", "/v1/responses/r", ""}, {"DELETE", "/v1/responses/r", ""},
+	} {
+		reply := request(t.Context(), g, c.method, c.path, c.body)
+		if reply.Done(exchange.Completed); reply.Status != 500 || !strings.Contains(string(reply.Body), "state cannot be read") || called > 0 {
+			t.Errorf("%s %s: %d %s, %d calls", c.method, c.path, reply.Status, reply.Body, called)
+		}
+	}
+	if got := all(t, request(t.Context(), g, "POST", "/v1/responses", responseBody), exchange.Completed); !strings.HasSuffix(got, fmt.Sprintf(final, "a")) {
+		t.Errorf("%s", got)
+	}
+	for background, want := range map[string]int{"false": 200, "true": 500} { // of which there is nothing but its id
+		reply := request(t.Context(), g, "POST", "/v1/responses", `{"model":"m","input":"x","background":`+background+`}`)
+		if reply.Done(exchange.Completed); reply.Status != want {
+			t.Errorf("background %s: %d %s", background, reply.Status, reply.Body)
+		}
+	}
+}
+
+// TestNothingIsLeft: an answer that leaves nothing costs nothing.
+func TestNothingIsLeft(t *testing.T) {
+	s := &serving{x: exchange.New(t.Context())}
+	var e dialect.Event
+	if n := testing.AllocsPerRun(100, func() {
+		s.leave(nil, e.Left, e.Unstored)
+		s.settled()
+		s.written()
+	}); n > 0 || s.left != nil {
+		t.Errorf("%v allocations", n)
+	}
+}
