@@ -1,6 +1,6 @@
 // Command testclients runs the vendors' official SDKs against a daemon. Those of OpenAI for Node, Python
 // and Go run once against `ginnel dev`, once over TLS against `ginnel run` with a file of its own and,
-// with Responses, against a daemon that relays to the mock upstream, and over realtime sessions, files and batches (Node, Python); those of Google and Anthropic for
+// with Responses, against a daemon that relays to the mock upstream, and over realtime sessions, files, batches and stored responses (Node, Python); those of Google and Anthropic for
 // Node and Python run against such a daemon too; and all of these, with Vercel's for Node, against one
 // whose models are of every dialect. It installs the SDKs with npm, pip and the go tool in a
 // cache directory and says so.

@@ -1,4 +1,4 @@
-// The official OpenAI SDK for Node through a gateway: realtime sessions, files, batches and media. Environment: BASE_URL, API_KEY, MODEL.
+// The official OpenAI SDK for Node through a gateway: realtime sessions, files, batches, stored responses and media. Environment: BASE_URL, API_KEY, MODEL.
 import { createHash, randomBytes } from "node:crypto";
 import OpenAI, { toFile } from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
@@ -73,6 +73,34 @@ await check("batches", async () => {
 await check("batches, a model that is none", async () => {
   const err = await raises(OpenAI.BadRequestError, async () => client.files.create({ file: await toFile(Buffer.from(call("1", model) + call("2", "none")), "calls.jsonl"), purpose: "batch" }));
   if (!/line 2/.test(err.message)) throw err;
+});
+
+await check("stored responses", async () => {
+  const first = await client.responses.create({ model, input: "one" });
+  const second = await client.responses.create({ model, input: "two", previous_response_id: first.id });
+  equal(second.output_text, "one two");
+  const third = await client.responses.create({ model, input: [{ type: "item_reference", id: second.output[0].id }] });
+  equal((await client.responses.retrieve(second.id)).output_text, "one two");
+  const asked = [];
+  for await (const item of client.responses.inputItems.list(second.id)) asked.push(item.content[0].text);
+  equal(asked, ["one two"]);
+  const events = [];
+  for await (const event of await client.responses.retrieve(second.id, { stream: true, starting_after: 0 })) events.push(event.type);
+  equal(events, ["response.completed"]);
+  await client.responses.delete(third.id);
+  await raises(OpenAI.NotFoundError, () => client.responses.retrieve(third.id));
+  const err = await raises(OpenAI.NotFoundError, () => client.responses.create({ model, input: "x", previous_response_id: "resp_none" }));
+  equal(err.code, "previous_response_not_found");
+  await raises(OpenAI.NotFoundError, () => client.responses.create({ model, input: [{ type: "item_reference", id: "msg_none" }] }));
+});
+await check("background responses", async () => {
+  let begun = await client.responses.create({ model, input: "later", background: true });
+  const seen = [begun.status];
+  while (["queued", "in_progress"].includes(seen.at(-1))) seen.push((begun = await client.responses.retrieve(begun.id)).status);
+  equal(seen, ["queued", "in_progress", "completed"]);
+  equal(begun.output_text, "later");
+  const other = await client.responses.create({ model, input: "never", background: true });
+  equal((await client.responses.cancel(other.id)).status, "cancelled");
 });
 
 const sound = randomBytes(3 << 20); // more of it than the gateway keeps in memory

@@ -1,4 +1,4 @@
-"""The official OpenAI SDK for Python through a gateway: realtime sessions, files, batches and media.
+"""The official OpenAI SDK for Python through a gateway: realtime sessions, files, batches, stored responses and media.
 
 Environment: BASE_URL, API_KEY, MODEL. Prints a line per check; exits 1 where one fails.
 """
@@ -79,6 +79,34 @@ def _():
     assert [b.id for b in client.batches.list()] == [batch.id]
     err = raises(openai.BadRequestError, lambda: client.files.create(file=("c.jsonl", call("none")), purpose="batch"))
     assert "line 1" in str(err), err
+
+
+@check("stored responses")
+def _():
+    first = client.responses.create(model=model, input="one")
+    second = client.responses.create(model=model, input="two", previous_response_id=first.id)
+    assert second.output_text == "one two", second
+    third = client.responses.create(model=model, input=[{"type": "item_reference", "id": second.output[0].id}])
+    assert client.responses.retrieve(second.id).output_text == "one two"
+    assert [item.content[0].text for item in client.responses.input_items.list(second.id)] == ["one two"]
+    assert [e.type for e in client.responses.retrieve(second.id, stream=True, starting_after=0)] == ["response.completed"]
+    client.responses.delete(third.id)
+    raises(openai.NotFoundError, lambda: client.responses.retrieve(third.id))
+    err = raises(openai.NotFoundError, lambda: client.responses.create(model=model, input="x", previous_response_id="resp_none"))
+    assert err.code == "previous_response_not_found", err
+    raises(openai.NotFoundError, lambda: client.responses.create(model=model, input=[{"type": "item_reference", "id": "msg_none"}]))
+
+
+@check("background responses")
+def _():
+    begun = client.responses.create(model=model, input="later", background=True)
+    seen = [begun.status]
+    while seen[-1] in ("queued", "in_progress"):
+        begun = client.responses.retrieve(begun.id)
+        seen.append(begun.status)
+    assert seen == ["queued", "in_progress", "completed"] and begun.output_text == "later", seen
+    other = client.responses.create(model=model, input="never", background=True)
+    assert client.responses.cancel(other.id).status == "cancelled"
 
 
 sound = os.urandom(3 << 20)  # more of it than the gateway keeps in memory

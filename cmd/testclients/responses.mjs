@@ -50,7 +50,7 @@ await check("responses: an unknown model is NotFoundError", async () => {
   equal(err.code, "model_not_found");
   if (!err.requestID) throw new Error("no request id");
 });
-await check("responses: what is stored is not here: NotFoundError", async () => {
+await check("responses: what is not stored: NotFoundError", async () => {
   await raises(OpenAI.NotFoundError, () => client.responses.retrieve("resp_1"));
   await raises(OpenAI.NotFoundError, () => client.responses.cancel("resp_1"));
   await raises(OpenAI.NotFoundError, () => client.responses.delete("resp_1"));

@@ -59,7 +59,7 @@ def _():
     assert err.code == "model_not_found" and err.request_id, err
 
 
-@check("responses: what is stored is not here: NotFoundError")
+@check("responses: what is not stored: NotFoundError")
 def _():
     raises(openai.NotFoundError, lambda: client.responses.retrieve("resp_1"))
     raises(openai.NotFoundError, lambda: client.responses.cancel("resp_1"))

@@ -113,5 +113,6 @@ func (v *vault) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /v1/realtime", session)
 	media(mux)
+	stored(mux)
 	return mux
 }

@@ -60,7 +60,7 @@ func providerShape() *schema.Block {
 				{Name: "idle", Kind: schema.Duration, Default: "60s", Doc: "Between two pieces of an answer."},
 				{Name: "total", Kind: schema.Duration, Default: "10m", Doc: "The whole call."},
 			}},
-			{Name: "shared_files", Kind: schema.Bool, Optional: true, Doc: "Whether calls may name everything that the vendor keeps under this account (files, vector stores and indexes, caches, skills, and the buckets that it may read), whosever it is. If not, a call may name the files that its own key's team, or the key itself, has sent by a route's `files`, and what batches made of them. The default is no where a route that leads here asks for keys. Say yes for an account that has one tenant, or whose files are not sent by Ginnel."},
+			{Name: "shared_files", Kind: schema.Bool, Optional: true, Doc: "Whether calls may name everything that the vendor keeps under this account (files, vector stores and indexes, caches, skills, the buckets that it may read, stored responses and containers), whosever it is. If not, a call may name the files that its own key's team, or the key itself, has sent by a route's `files`, what batches made of them, and what its own answers left. The default is no where a route that leads here asks for keys. Say yes for an account that has one tenant, or whose files are not sent by Ginnel."},
 			processShape("true"),
 		},
 		Blocks: map[string]*schema.Block{"config": configShape("plugin")},

@@ -60,7 +60,7 @@ func checkResponses(ctx context.Context, client openai.Client) {
 		_, err := client.Responses.New(ctx, askResponse("none"))
 		return status(err, 404)
 	})
-	check("responses: what is stored is not here: 404", func() error {
+	check("responses: what is not stored: 404", func() error {
 		_, err := client.Responses.Get(ctx, "resp_1", responses.ResponseGetParams{})
 		return status(err, 404)
 	})
