@@ -103,6 +103,19 @@ await check("background responses", async () => {
   equal((await client.responses.cancel(other.id)).status, "cancelled");
 });
 
+await check("conversations", async () => {
+  const { id } = await client.conversations.create({ items: [{ type: "message", role: "user", content: "before" }] });
+  equal((await client.responses.create({ model, input: "now", conversation: id })).output_text, "before now");
+  equal((await client.conversations.retrieve(id)).id, id);
+  await client.conversations.items.create(id, { items: [{ type: "message", role: "user", content: "x" }] });
+  const said = [];
+  for await (const item of client.conversations.items.list(id, { limit: 5 })) said.push(item.content[0].text);
+  equal(said, ["before"]);
+  equal((await client.conversations.delete(id)).deleted, true);
+  await raises(OpenAI.NotFoundError, () => client.conversations.retrieve(id));
+  await raises(OpenAI.NotFoundError, () => client.responses.create({ model, input: "x", conversation: "conv_none" }));
+});
+
 const sound = randomBytes(3 << 20); // more of it than the gateway keeps in memory
 const sum = (b) => createHash("sha256").update(b).digest("hex");
 const unknown = async (what) => raises(OpenAI.NotFoundError, what);

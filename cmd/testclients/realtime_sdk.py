@@ -109,6 +109,18 @@ def _():
     assert client.responses.cancel(other.id).status == "cancelled"
 
 
+@check("conversations")
+def _():
+    talk = client.conversations.create(items=[{"type": "message", "role": "user", "content": "before"}])
+    assert client.responses.create(model=model, input="now", conversation=talk.id).output_text == "before now"
+    assert client.conversations.retrieve(talk.id).id == talk.id
+    client.conversations.items.create(talk.id, items=[{"type": "message", "role": "user", "content": "x"}])
+    assert [item.content[0].text for item in client.conversations.items.list(talk.id, limit=5)] == ["before"]
+    assert client.conversations.delete(talk.id).deleted
+    raises(openai.NotFoundError, lambda: client.conversations.retrieve(talk.id))
+    raises(openai.NotFoundError, lambda: client.responses.create(model=model, input="x", conversation="conv_none"))
+
+
 sound = os.urandom(3 << 20)  # more of it than the gateway keeps in memory
 sum = hashlib.sha256(sound).hexdigest()
 

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
 )
 
-// shelf is an upstream's store of responses. It answers with the words that it was asked, behind those of the response
-// that it goes on from. One that is made in the background is done when it is looked at for the second time.
+// shelf is an upstream's store of responses and conversations. It answers with the words that it was asked, behind those
+// of what it goes on from. One that is made in the background is done when it is looked at for the second time.
 type shelf struct {
 	mu   sync.Mutex // protects all
 	kept map[string]map[string]any
@@ -24,6 +25,20 @@ func stored(mux *http.ServeMux) {
 		}
 		return o
 	}))
+	mux.HandleFunc("POST /v1/conversations", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		o := map[string]any{"id": fmt.Sprint("conv_", len(s.kept)), "object": "conversation", "created_at": 1, "metadata": map[string]any{}, "asked": "before"}
+		s.kept[o["id"].(string)] = o
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(o)
+	})
+	mux.HandleFunc("GET /v1/conversations/{id}", s.one(func(_ *http.Request, o map[string]any) any { return o }))
+	mux.HandleFunc("GET /v1/conversations/{id}/items", s.one(asked))
+	mux.HandleFunc("POST /v1/conversations/{id}/items", s.one(asked))
+	mux.HandleFunc("DELETE /v1/conversations/{id}", s.one(func(_ *http.Request, o map[string]any) any {
+		return map[string]any{"id": o["id"], "object": "conversation.deleted", "deleted": true}
+	}))
 	mux.HandleFunc("DELETE /v1/responses/{id}", s.one(func(_ *http.Request, o map[string]any) any {
 		delete(s.kept, o["id"].(string))
 		return map[string]any{"id": o["id"], "object": "response", "deleted": true}
@@ -32,23 +47,27 @@ func stored(mux *http.ServeMux) {
 		o["status"] = "cancelled"
 		return o
 	}))
-	mux.HandleFunc("GET /v1/responses/{id}/input_items", s.one(func(r *http.Request, o map[string]any) any {
-		item := map[string]any{"id": "msg_in", "type": "message", "role": "user", "status": "completed", "content": []any{map[string]any{"type": "input_text", "text": o["asked"]}}}
-		return map[string]any{"object": "list", "data": []any{item}, "first_id": "msg_in", "last_id": "msg_in", "has_more": false}
-	}))
+	mux.HandleFunc("GET /v1/responses/{id}/input_items", s.one(asked))
+}
+
+// asked lists what a response was asked.
+func asked(_ *http.Request, o map[string]any) any {
+	item := map[string]any{"id": "msg_in", "type": "message", "role": "user", "status": "completed", "content": []any{map[string]any{"type": "input_text", "text": o["asked"]}}}
+	return map[string]any{"object": "list", "data": []any{item}, "first_id": "msg_in", "last_id": "msg_in", "has_more": false}
 }
 
 func (s *shelf) make(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		Model, Input string
 		Previous     string `json:"previous_response_id"`
+		Conversation string
 		Background   bool
 	}
 	json.NewDecoder(r.Body).Decode(&q)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	words := q.Input
-	if before := s.kept[q.Previous]; before != nil {
+	if before := s.kept[cmp.Or(q.Previous, q.Conversation)]; before != nil {
 		words = fmt.Sprint(before["asked"], " ", q.Input)
 	}
 	if q.Model != "vendors-own" {

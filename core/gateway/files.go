@@ -13,7 +13,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// stored is a file or batch as a vendor describes it, as far as the gateway looks.
+// stored is a file, batch or conversation as a vendor describes it, as far as the gateway looks.
 type stored struct {
 	ID      string `json:"id"`
 	Purpose string `json:"purpose"`
@@ -38,7 +38,7 @@ type stored struct {
 func (s *serving) files() *exchange.Reply {
 	x, e := s.x, &s.endpoint
 	if s.route.Files == nil {
-		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "there are no files and batches here: the route names no provider that keeps them"}, nil)
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "there are no files, batches and conversations here: the route names no provider that keeps them"}, nil)
 	}
 	s.owner = uploads.Owner{Tenant: x.Tenant, Provider: s.route.Files.Targets[0].ProviderName}
 	if e.Item != "" {
@@ -72,8 +72,11 @@ func (s *serving) file() *exchange.Reply {
 	case e.Act == "content":
 		return s.content()
 	}
-	if reply := s.ask("", x.Method, ""); reply != nil {
-		if x.Method == "GET" && s.answer.Status == 404 && s.upload.Kind == s.kind() {
+	if reply := s.conversed(); reply != nil {
+		return reply
+	}
+	if reply := s.ask("", x.Method, e.Query); reply != nil {
+		if x.Method == "GET" && e.Act == "" && s.answer.Status == 404 && s.upload.Kind == s.kind() {
 			return s.missed(e.Item, reply)
 		}
 		return reply
@@ -82,8 +85,10 @@ func (s *serving) file() *exchange.Reply {
 	if err != nil {
 		return s.upstreamFailed(err)
 	}
-	if reply := s.kept(raw); reply != nil {
-		return reply
+	if x.Op != llm.OpConversations || e.Act == "" { // items of a conversation are nobody's by themselves
+		if reply := s.kept(raw); reply != nil {
+			return reply
+		}
 	}
 	return s.whole(raw)
 }
@@ -102,6 +107,9 @@ func unknownItem(id string) *llm.Error {
 // readUpload reads a request that sends something: form data with a file, or what a batch is made of.
 func (s *serving) readUpload() *exchange.Reply {
 	x := s.x
+	if x.Op == llm.OpConversations {
+		return s.readTalk()
+	}
 	if x.Method != "POST" || s.endpoint.Item != "" {
 		return nil
 	}

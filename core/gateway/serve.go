@@ -88,7 +88,7 @@ func (s *serving) serve() *exchange.Reply {
 		return s.listModels()
 	case llm.OpRealtime:
 		return s.realtime()
-	case llm.OpFiles, llm.OpBatches:
+	case llm.OpFiles, llm.OpBatches, llm.OpConversations:
 		return s.files()
 	case llm.OpResponses:
 		return s.responses()
@@ -597,7 +597,11 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 // describes reports whether an answer describes what a vendor keeps, of which one that failed says so: that is no error
 // of the call.
 func (s *serving) describes() bool {
-	return s.x.Op == llm.OpFiles || s.x.Op == llm.OpBatches || s.x.Op == llm.OpResponses
+	switch s.x.Op {
+	case llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations:
+		return true
+	}
+	return false
 }
 
 // rest reads what is left of the answer's body.

@@ -42,6 +42,7 @@ var templates = []provider.Template{
 	{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
 	{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
 	{Op: llm.OpResponses, Dialect: llm.Responses, Method: "GET", Path: "/responses"},
+	{Op: llm.OpConversations, Dialect: llm.Responses, Method: "GET", Path: "/conversations"},
 }
 
 // config is the plugin's config block.
@@ -72,7 +73,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpRealtime},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations, llm.OpRealtime},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  origins(p.presets),
 		Config: &schema.Block{

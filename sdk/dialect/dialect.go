@@ -181,8 +181,8 @@ type Endpoint struct {
 	Stream   bool   // the path asks for a stream; where it does not, the body may
 	Framing  Framing
 	Boundary string // of a body that is form data and not JSON
-	Item     string // of OpFiles, OpBatches and OpResponses: the id of one; "" = all, or a new one
-	Act      string // what is to be done with it, where the path says it: "content", "cancel", "input_items"
+	Item     string // of OpFiles, OpBatches, OpResponses and OpConversations: the id of one; "" = all, or a new one
+	Act      string // what of it is meant, or is to be done, where the path says it: "content", "cancel", "items/ID"
 	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
 	Query string
 	// Unseen is what the query asks for that the gateway cannot see in an answer ("logprobs"), or "".

@@ -29,6 +29,7 @@ const (
 	OpFiles           Op = "files"            // files that a vendor keeps, and their content
 	OpBatches         Op = "batches"          // calls out of such a file, made some time
 	OpResponses       Op = "responses"        // responses that a vendor keeps: fetched, cancelled, deleted, what they were asked
+	OpConversations   Op = "conversations"    // conversations that a vendor keeps, and their items
 	OpRealtime        Op = "realtime"         // a session over WebSocket, spoken or written
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )

@@ -34,6 +34,7 @@ var (
 		"background", "previous_response_id", "conversation", "user", "safety_identifier", "prompt_cache_key", "metadata",
 		"models", "fallbacks", "fallback_models", "preset", "store")
 	conversationKeys = dialect.NewKeys("id")
+	talkKeys         = dialect.NewKeys("items", "metadata")
 	textKeys         = dialect.NewKeys("format")
 	formatKeys       = dialect.NewKeys("schema", "name", "description")
 	promptKeys       = dialect.NewKeys("variables")
@@ -135,6 +136,23 @@ func (q *requestReader) maxTokens() {
 		return
 	}
 	q.into.MaxTokens = max(n, 0)
+}
+
+// talk reads what a conversation is made of, or gets.
+func (q *requestReader) talk() {
+	for o := q.Object(talkKeys); ; {
+		key, ok := q.Next(&o)
+		switch {
+		case !ok:
+			return
+		case key == 0:
+			q.input()
+		case key == 1:
+			q.strings(dialect.KindStructured)
+		default:
+			q.Skip()
+		}
+	}
 }
 
 // store reads whether the answer is stored, which it is where nothing is said. What is no truth value is the vendor's to

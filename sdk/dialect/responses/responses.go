@@ -3,7 +3,7 @@
 // errors and the list of models are as in package openai, whose codec this one extends.
 //
 // It re-marshals nothing and knows no transport. Responses that are stored can be fetched, cancelled and deleted, and what
-// they were asked can be listed; to compact a conversation is not offered.
+// they were asked can be listed; there are conversations and their items; to compact one is not offered.
 package responses
 
 import (
@@ -32,7 +32,8 @@ var _ dialect.Codec = Codec{}
 // Name returns llm.Responses.
 func (Codec) Name() llm.Dialect { return llm.Responses }
 
-// Endpoint knows the paths that make a response, are about a stored one or count a request's tokens, under any prefix.
+// Endpoint knows the paths that make a response, are about a stored one or a conversation, or count a request's tokens,
+// under any prefix.
 func (Codec) Endpoint(method, path, query string, _ llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/responses"):
@@ -43,11 +44,11 @@ func (Codec) Endpoint(method, path, query string, _ llm.Header) (dialect.Endpoin
 	return stored(method, path, query)
 }
 
-// Request reads the body of a request for a response or for the count of its tokens.
+// Request reads the body of a request for a response, for the count of its tokens, or for a conversation.
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	model := into.Model
 	*into = dialect.Request{Texts: into.Texts[:0]}
-	if op != llm.OpChat && op != llm.OpCountTokens {
+	if op != llm.OpChat && op != llm.OpCountTokens && (op != llm.OpConversations || len(body) == 0) {
 		return nil
 	}
 	if !utf8.Valid(body) {
@@ -57,7 +58,11 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if q.Type() != dialect.TypeObject {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
 	}
-	q.read()
+	if op == llm.OpConversations {
+		q.talk()
+	} else {
+		q.read()
+	}
 	if err := q.End(); err != nil {
 		return err
 	}

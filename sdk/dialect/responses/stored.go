@@ -10,36 +10,72 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// stored returns what a request for a stored response asks for, or false. The ends of the paths are responses/ID,
-// responses/ID/cancel and responses/ID/input_items.
+// stored returns what a request for what a vendor keeps asks for, or false. The ends of the paths are responses/ID,
+// responses/ID/cancel and responses/ID/input_items; conversations, conversations/ID, conversations/ID/items and
+// conversations/ID/items/ID.
 func stored(method, path, query string) (dialect.Endpoint, bool) {
 	parts := strings.Split(path, "/")
-	n := len(parts)
-	e := dialect.Endpoint{Op: llm.OpResponses}
-	switch {
-	case n > 1 && parts[n-2] == "responses" && (method == "GET" || method == "DELETE"):
-		e.Item = parts[n-1]
-	case n > 2 && parts[n-3] == "responses" && (method == "POST" && parts[n-1] == "cancel" || method == "GET" && parts[n-1] == "input_items"):
-		e.Item, e.Act = parts[n-2], parts[n-1]
+	at := len(parts) - 1
+	for at >= 0 && parts[at] != "responses" && parts[at] != "conversations" {
+		at--
 	}
-	if !openai.Identifier(e.Item) || e.Item == "input_tokens" || e.Item == "compact" {
+	if at < 0 {
 		return dialect.Endpoint{}, false
 	}
-	if method == "GET" {
-		wishes(query, &e)
+	e := dialect.Endpoint{Op: llm.OpResponses}
+	known := ofResponses
+	if parts[at] == "conversations" {
+		e.Op, known = llm.OpConversations, ofConversations
 	}
+	below := parts[at+1:]
+	if !known(method, below) || slices.ContainsFunc(below, func(part string) bool { return !openai.Identifier(part) }) {
+		return dialect.Endpoint{}, false
+	}
+	if len(below) > 0 {
+		e.Item, e.Act = below[0], strings.Join(below[1:], "/")
+	}
+	wishes(method, query, &e)
 	return e, true
 }
 
-// wishes reads the query of a request for a stored response: what of it is known goes to the vendor.
-func wishes(query string, e *dialect.Endpoint) {
+// ofResponses reports whether a stored response is asked for so, by what stands below the responses of a path.
+func ofResponses(method string, below []string) bool {
+	switch len(below) {
+	case 1:
+		return (method == "GET" || method == "DELETE") && below[0] != "input_tokens" && below[0] != "compact"
+	case 2:
+		return method == "POST" && below[1] == "cancel" || method == "GET" && below[1] == "input_items"
+	}
+	return false
+}
+
+// ofConversations is ofResponses for conversations.
+func ofConversations(method string, below []string) bool {
+	switch {
+	case len(below) == 0:
+		return method == "POST"
+	case len(below) == 1:
+		return method == "GET" || method == "POST" || method == "DELETE"
+	case below[1] != "items":
+		return false
+	case len(below) == 2:
+		return method == "GET" || method == "POST"
+	}
+	return len(below) == 3 && (method == "GET" || method == "DELETE")
+}
+
+// wishes reads the query of a request for what a vendor keeps: what of it is known goes to the vendor.
+func wishes(method, query string, e *dialect.Endpoint) {
+	known := []string{"include"}
+	switch {
+	case method == "GET" && e.Op == llm.OpResponses && e.Act == "":
+		known = []string{"include", "stream", "starting_after", "include_obfuscation"}
+	case method == "GET" && e.Act != "":
+		known = []string{"include", "limit", "order", "after"}
+	}
 	asked, err := url.ParseQuery(query)
 	if err != nil {
 		return // a page or an answer as the vendor gives it unasked
-	}
-	known := []string{"include", "stream", "starting_after", "include_obfuscation"}
-	if e.Act != "" {
-		known = []string{"include", "limit", "order", "after"}
 	}
 	passed := url.Values{}
 	for name, values := range asked {

@@ -2,6 +2,7 @@ package responses
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -35,12 +36,16 @@ func FuzzEndpoint(f *testing.F) {
 	f.Add("GET", "/v1/responses/resp_1", "stream=true&include[]=a")
 	f.Add("GET", "/v1/responses/resp_1/input_items", "limit=2&after=%00")
 	f.Add("POST", "/v1/responses/resp_1/cancel", "")
+	f.Add("DELETE", "/v1/conversations/conv_1/items/msg_1", "include=a")
 	f.Fuzz(func(t *testing.T, method, path, query string) {
 		e, ok := Codec{}.Endpoint(method, path, query, nil)
 		if !ok || e.Item == "" {
 			return
 		}
 		rest := "/" + e.Item + "/" + e.Act
+		if strings.Trim(rest, "/") == "" || strings.Contains(e.Act, "..") {
+			t.Errorf("%q: %+v", path, e)
+		}
 		u, err := url.ParseRequestURI("/v1/responses" + rest + "?" + e.Query)
 		if err != nil || u.Path != "/v1/responses"+rest || u.Fragment != "" {
 			t.Errorf("%q, %q: %+v, %v", path, query, e, err)
