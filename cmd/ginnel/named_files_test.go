@@ -38,6 +38,12 @@ func TestFilesInCalls(t *testing.T) {
 	if status, text, _ := one.send("batch", line(mine)+line(theirs)); status != 400 || !strings.Contains(text, "line 2: there is no `"+theirs+"`") {
 		t.Errorf("another key's in a batch: %d %s", status, text)
 	}
+	for _, names := range []string{`"previous_response_id":"resp_1"`, `"input":[{"type":"reasoning","id":"rs_1","summary":[]}]`} {
+		line := `{"custom_id":"1","method":"POST","url":"/v1/responses","body":{"model":"big",` + names + "}}\n"
+		if status, text, _ := one.send("batch", line); status != 400 || !strings.Contains(text, "line 1: there is no `r") {
+			t.Errorf("an answer in a batch: %d %s", status, text)
+		}
+	}
 	if one.ask("DELETE", "/v1/files/"+mine, ""); len(up.called) != 1 {
 		t.Errorf("the vendor was called with %q", up.called)
 	}

@@ -154,6 +154,10 @@ func TestSharedResponses(t *testing.T) {
 	if status, text, _ := two.ask("GET", "/v1/responses/resp_none", ""); status != 404 || !strings.Contains(text, "Response not found") {
 		t.Errorf("the vendor's own: %d %s", status, text)
 	}
+	nothing := start(t, relay(startVault(t).URL, headersAndRate, "big")) // a vendor that has no such thing
+	if status, text, _ := (caller{running: nothing}).ask("GET", "/v1/responses/resp_1", ""); status != 404 || strings.Contains(text, "model_not_found") {
+		t.Errorf("%d %s", status, text)
+	}
 	strict := start(t, strings.Replace(relay(up.URL, headersAndRate, "big"), "provider \"up\" {", "provider \"up\" {\n  shared_files = false", 1))
 	c := caller{running: strict}
 	_, _, id = c.answer("")

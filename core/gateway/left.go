@@ -22,7 +22,7 @@ type leaving struct {
 // leave notes what an answer, or an event of one, leaves at the vendor, by its ids in a text.
 func (s *serving) leave(text []byte, found []dialect.Left, unstored bool) {
 	s.request.Unstored = s.request.Unstored || unstored
-	if len(found) == 0 || s.foreign() || s.x.Method == "DELETE" || s.x.Op != llm.OpChat && s.x.Op != llm.OpResponses {
+	if len(found) == 0 || s.foreign() || s.x.Op != llm.OpChat && s.x.Op != llm.OpResponses {
 		return
 	}
 	for _, f := range found {
