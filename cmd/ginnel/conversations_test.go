@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -94,6 +98,53 @@ func TestFiltersSeeConversations(t *testing.T) {
 	for _, rest := range []string{"/items", "/items/msg_1"} {
 		if status, text, _ := c.ask("GET", "/v1/conversations/"+id+rest, ""); status != 403 || !strings.Contains(text, "looks at what models say") {
 			t.Errorf("%s: %d %s", rest, status, text)
+		}
+	}
+}
+
+// TestThreads: a thread of Anthropic's, and the container that its code ran in, go on for whom they began.
+func TestThreads(t *testing.T) {
+	var calls atomic.Int64
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		n := calls.Add(1)
+		message := fmt.Sprintf(`{"id":"msg_%d","type":"message","role":"assistant","model":"m","content":[],"container":{"id":"container_%d"},"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}`, n, n)
+		if !strings.Contains(string(body), `"stream":true`) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, strings.Replace(message, `"stop_reason":null`, `"stop_reason":"end_turn"`, 1))
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":%s}\n\n", message)
+		io.WriteString(w, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+	}))
+	t.Cleanup(up.Close)
+	gw := start(t, strings.Replace(anthropicAPI.relay(up.URL, headersAndRate, "big"), `auth     = "none"`, `auth     = "key"`, 1))
+	one, two := gw.caller(), gw.caller()
+	ask := func(c caller, members string) (int, string) {
+		status, text, _ := c.ask("POST", "/v1/messages", `{"model":"big","max_tokens":9,"messages":[{"role":"user","content":"x"}]`+members+`}`, anthropicAPI.header...)
+		return status, text
+	}
+	for _, how := range []string{"", `,"stream":true`} {
+		for members, kept := range map[string]bool{`,"thread":{"type":"create"}`: true, "": false} {
+			if status, text := ask(one, members+how); status != 200 {
+				t.Fatalf("%d %s", status, text)
+			}
+			n := calls.Load()
+			on := fmt.Sprintf(`,"thread":{"type":"continue","previous_message_id":"msg_%d"}`, n)
+			status, text := ask(two, on)
+			if status != 404 || !strings.Contains(text, "not_found_error") {
+				t.Errorf("another's: %d %s", status, text)
+			}
+			if status, text = ask(two, fmt.Sprintf(`,"container":"container_%d"`, n)); status != 404 || calls.Load() != n {
+				t.Errorf("another's container: %d %s, %d calls", status, text, calls.Load()-n)
+			}
+			if status, text = ask(one, on); (status == 200) != kept {
+				t.Errorf("%s%s: its own: %d %s", members, how, status, text)
+			}
+			if status, text = ask(one, fmt.Sprintf(`,"container":{"id":"container_%d"}`, n)); status != 200 {
+				t.Errorf("%s%s: its own container: %d %s", members, how, status, text)
+			}
 		}
 	}
 }

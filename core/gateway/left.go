@@ -19,36 +19,33 @@ type leaving struct {
 	writing  chan error // gets what became of the write that is under way; nil = there is none
 }
 
-// leave notes what an answer, or an event of one, leaves at the vendor, by its ids in a text.
-func (s *serving) leave(text []byte, found []dialect.Left, unstored bool) {
+// leave notes what an answer, or an event of one, leaves at the vendor, by ids in a text: its own and others. Where all is
+// shared it does not matter whose that is, but for the id of an answer that is fetched later: its usage is counted once.
+func (s *serving) leave(text []byte, own dialect.Span, found []dialect.Left, unstored bool) {
 	s.request.Unstored = s.request.Unstored || unstored
-	if len(found) == 0 || s.foreign() || s.x.Op != llm.OpChat && s.x.Op != llm.OpResponses {
+	if own.Len()+len(found) == 0 || s.foreign() || s.x.Op != llm.OpChat && s.x.Op != llm.OpResponses {
 		return
 	}
+	shared, stored := s.answer.Target.SharedFiles, !s.request.Unstored
+	if own.Len() > 0 && stored && (!shared || s.request.Background) {
+		s.note(text, own, true)
+	}
 	for _, f := range found {
-		if !s.remembered(f.Kind) {
-			continue
+		if !shared && (stored || f.Container) {
+			s.note(text, f.Span, false)
 		}
-		if s.left == nil {
-			s.left = &leaving{seen: make(map[string]bool)}
-		}
-		s.left.add(dialect.TextOf(text[f.Span.Start:f.Span.End], ""), f.Kind == dialect.LeftResponse)
 	}
 	if l := s.left; l != nil && l.due && l.writing == nil && (len(l.fresh) > 0 || s.later()) {
 		s.write()
 	}
 }
 
-// remembered reports whether it has to be known whose something is that the answer leaves. Where all is shared it does of
-// what will be asked for again, so that its usage is counted once.
-func (s *serving) remembered(kind dialect.LeftKind) bool {
-	switch {
-	case s.answer.Target.SharedFiles:
-		return kind == dialect.LeftResponse && s.request.Background
-	case kind == dialect.LeftContainer:
-		return true
+// note has an id written that was not yet.
+func (s *serving) note(text []byte, at dialect.Span, response bool) {
+	if s.left == nil {
+		s.left = &leaving{seen: make(map[string]bool)}
 	}
-	return !s.request.Unstored
+	s.left.add(dialect.TextOf(text[at.Start:at.End], ""), response)
 }
 
 func (l *leaving) add(id string, response bool) {

@@ -15,8 +15,10 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/store"
 	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/egress"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // remembering returns a gateway with a state file, before an upstream.
@@ -170,10 +172,11 @@ func TestAStateThatFails(t *testing.T) {
 
 // TestNothingIsLeft: an answer that leaves nothing costs nothing.
 func TestNothingIsLeft(t *testing.T) {
-	s := &serving{x: exchange.New(t.Context())}
-	var e dialect.Event
+	s := &serving{x: exchange.New(t.Context()), request: dialect.Request{Unstored: true}}
+	s.x.Op, s.answer = llm.OpChat, &upstream.Answer{Target: new(upstream.Target)}
+	e := dialect.Event{ID: dialect.Span{Start: 7, End: 12}} // of a message that is not stored
 	if n := testing.AllocsPerRun(100, func() {
-		s.leave(nil, e.Left, e.Unstored)
+		s.leave([]byte(`{"id":"msg_1"}`), e.ID, e.Left, e.Unstored)
 		s.settled()
 		s.written()
 	}); n > 0 || s.left != nil {

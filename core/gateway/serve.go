@@ -579,7 +579,7 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 	if !filed && !s.untold { // a batch says what it used each time, and is counted once
 		s.x.Usage = found.Usage
 	}
-	s.leave(raw, found.Left, found.Unstored)
+	s.leave(raw, found.ID, found.Left, found.Unstored)
 	if err := s.settled(); err != nil && s.request.Background {
 		return s.fail(exchange.Internal, errState, err) // its id is all that it says
 	}

@@ -183,7 +183,7 @@ func (st *stream) pass(dst []byte) []byte {
 	if st.event.First && s.x.Timings.First == 0 {
 		s.x.Timings.First = time.Since(s.x.Start)
 	}
-	s.leave(st.frame.Payload, st.event.Left, st.event.Unstored)
+	s.leave(st.frame.Payload, st.event.ID, st.event.Left, st.event.Unstored)
 	if st.event.Error != nil && !st.failed {
 		if st.failed = true; !s.describes() {
 			s.end, s.err = exchange.UpstreamError, st.event.Error

@@ -77,7 +77,7 @@ type Request struct {
 	Previous     string   // the one of them that is the response that the request goes on from
 	Items        []string // items of earlier answers that it repeats, whose content the vendor takes by their ids
 	Background   bool     // the answer is only begun: it is fetched later
-	Unstored     bool     // the client wants nothing of the answer stored
+	Unstored     bool     // nothing of the answer is to be stored
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
 	UsageSplice  Splice   // what makes a stream tell its usage; With is "" where nothing is to do
 	Boundary     string   // of form data, from the Endpoint: the caller sets it, and it is kept
@@ -85,21 +85,11 @@ type Request struct {
 	Purpose      string   // what the file is for
 }
 
-// Left is the id of something that an answer leaves at the vendor, which later calls may name.
+// Left is the id of something that an answer leaves at the vendor beside itself, which later calls may name.
 type Left struct {
-	Span Span // of the raw, still escaped content, without its quotes
-	Kind LeftKind
+	Span      Span // of the raw, still escaped content, without its quotes
+	Container bool // it is where the vendor ran code, and no part of the answer: it is left where nothing is stored, too
 }
-
-// LeftKind says what an answer leaves.
-type LeftKind uint8
-
-// The kinds of what an answer leaves. Where it is not stored it leaves containers only.
-const (
-	LeftResponse  LeftKind = iota // the answer itself
-	LeftItem                      // a part of it
-	LeftContainer                 // where the vendor ran code
-)
 
 // Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.
 type Splice struct {
@@ -116,6 +106,7 @@ type Answer struct {
 	Error  *llm.Error // the body is an error object
 	Faults []Text     // the words of it, which filters see as they see Texts
 
+	ID       Span // of its id, as Left has them, where later calls may name it
 	Left     []Left
 	Unstored bool // it says that it is not stored
 }
@@ -135,6 +126,7 @@ type Event struct {
 	Error  *llm.Error // the upstream reports an error inside the stream
 	Faults []Text     // the words of it, which filters see as they see Texts
 
+	ID       Span // of the answer's id, as Left has them, where later calls may name it
 	Left     []Left
 	Unstored bool // it says that the answer is not stored
 

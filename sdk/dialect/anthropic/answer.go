@@ -19,6 +19,7 @@ const (
 	topBlock
 	topDelta
 	topContainer
+	topID
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 
 var (
 	topKeys = dialect.NewKeys("type", "content", "model", "stop_reason", "stop_details", "usage", "error", "message", "detail",
-		"index", "content_block", "delta", "container")
+		"index", "content_block", "delta", "container", "id")
 	deltaKeys     = dialect.NewKeys("text", "thinking", "partial_json", "content", "citation", "stop_reason", "stop_details", "container")
 	containerKeys = dialect.NewKeys("id")
 	stopKeys      = dialect.NewKeys("explanation")
@@ -63,6 +64,7 @@ type answerReader struct {
 	counts *llm.Usage
 	fault  dialect.Fault
 	model  dialect.Span
+	own    dialect.Span // of the message's id
 	left   []dialect.Left
 }
 
@@ -79,7 +81,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
-	into.Faults, into.Left = a.fault.Texts(), a.left
+	into.Faults, into.ID, into.Left = a.fault.Texts(), a.own, a.left
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
@@ -95,7 +97,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
-	into.Faults, into.Left = a.fault.Texts(), a.left
+	into.Faults, into.ID, into.Left = a.fault.Texts(), a.own, a.left
 	into.First = len(a.texts) > 0 || a.kind == kindBlockStart && a.class != classWords && a.class != classSummary
 	into.End = a.kind == kindStop
 	if a.kind == kindBlockStop {
@@ -179,6 +181,12 @@ func (a *answerReader) top(inside bool) {
 			a.delta()
 		case topContainer:
 			a.container()
+		case topID:
+			if s, ok := a.String(); ok {
+				a.own = s
+			} else {
+				a.Skip()
+			}
 		default:
 			a.Skip()
 		}
@@ -303,7 +311,7 @@ func (a *answerReader) container() {
 		if key < 0 || a.Type() != dialect.TypeString {
 			a.Skip()
 		} else if s, _ := a.String(); s.Len() > 0 {
-			a.left = append(a.left, dialect.Left{Span: s, Kind: dialect.LeftContainer})
+			a.left = append(a.left, dialect.Left{Span: s, Container: true})
 		}
 	}
 }

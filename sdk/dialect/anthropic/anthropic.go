@@ -63,7 +63,7 @@ func beta(query string) string {
 // none to read.
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	model := into.Model
-	*into = dialect.Request{Texts: into.Texts[:0]}
+	*into = dialect.Request{Texts: into.Texts[:0], Unstored: true}
 	if op != llm.OpChat && op != llm.OpCountTokens {
 		return nil
 	}

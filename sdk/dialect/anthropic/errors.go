@@ -43,6 +43,8 @@ func errorType(e *llm.Error) (kind, code string) {
 		return "permission_error", "permission_denied"
 	case llm.CodeNotFound:
 		return "not_found_error", "model_not_found"
+	case llm.CodeNoPrevious:
+		return "not_found_error", "previous_message_not_found"
 	case llm.CodeTooLarge:
 		return "request_too_large", "request_too_large"
 	case llm.CodeDenied:

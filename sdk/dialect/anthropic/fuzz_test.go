@@ -17,6 +17,7 @@ var fuzzSeeds = []string{
 	`{"type":"error","error":{"type":"overloaded_error","message":"m","code":"429","error":{"error":{}}}}`, `{"detail":"x"}`, `{"type":"message","content":"odd","message":{"message":{}}}`,
 	`{"usage":{"input_tokens":1e400,"output_tokens":-1,"cache_creation":{"ephemeral_1h_input_tokens":5},"iterations":[{"type":"compaction","iterations":[{"input_tokens":1}],"input_tokens":1e18}]}}`,
 	`{"type":"message_start","message":{"content":[{"type":"thinking","thinking":"t"}],"usage":{"input_tokens":3,"cache_read_input_tokens":9}}}`,
+	`{"type":"message","container":{"id":"c\u0061","expires_at":"x"},"delta":{"container":{"id":"d"}},"message":{"container":{"id":7}}}`,
 	`{"type":"content_block_start","index":70000,"content_block":{"type":"web_search_tool_result","content":[{"title":"t","url":"u"}]},"delta":{"text":"both"}}`,
 }
 
@@ -31,6 +32,15 @@ func checkTexts(t *testing.T, data []byte, texts []dialect.Text) {
 			t.Fatalf("%q: %+v", data, x)
 		}
 		last = x.Span.End
+	}
+}
+
+// checkLeft: what an answer leaves is named by whole strings.
+func checkLeft(t *testing.T, data []byte, left []dialect.Left) {
+	for _, l := range left {
+		if !l.Container || l.Span.Len() <= 0 || data[l.Span.Start-1] != '"' || data[l.Span.End] != '"' {
+			t.Fatalf("%q: %+v", data, l)
+		}
 	}
 }
 
@@ -84,6 +94,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		checkTexts(t, data, a.Texts)
 		checkUsage(t, data, a.Usage)
+		checkLeft(t, data, a.Left)
 		if !json.Valid(data) {
 			t.Fatalf("%q was accepted", data)
 		}
@@ -101,6 +112,7 @@ func FuzzEvent(f *testing.F) {
 		}
 		checkTexts(t, data, e.Texts)
 		checkUsage(t, data, e.Usage)
+		checkLeft(t, data, e.Left)
 		if !json.Valid(data) {
 			t.Fatalf("%q was accepted", data)
 		}

@@ -254,8 +254,12 @@ func (q *requestReader) servers() {
 	}
 }
 
-// thread reads whether the request goes on from a message that the vendor keeps.
+// thread reads whether the request goes on from a message that the vendor keeps. In a thread it keeps the answer, too.
 func (q *requestReader) thread() {
+	if q.Null() {
+		return
+	}
+	q.into.Unstored = false
 	if q.Type() != dialect.TypeObject {
 		q.unseen("thread")
 		return
@@ -266,7 +270,10 @@ func (q *requestReader) thread() {
 			return
 		}
 		if key == 0 {
-			q.unseen("previous_message_id")
+			n := len(q.files)
+			if q.kept("previous_message_id"); len(q.files) > n {
+				q.into.Previous = q.files[n]
+			}
 		} else {
 			q.Skip()
 		}

@@ -83,6 +83,7 @@ func TestFilesOfRequests(t *testing.T) {
 		{llm.Responses, llm.OpChat, input(`{"type":"shell_call","call_id":"c","action":{"commands":["ls"]},"environment":{"type":"container_reference","container_id":"cntr_1"}},{"type":"code_interpreter_call","id":"ci_1","code":"x","container_id":"cntr_2"}`), "cntr_1"},
 		{llm.OpenAI, llm.OpChat, `{"model":"m","messages":[],"previous_response_id":"resp_1","conversation":"conv_1"}`, "resp_1 conv_1"},
 		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"container":"container_1"}`, "container_1"},
+		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"thread":{"type":"continue","previous_message_id":"msg_1"}}`, "msg_1"},
 		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"container":{"id":"container_1","skills":[{"type":"anthropic","skill_id":"pptx"}]}}`, "container_1"},
 	} {
 		var read dialect.Request

@@ -9,10 +9,17 @@ import (
 )
 
 // lefts writes what was found of what an answer leaves.
-func lefts(body string, found []dialect.Left) string {
+func lefts(body string, id dialect.Span, found []dialect.Left) string {
 	var out []string
+	if id.Len() > 0 {
+		out = append(out, "response "+body[id.Start:id.End])
+	}
 	for _, l := range found {
-		out = append(out, []string{"response", "item", "container"}[l.Kind]+" "+body[l.Span.Start:l.Span.End])
+		kind := "item "
+		if l.Container {
+			kind = "container "
+		}
+		out = append(out, kind+body[l.Span.Start:l.Span.End])
 	}
 	return strings.Join(out, ", ")
 }
@@ -41,10 +48,10 @@ func TestLeft(t *testing.T) {
 		{llm.Responses, true, `{"type":"response.completed","response":` + response + `}}`, all, false},
 		{llm.Responses, true, `{"type":"response.output_item.added","output_index":0,"item":{"id":"ci_1","type":"code_interpreter_call","container_id":"cntr_1"}}`, "item ci_1, container cntr_1", false},
 		{llm.Responses, true, `{"type":"response.output_text.delta","item_id":"msg_1","delta":"x"}`, "", false},
-		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":{"id":"container_1","expires_at":"2027"},"content":[{"type":"text","text":"x"}]}`, "container container_1", false},
-		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":null,"content":[]}`, "", false},
+		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":{"id":"container_1","expires_at":"2027"},"content":[{"type":"text","text":"x"}]}`, "response msg_1, container container_1", false},
+		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":null,"content":[{"type":"tool_use","id":"toolu_1"}]}`, "response msg_1", false},
 		{llm.Anthropic, true, `{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"container_1","skills":[]}},"usage":{"output_tokens":1}}`, "container container_1", false},
-		{llm.Anthropic, true, `{"type":"message_start","message":{"id":"msg_1","type":"message","container":{"id":"container_1"},"content":[]}}`, "container container_1", false},
+		{llm.Anthropic, true, `{"type":"message_start","message":{"id":"msg_1","type":"message","container":{"id":"container_1"},"content":[]}}`, "response msg_1, container container_1", false},
 		{llm.OpenAI, false, `{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"}}]}`, "", false},
 	} {
 		var answer dialect.Answer
@@ -55,8 +62,11 @@ func TestLeft(t *testing.T) {
 		} else {
 			err = Of(c.dialect).Answer(llm.OpChat, []byte(c.body), &answer)
 		}
-		found, unstored := append(answer.Left, event.Left...), answer.Unstored || event.Unstored
-		if got := lefts(c.body, found); err != nil || got != c.want || unstored != c.unstored {
+		id, found, unstored := answer.ID, append(answer.Left, event.Left...), answer.Unstored || event.Unstored
+		if c.event {
+			id = event.ID
+		}
+		if got := lefts(c.body, id, found); err != nil || got != c.want || unstored != c.unstored {
 			t.Errorf("%s:\n got %s, %t, %v\nwant %s, %t", c.body, got, unstored, err, c.want, c.unstored)
 		}
 	}

@@ -57,9 +57,10 @@ type answerReader struct {
 	model    dialect.Span
 	usage    *llm.Usage
 	status   string
-	reason   string // why it is incomplete
-	answer   bool   // it has the form of an answer, so a "message" in it is no error's
-	produced bool   // something of the model's stands in it
+	reason   string       // why it is incomplete
+	answer   bool         // it has the form of an answer, so a "message" in it is no error's
+	produced bool         // something of the model's stands in it
+	own      dialect.Span // of its id
 	left     []dialect.Left
 	unstored bool
 }
@@ -81,7 +82,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish(), a.usage, a.failure(a.answer)
-	into.Faults, into.Left, into.Unstored = a.fault.Texts(), a.left, a.unstored
+	into.Faults, into.ID, into.Left, into.Unstored = a.fault.Texts(), a.own, a.left, a.unstored
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
@@ -168,7 +169,7 @@ func (a *answerReader) about(key int) {
 		a.fault.Code(&a.Reader)
 	case respID:
 		if s, ok := a.String(); ok {
-			a.leave(s, dialect.LeftResponse)
+			a.own = s
 		} else {
 			a.Skip()
 		}
@@ -211,18 +212,15 @@ func (a *answerReader) output() {
 	}
 }
 
-// leave notes an id that later calls may name.
-func (a *answerReader) leave(id dialect.Span, kind dialect.LeftKind) {
-	if id.Len() > 0 {
-		a.left = append(a.left, dialect.Left{Span: id, Kind: kind})
-	}
-}
-
 // leaveItem notes what the item that was read leaves. It is one of the output: what an answer repeats of its request has
 // ids that the client chose.
 func (a *answerReader) leaveItem() {
-	a.leave(a.id, dialect.LeftItem)
-	a.leave(a.container, dialect.LeftContainer)
+	if a.id.Len() > 0 {
+		a.left = append(a.left, dialect.Left{Span: a.id})
+	}
+	if a.container.Len() > 0 {
+		a.left = append(a.left, dialect.Left{Span: a.container, Container: true})
+	}
 }
 
 func (a *answerReader) incomplete() {

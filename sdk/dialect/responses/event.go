@@ -291,7 +291,7 @@ func (e *eventReader) settle(into *dialect.Event) {
 		into.Finish = e.finish()
 	}
 	into.More = into.End
-	into.Faults, into.Left, into.Unstored = e.fault.Texts(), e.left, e.unstored
+	into.Faults, into.ID, into.Left, into.Unstored = e.fault.Texts(), e.own, e.left, e.unstored
 }
 
 // unlabel makes the code of an error what it is.

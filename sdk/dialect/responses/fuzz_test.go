@@ -80,7 +80,10 @@ func FuzzRequest(f *testing.F) {
 }
 
 // checkLeft: what an answer leaves is named by whole strings.
-func checkLeft(t *testing.T, data []byte, left []dialect.Left) {
+func checkLeft(t *testing.T, data []byte, id dialect.Span, left []dialect.Left) {
+	if id.Len() > 0 {
+		left = append(left, dialect.Left{Span: id})
+	}
 	for _, l := range left {
 		if l.Span.Len() <= 0 || data[l.Span.Start-1] != '"' || data[l.Span.End] != '"' {
 			t.Fatalf("%q: span %v", data, l.Span)
@@ -108,7 +111,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		checkTexts(t, data, a.Texts)
 		checkUsage(t, data, a.Usage)
-		checkLeft(t, data, a.Left)
+		checkLeft(t, data, a.ID, a.Left)
 	})
 }
 
@@ -129,7 +132,7 @@ func FuzzEvent(f *testing.F) {
 		}
 		checkTexts(t, data, e.Texts)
 		checkUsage(t, data, e.Usage)
-		checkLeft(t, data, e.Left)
+		checkLeft(t, data, e.ID, e.Left)
 		if len(e.Texts) > 0 {
 			first := e.Texts[0].Span
 			var again dialect.Event
