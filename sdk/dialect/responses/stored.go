@@ -14,6 +14,9 @@ import (
 // responses/ID/cancel and responses/ID/input_items; conversations, conversations/ID, conversations/ID/items and
 // conversations/ID/items/ID.
 func stored(method, path, query string) (dialect.Endpoint, bool) {
+	if !strings.Contains(path, "responses") && !strings.Contains(path, "conversations") {
+		return dialect.Endpoint{}, false // as most paths: those of others cost nothing
+	}
 	parts := strings.Split(path, "/")
 	at := len(parts) - 1
 	for at >= 0 && parts[at] != "responses" && parts[at] != "conversations" {
