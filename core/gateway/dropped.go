@@ -17,8 +17,8 @@ const mostDropped = 4 << 10
 
 // allLost returns what was lost of the request and of the answer so far.
 func (s *serving) allLost() []conversation.Loss {
-	if s.left != nil {
-		s.losses.Left(s.left.Left())
+	if s.decoder != nil {
+		s.losses.Left(s.decoder.Left())
 	}
 	return append(slices.Clip(s.lost), s.losses.All()...)
 }

@@ -42,7 +42,7 @@ type serving struct {
 	answer     *upstream.Answer
 	lost       []conversation.Loss // what the upstream's dialect cannot express of the request
 	losses     conversation.Losses // what the client's dialect cannot express of the answer
-	left       leaver              // what reads a stream, or nil
+	decoder    leaver              // what reads a stream, or nil
 
 	embedding   *embedding.Request // what a provider of another dialect was asked for
 	embeddingOp llm.Op             // as which of its operations

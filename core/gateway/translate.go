@@ -253,7 +253,7 @@ func (s *serving) newTranslation(from source, framing dialect.Framing) (*transla
 	t := &translation{
 		s: s, from: from, client: client, codec: s.codecOf(spoken), framer: dialect.NewCutter(framing), decoder: provider.Decoder(), encoder: client.Encoder(s.streamOptions()),
 	}
-	s.losses.Places, s.left = client.Places(), t.decoder
+	s.losses.Places, s.decoder = client.Places(), t.decoder
 	return t, nil
 }
 
