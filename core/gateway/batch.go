@@ -303,6 +303,7 @@ func (s *serving) neverBatch(calls int64) *exchange.Reply {
 
 // charge counts a batch's calls against the team's limit: else a batch was a way around it.
 func (s *serving) charge(calls int64) *exchange.Reply {
+	s.uncharge() // of what a filter has replaced
 	if reply := s.neverBatch(calls); reply != nil {
 		return reply
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
@@ -25,6 +26,9 @@ func (s *serving) responses() *exchange.Reply {
 	if e.Act == "input_items" && s.flow.SeesAnswers() {
 		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "what a response was asked is not served here: a filter of this route looks at what models say, and cannot see it in there"}, nil)
 	}
+	if s.flow.SeesAnswers() && strings.Contains(e.Query, startingAfter+"=") {
+		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "a response is not served from its middle on here: a filter of this route looks at what models say, and would see the half of a word"}, nil)
+	}
 	reply := s.call()
 	if x.Method != "DELETE" || reply.Status >= 300 || s.end != "" {
 		return reply
@@ -34,6 +38,9 @@ func (s *serving) responses() *exchange.Reply {
 	}
 	return reply
 }
+
+// startingAfter has a stream begin in the middle.
+const startingAfter = "starting_after"
 
 // locate makes the target whose provider has the response the one that is called, as a model of its own: what becomes of
 // the call says nothing of how the target answers others. Where a provider shares what it keeps and nothing is remembered

@@ -176,6 +176,7 @@ func (s *serving) heard() *exchange.Reply {
 	case answer.Status >= 300:
 		return s.upstreamFailed(errRedirects)
 	}
+	s.charged = 0 // whatever becomes of the answer, a batch is made
 	if v, err := s.flow.ResponseHead(s.ctx); err != nil {
 		return s.filterFailed(err)
 	} else if v.Action == exchange.Respond {

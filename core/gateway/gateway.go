@@ -85,5 +85,21 @@ func (g *Gateway) Serve(ctx context.Context, x *exchange.Exchange) *exchange.Rep
 	if s.generation != nil {
 		s.generation.enter(s)
 	}
-	return s.serve()
+	whole := false
+	defer func() {
+		if !whole {
+			s.abandon()
+		}
+	}()
+	reply := s.serve()
+	whole = true
+	return reply
+}
+
+// abandon gives back what an exchange holds whose service panicked: it has no reply, and so no end.
+func (s *serving) abandon() {
+	s.leaveSession()
+	if s.generation != nil {
+		s.generation.leave(s)
+	}
 }

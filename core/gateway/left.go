@@ -107,6 +107,9 @@ func (s *serving) settled() error {
 	if id == "" && s.left != nil {
 		id = s.left.response
 	}
+	if id == "" { // it is never seen again
+		return nil
+	}
 	first := false
 	if s.x.Finish != "" {
 		first, err = s.Uploads.Tell(s.holder(), id)

@@ -1,6 +1,11 @@
 package store
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
+
+var errShare = errors.New("a write that shared the transaction broke it off")
 
 // A commit waits for the disk. Of writes that come while one is committed, the first waits its turn and takes the others
 // along.
@@ -30,6 +35,8 @@ func (s *Store) Share(fn func(*Tx) error) error {
 	s.shared.turn.Lock()
 	defer s.shared.turn.Unlock()
 	writes := s.shared.take()
+	g.err = errShare // as it stays where a write panics
+	defer close(g.done)
 	g.err = s.Update(func(tx *Tx) error {
 		for _, write := range writes {
 			if err := write(tx); err != nil {
@@ -38,7 +45,6 @@ func (s *Store) Share(fn func(*Tx) error) error {
 		}
 		return nil
 	})
-	close(g.done)
 	return g.err
 }
 

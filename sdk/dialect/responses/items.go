@@ -110,6 +110,7 @@ func (r *reader) item() {
 	var name dialect.Span // of the type
 	result := -1          // the text that may be an image
 	said := false         // it has the members of a message
+	acts := false         // it has a role
 	filled := false       // it has a content, whatever that is
 	whole := false        // what it is about stands in it, and not only under its id at the vendor
 	r.id, r.container = dialect.Span{}, dialect.Span{}
@@ -127,7 +128,7 @@ func (r *reader) item() {
 				r.Skip()
 			}
 		case itemRole:
-			role, said = r.role(), true
+			role, said, acts = r.role(), true, true
 		case itemContent:
 			n := len(r.texts)
 			said, filled = true, r.Type() != dialect.TypeNull
@@ -145,7 +146,7 @@ func (r *reader) item() {
 			r.member(key)
 		}
 	}
-	if kind == kindUnknown && name.Len() == 0 && said && (filled || r.id.Len() == 0) {
+	if kind == kindUnknown && name.Len() == 0 && said && (r.id.Len() == 0 || acts && filled) {
 		kind = kindMessage // as the short form of a message leaves it out
 	}
 	if kind == kindImage && result >= 0 && result < len(r.texts) {
