@@ -134,9 +134,7 @@ func (d *Daemon) Apply(ctx context.Context, cfg *config.Config) error {
 		err = errStopping
 	}
 	if err != nil {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-		defer cancel()
-		scope.Close(end)
+		scope.Close(context.WithoutCancel(ctx))
 	}
 	return err
 }

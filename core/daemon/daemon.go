@@ -234,12 +234,12 @@ func (d *Daemon) socketDir() (string, error) {
 }
 
 func (d *Daemon) openPools() {
-	d.modules = newPool((*Scope).Defer, func(ctx context.Context, m *wasmhost.Module) error { return m.Close(ctx) })
-	d.filters = newPool((*Scope).Defer, func(ctx context.Context, f *wasmhost.Filter) error { return f.Close(ctx) })
-	d.providers = newPool((*Scope).Beside, func(ctx context.Context, p *provided) error { return p.Close(ctx) })
-	d.sinks = newPool((*Scope).Beside, func(ctx context.Context, s *sinking) error { return s.Close(ctx) })
-	d.states = newPool((*Scope).Defer, func(context.Context, *upstream.State) error { return nil })
-	d.budgets = newPool((*Scope).Defer, func(context.Context, *upstream.Budget) error { return nil })
+	d.modules = newPool(func(ctx context.Context, m *wasmhost.Module) error { return m.Close(ctx) })
+	d.filters = newPool(func(ctx context.Context, f *wasmhost.Filter) error { return f.Close(ctx) })
+	d.providers = newPool(func(ctx context.Context, p *provided) error { return p.Close(ctx) })
+	d.sinks = newPool(func(ctx context.Context, s *sinking) error { return s.Close(ctx) })
+	d.states = newPool(func(context.Context, *upstream.State) error { return nil })
+	d.budgets = newPool(func(context.Context, *upstream.Budget) error { return nil })
 }
 
 // Stop ends the daemon: it accepts nothing more, lets open exchanges end until ctx does, tells those
@@ -256,15 +256,10 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	errs := drainAll(ctx, listeners)
 	d.applying.Lock() // a reload that is under way ends first
 	defer d.applying.Unlock()
-	last := d.gateway.Swap(gateway.NewGeneration(nil, nil))
-	if last != nil {
+	if last := d.gateway.Swap(gateway.NewGeneration(nil, nil)); last != nil {
 		d.retiring.Go(func() { d.retire(last, current, 0) })
 	}
-	if !d.retired(stuckTime) {
-		err := errors.New("what the last configuration held does not end")
-		if last != nil && last.InFlight() > 0 {
-			err = fmt.Errorf("%d requests that were cut do not end", last.InFlight())
-		}
+	if err := d.retired(stuckTime); err != nil {
 		return errors.Join(append(errs, err)...) // what they hold cannot be closed under them
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -276,8 +271,8 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// retired waits until what is being retired has ended, and reports whether it has.
-func (d *Daemon) retired(most time.Duration) bool {
+// retired waits until what is being retired has ended, at most d.
+func (d *Daemon) retired(most time.Duration) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -285,9 +280,9 @@ func (d *Daemon) retired(most time.Duration) bool {
 	}()
 	select {
 	case <-done:
-		return true
+		return nil
 	case <-time.After(most):
-		return false
+		return errors.New("requests that were cut do not end")
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 type pool[V any] struct {
 	mu      sync.Mutex
 	entries map[string]*entry[V]
-	own     func(*Scope, func(context.Context) error) // how a scope owns a value: Scope.Defer or Scope.Beside
 	close   func(context.Context, V) error
 }
 
@@ -22,8 +21,8 @@ type entry[V any] struct {
 	err   error
 }
 
-func newPool[V any](own func(*Scope, func(context.Context) error), close func(context.Context, V) error) *pool[V] {
-	return &pool[V]{entries: make(map[string]*entry[V]), own: own, close: close}
+func newPool[V any](close func(context.Context, V) error) *pool[V] {
+	return &pool[V]{entries: make(map[string]*entry[V]), close: close}
 }
 
 // take returns the value under key, opened if nobody has it, and gives its use to the scope.
@@ -51,7 +50,7 @@ func (p *pool[V]) take(ctx context.Context, s *Scope, key string, open func(cont
 		p.release(ctx, key, e)
 		return e.value, e.err
 	}
-	p.own(s, func(ctx context.Context) error { return p.release(ctx, key, e) })
+	s.Defer(func(ctx context.Context) error { return p.release(ctx, key, e) })
 	return e.value, nil
 }
 

@@ -64,8 +64,6 @@ type Needs struct {
 type Host struct {
 	Needs
 	copies copies
-	cert   certificate
-	guard  guard
 
 	mu   sync.Mutex // protects what follows
 	next int        // counts sockets
@@ -117,7 +115,7 @@ type State struct {
 }
 
 // New returns a host and makes its directory. No process that this one starts inherits a descriptor from then on that
-// it is not handed, and descendants whose parent ends become this one's children.
+// it is not handed.
 func New(n Needs) (*Host, error) {
 	if n.StartTimeout == 0 {
 		n.StartTimeout = DefaultStartTimeout
@@ -149,10 +147,7 @@ func New(n Needs) (*Host, error) {
 	if err := keepFiles(); err != nil {
 		n.Logger.Warn("plugins inherit the descriptors that this process was started with", "error", err)
 	}
-	if err := adopt(); err != nil {
-		n.Logger.Warn("what plugins start and leave is not told from others", "error", err)
-	}
-	return &Host{Needs: n, guard: guard{command: guardCommand(n.Alone)}}, nil
+	return &Host{Needs: n}, nil
 }
 
 // Describe launches a provider plugin, asks what it is and ends it.
@@ -201,12 +196,12 @@ func (h *Host) once(ctx context.Context, l launch, ask func(context.Context, *pr
 	return nil
 }
 
-// path returns the path of a socket that nobody else has.
-func (h *Host) path(kind string) string {
+// socket returns the path of a socket that nobody else has.
+func (h *Host) socket() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
-	return filepath.Join(h.Dir, fmt.Sprintf("%d.%s", h.next, kind))
+	return filepath.Join(h.Dir, fmt.Sprintf("%d.sock", h.next))
 }
 
 // builtin reports whether a plugin is named and not a path.
