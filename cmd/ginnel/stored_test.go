@@ -290,6 +290,9 @@ func TestFiltersSeeStoredResponses(t *testing.T) {
 	if status, text, _ := c.ask("GET", "/v1/responses/"+id+"/input_items", ""); status != 403 || !strings.Contains(text, "looks at what models say") {
 		t.Errorf("%d %s", status, text)
 	}
+	if status, text, _ := c.ask("GET", "/v1/responses/"+id+"?stream=true&starting_after=2", ""); status != 403 || !strings.Contains(text, "from its middle") {
+		t.Errorf("%d %s", status, text)
+	}
 	if status, text, _ := c.ask("GET", "/v1/responses/"+id+"?include=message.output_text.logprobs", ""); status != 403 || !strings.Contains(text, "logprobs") {
 		t.Errorf("%d %s", status, text)
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // remembering returns a gateway with a state file, before an upstream.
-func remembering(t *testing.T, h http.HandlerFunc) (*Gateway, *store.Store) {
+func remembering(t *testing.T, h http.HandlerFunc, filters ...exchange.Filter) (*Gateway, *store.Store) {
 	t.Helper()
 	up := httptest.NewServer(h)
 	t.Cleanup(up.Close)
@@ -31,7 +31,7 @@ func remembering(t *testing.T, h http.HandlerFunc) (*Gateway, *store.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	g := gatewayTo(t, egress.New(egress.Needs{}), up.URL)
+	g := gatewayTo(t, egress.New(egress.Needs{}), up.URL, filters...)
 	g.Uploads, g.Logger = uploads.New(s), slog.New(slog.DiscardHandler)
 	return g, s
 }
@@ -132,6 +132,50 @@ func TestAClientThatLeaves(t *testing.T) {
 	reply.Done(exchange.ClientCancelled)
 	if v, found, err := g.Uploads.Left(uploads.Owner{}, "r"); !found || err != nil || !v.Open {
 		t.Errorf("%+v, %t, %v", v, found, err)
+	}
+}
+
+// TestAnAnswerThatBreaksOff: its client has seen the id, and may ask for what there is.
+func TestAnAnswerThatBreaksOff(t *testing.T) {
+	g, _ := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, created)
+	})
+	if got := all(t, request(t.Context(), g, "POST", "/v1/responses", responseBody), exchange.Completed); !strings.Contains(got, "error") {
+		t.Errorf("%s", got)
+	}
+	if _, found, err := g.Uploads.Left(uploads.Owner{}, "r"); !found || err != nil {
+		t.Errorf("%t, %v", found, err)
+	}
+}
+
+// TestUsageOfWhatIsNotFetchedAgain counts: a background answer that is not stored says it once.
+func TestUsageOfWhatIsNotFetchedAgain(t *testing.T) {
+	var used *llm.Usage
+	g, _ := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"id":"r","object":"response","status":"completed","store":false,"output":[],"usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}`)
+	}, filter{exchange.PhaseDone, func(_ exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
+		used = x.Usage
+		return exchange.Verdict{}, nil
+	}})
+	reply := request(t.Context(), g, "POST", "/v1/responses", `{"model":"m","input":"x","background":true,"store":false}`)
+	if reply.Done(exchange.Completed); reply.Status != 200 || used == nil || used.OutputTotal != 4 {
+		t.Errorf("%d %s, %+v", reply.Status, reply.Body, used)
+	}
+}
+
+// TestAPanicGivesBack what the exchange holds: a generation that waits for it would never end.
+func TestAPanicGivesBack(t *testing.T) {
+	g, _ := remembering(t, func(http.ResponseWriter, *http.Request) {}, filter{exchange.PhaseRequestHead, func(exchange.Phase, *exchange.Exchange) (exchange.Verdict, error) {
+		panic("a filter's")
+	}})
+	func() {
+		defer func() { recover() }()
+		request(t.Context(), g, "POST", "/v1/responses", responseBody)
+	}()
+	if n := len(g.Current().live); n > 0 {
+		t.Errorf("%d exchanges are in the generation", n)
 	}
 }
 

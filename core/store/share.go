@@ -1,11 +1,6 @@
 package store
 
-import (
-	"errors"
-	"sync"
-)
-
-var errShare = errors.New("a write that shared the transaction broke it off")
+import "sync"
 
 // A commit waits for the disk. Of writes that come while one is committed, the first waits its turn and takes the others
 // along.
@@ -35,8 +30,6 @@ func (s *Store) Share(fn func(*Tx) error) error {
 	s.shared.turn.Lock()
 	defer s.shared.turn.Unlock()
 	writes := s.shared.take()
-	g.err = errShare // as it stays where a write panics
-	defer close(g.done)
 	g.err = s.Update(func(tx *Tx) error {
 		for _, write := range writes {
 			if err := write(tx); err != nil {
@@ -45,6 +38,7 @@ func (s *Store) Share(fn func(*Tx) error) error {
 		}
 		return nil
 	})
+	close(g.done)
 	return g.err
 }
 

@@ -286,7 +286,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 func (e *streamEncoder) block(dst []byte, d *conversation.Delta) []byte {
 	switch d.Kind {
 	case conversation.Open:
-		if e.part, e.started = *d.Part, false; !d.Part.Redacted && has(d.Part) {
+		if e.part, e.started = *d.Part, false; !d.Part.Redacted && d.Part.HasForm(llm.Anthropic) {
 			return e.start(dst)
 		}
 	case conversation.More:
@@ -295,19 +295,6 @@ func (e *streamEncoder) block(dst []byte, d *conversation.Delta) []byte {
 		return e.close(dst, d)
 	}
 	return dst
-}
-
-// has reports whether a part has a form here.
-func has(p *conversation.Part) bool {
-	switch p.Kind {
-	case conversation.Native:
-		return p.Native.Dialect == llm.Anthropic
-	case conversation.Media:
-		return p.Media.IsImage()
-	case conversation.ToolResult:
-		return false
-	}
-	return true
 }
 
 // start writes the start of the open block.

@@ -72,19 +72,28 @@ func native(q *conversation.Request) bool {
 
 // each calls yield with every object of a value and the way to it.
 func each(at string, v any, yield func(at string, o map[string]any)) {
+	walk(at, v, func(at string, v any) {
+		if o, ok := v.(map[string]any); ok {
+			yield(at, o)
+		}
+	})
+}
+
+// walk calls yield with a value, all that is in it, and the way to each.
+func walk(at string, v any, yield func(at string, v any)) {
+	yield(at, v)
 	switch v := v.(type) {
 	case map[string]any:
-		yield(at, v)
 		for k, inner := range v {
 			to := at + "." + k
 			if at == "" {
 				to = k
 			}
-			each(to, inner, yield)
+			walk(to, inner, yield)
 		}
 	case []any:
 		for i, inner := range v {
-			each(at+"["+strconv.Itoa(i)+"]", inner, yield)
+			walk(at+"["+strconv.Itoa(i)+"]", inner, yield)
 		}
 	}
 }

@@ -128,24 +128,14 @@ func value(raw []byte) (v any) {
 
 // leaves calls yield with every text and number of a value and the way to it.
 func leaves(at string, v any, yield func(at, leaf string)) {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, inner := range v {
-			to := at + "." + k
-			if at == "" {
-				to = k
-			}
-			leaves(to, inner, yield)
+	walk(at, v, func(at string, v any) {
+		switch v := v.(type) {
+		case string:
+			yield(at, v)
+		case json.Number:
+			yield(at, v.String())
 		}
-	case []any:
-		for i, inner := range v {
-			leaves(at+"["+strconv.Itoa(i)+"]", inner, yield)
-		}
-	case string:
-		yield(at, v)
-	case json.Number:
-		yield(at, v.String())
-	}
+	})
 }
 
 // envelope are the members of answers and events that are no content, or are told in another form: what kind of thing it is

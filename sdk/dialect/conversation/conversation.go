@@ -137,6 +137,20 @@ type Part struct {
 	At string // where the source says it: "messages[3].content[1]"; of an answer only what not every dialect has; "" = not known
 }
 
+// HasForm reports whether a part of an answer has a form in a dialect whose answers are lists of such parts, as those of
+// Messages and of Responses are.
+func (p *Part) HasForm(d llm.Dialect) bool {
+	switch p.Kind {
+	case Native:
+		return p.Native.Dialect == d
+	case Media:
+		return p.Media.IsImage()
+	case ToolResult:
+		return false
+	}
+	return true
+}
+
 // Words returns the texts of parts in one.
 func Words(parts []Part) string {
 	var all strings.Builder

@@ -242,22 +242,9 @@ func itemID(p *conversation.Part, i int) string {
 	return "msg_" + strconv.Itoa(i)
 }
 
-// has reports whether a part has a form here.
-func has(p *conversation.Part) bool {
-	switch p.Kind {
-	case conversation.Native:
-		return p.Native.Dialect == llm.Responses
-	case conversation.Media:
-		return p.Media.IsImage()
-	case conversation.ToolResult:
-		return false
-	}
-	return true
-}
-
 // writeItem writes part i of an answer as an item, with the log probabilities of its words; an image is words.
 func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string, logprobs []byte) {
-	if !has(p) {
+	if !p.HasForm(llm.Responses) {
 		return
 	}
 	id := itemID(p, i)

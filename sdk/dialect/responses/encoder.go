@@ -5,6 +5,7 @@ import (
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // Encoder returns the writing half of a stream of events.
@@ -51,7 +52,7 @@ func (e *streamEncoder) write(dst []byte, d *conversation.Delta) []byte {
 	switch d.Kind {
 	case conversation.Open:
 		e.block, e.part, e.text, e.logprobs = d.Block, *d.Part, e.text[:0], conversation.LogprobPieces{}
-		if d.Part.Kind == conversation.Media && has(d.Part) { // words, which come at once
+		if d.Part.Kind == conversation.Media && d.Part.HasForm(llm.Responses) { // words, which come at once
 			e.part = conversation.Part{Kind: conversation.Text}
 			return e.write(e.open(dst), &conversation.Delta{Kind: conversation.More, Block: d.Block, Text: markdown(d.Part.Media)})
 		}
@@ -85,7 +86,7 @@ func (e *streamEncoder) seal(d *conversation.Delta) {
 // open writes the start of an item, and of its one content part.
 func (e *streamEncoder) open(dst []byte) []byte {
 	p := e.part
-	if p.Kind == conversation.Native || !has(&p) {
+	if p.Kind == conversation.Native || !p.HasForm(llm.Responses) {
 		return dst
 	}
 	dst = e.event(dst, "response.output_item.added", func(w *dialect.Writer) {
@@ -156,7 +157,7 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 
 func (e *streamEncoder) close(dst []byte) []byte {
 	p := e.part
-	if !has(&p) {
+	if !p.HasForm(llm.Responses) {
 		return dst
 	}
 	var words []byte

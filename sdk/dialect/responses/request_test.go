@@ -174,6 +174,7 @@ func TestRequestItems(t *testing.T) {
 		{`{"type":"item_reference","id":"i"}`, nil, "item_reference"},
 		{`{"id":"i"}`, nil, "item_reference"},
 		{`{"type":null,"id":"i"}`, nil, "item_reference"},
+		{`{"id":"i","content":""}`, nil, "item_reference"}, // a message has a role
 		{`{"type":"file_search_call","id":"i","queries":["q"],"results":[{"file_id":"f","text":"t","filename":"n","attributes":{"k":"v"},"score":1}]}`, []want{{"q", assistant, args}, {"t", worker, result}, {"n", assistant, form}, {"v", assistant, form}}, ""},
 		{`{"type":"web_search_call","id":"i","action":{"type":"search","query":"q","queries":["q2"],"sources":[{"type":"url","url":"u"}]}}`, []want{{"q", assistant, args}, {"q2", assistant, args}, {"u", assistant, form}}, ""},
 		{`{"type":"web_search_call","id":"i","action":{"type":"find_in_page","url":"u","pattern":"p"}}`, []want{{"u", assistant, args}, {"p", assistant, args}}, ""},
