@@ -459,11 +459,14 @@ func TestRealtimeLimits(t *testing.T) {
 	}
 
 	c, up = gw.opened(t, v, "voice")
-	go func() {
+	var pings sync.WaitGroup
+	pings.Go(func() {
 		for c.WriteControl(websocket.PingMessage, nil, time.Now().Add(patience)) == nil {
 		}
-	}()
+	})
 	goodbye(t, c.Conn, websocket.ClosePolicyViolation, "too many pings or pongs")
+	c.Close()
+	pings.Wait()
 	goodbye(t, up, websocket.CloseGoingAway, "*")
 	if e := gw.event(c.id); e.Terminal != "client_error" {
 		t.Errorf("%+v", e)
