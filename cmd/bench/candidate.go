@@ -24,6 +24,7 @@ const (
 	fullRelay     = "ginnel, full pipeline"
 	secureRelay   = "ginnel, TLS upstream"
 	secureInvoked = "ginnel, TLS upstream, invoked"
+	fourPlugins   = "ginnel, four plugins"
 )
 
 // What the load asks for. The upstream takes its orders from the model's name.

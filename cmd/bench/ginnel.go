@@ -17,6 +17,7 @@ type variant struct {
 	scan    bool // sanitize too
 	secure  bool // to the upstream with TLS
 	invoked bool // by way of a plugin that makes its calls itself, which is this program
+	plugins int  // processes; 0 = one
 }
 
 var variants = []variant{
@@ -25,6 +26,15 @@ var variants = []variant{
 	{name: fullRelay, full: true, scan: true},
 	{name: secureRelay, secure: true},
 	{name: secureInvoked, secure: true, invoked: true},
+}
+
+// started measures how long a variant takes until it listens, which is when all its plugins are ready, and ends it.
+func (b *bench) started(ctx context.Context, v variant, upstream string) (*candidate, error) {
+	c, err := b.startGinnel(ctx, v, upstream, "")
+	if err == nil {
+		c.proc.stop()
+	}
+	return c, err
 }
 
 // certificate is the file of the secure upstream's certificate.
@@ -130,6 +140,12 @@ func (v variant) config(addr, provider string) string {
 	fmt.Fprintf(&s, "listener \"public\" {\n  address = %q\n}\n", addr)
 	s.WriteString("secret \"up\" { env = \"BENCH_UPSTREAM_KEY\" }\n")
 	fmt.Fprintf(&s, "provider \"up\" {\n  %s\n}\n", provider)
+	models := "model.whole, model.burst, model.paced"
+	for i := 1; i < v.plugins; i++ {
+		fmt.Fprintf(&s, "provider \"up%d\" {\n  %s\n}\n", i, provider)
+		fmt.Fprintf(&s, "model \"m%d\" {\n  target \"up\" {\n    provider = provider.up%d\n    model    = \"m\"\n  }\n}\n", i, i)
+		models += fmt.Sprintf(", model.m%d", i)
+	}
 	labels := map[string]string{modelWhole: "whole", modelBurst: "burst", modelPaced: "paced"}
 	for _, name := range []string{modelWhole, modelBurst, modelPaced} {
 		fmt.Fprintf(&s, "model %q {\n  aliases = [%q]\n  target \"up\" {\n    provider = provider.up\n    model    = %q\n  }\n}\n", labels[name], name, name)
@@ -141,7 +157,7 @@ func (v variant) config(addr, provider string) string {
 		s.WriteString("filter \"sanitize\" { wasm = \"builtin:sanitize\" }\n")
 	}
 	fmt.Fprintf(&s, "pipeline \"main\" {\n  filters = [%s]\n}\n", filters)
-	fmt.Fprintf(&s, "route \"main\" {\n  listener = listener.public\n  match    = { path = \"/v1/*\" }\n  auth     = %q\n  pipeline = pipeline.main\n  models   = [model.whole, model.burst, model.paced]\n}\n", auth)
+	fmt.Fprintf(&s, "route \"main\" {\n  listener = listener.public\n  match    = { path = \"/v1/*\" }\n  auth     = %q\n  pipeline = pipeline.main\n  models   = [%s]\n}\n", auth, models)
 	return s.String()
 }
 

@@ -268,3 +268,40 @@ func TestAnOriginThatMustBePublic(t *testing.T) {
 		})
 	}
 }
+
+// TestANameThatLeadsToAPrivateAddress: whoever makes the call, the client is told that it is the gateway's configuration, the
+// operator once what to write, and no call is made again.
+func TestANameThatLeadsToAPrivateAddress(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := net.DefaultResolver.LookupNetIP(t.Context(), "ip", name)
+	if err != nil || !at[0].Unmap().IsPrivate() && !at[0].Unmap().IsLoopback() {
+		t.Skipf("this machine's name leads to %v, %v", at, err)
+	}
+	url := "http://" + name + ":9"
+	for kind, hcl := range map[string]string{"relayed": relay(url, emptyPipeline, "m"), "invoked": bedrockRelay(t, url, emptyPipeline, "m")} {
+		t.Run(kind, func(t *testing.T) {
+			gw := start(t, strings.Replace(hcl, "base_url = ", "private = false\n  base_url = ", 1))
+			for range 3 {
+				resp, body := gw.post(ask("m", "hello", false))
+				if resp.StatusCode != 500 || !strings.Contains(body, "the gateway's configuration does not let it reach the upstream") || strings.Contains(body, name) {
+					t.Errorf("%d %s", resp.StatusCode, body)
+				}
+				if got := gw.event(resp.Header.Get("X-Request-Id")); got.Retries != 0 {
+					t.Errorf("%+v", got)
+				}
+			}
+			told := 0
+			for line := range strings.SplitSeq(gw.logs.String(), "\n") {
+				if strings.Contains(line, "until the configuration allows it") {
+					told++
+				}
+			}
+			if told != 1 || !strings.Contains(gw.logs.String(), "private = true allows it") {
+				t.Errorf("told %d times", told)
+			}
+		})
+	}
+}

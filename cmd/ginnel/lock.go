@@ -21,7 +21,7 @@ func lockCommand() *cobra.Command {
 	var src source
 	cmd := &cobra.Command{
 		Use: "lock", Short: "Launch the plugins that are not built in and write down what they say of themselves", Args: cobra.NoArgs,
-		Long: "Launch the plugins of the configuration that are not built in, one after the other, and write name, version, sha256, origins and config schema of each into the lock file beside the configuration (gateway.lock.hcl). `ginnel validate` and a daemon that loads the configuration read it, and check config blocks without executing anything.",
+		Long: "Launch the plugins of the configuration that are not built in, one after the other, and write name, version, sha256, origins, who makes its calls, and config schema of each into the lock file beside the configuration (gateway.lock.hcl). `ginnel validate` and a daemon that loads the configuration read it, and check config blocks without executing anything.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			src.noLock = true // what is written now is not held to what was
 			cfg, err := src.must(cmd)
@@ -69,7 +69,7 @@ func lock(cmd *cobra.Command, cfg *config.Config, path string) error {
 			if err != nil {
 				return nil, err
 			}
-			return &config.Locked{Name: info.Name, Version: info.Version, Origins: info.Origins, Schema: info.Config}, nil
+			return daemon.LockOf(info), nil
 		}); err != nil {
 			return err
 		}

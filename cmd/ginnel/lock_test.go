@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ginnel/ginnel/core/config"
 )
 
 // TestLock: the executable runs when it is locked, and not when the configuration is validated, which
@@ -43,6 +46,21 @@ func TestLock(t *testing.T) {
 		t.Errorf("the same plugins have another lock: %v\n%s", err, again)
 	}
 
+	if text := string(first); !strings.Contains(text, `calls    = "plugin"`) || !strings.Contains(text, "connects = false") {
+		t.Errorf("the lock does not say who makes its calls:\n%s", text)
+	}
+
+	// a daemon holds the plugin to it
+	const echo = `  plugin = "echo"`
+	gw := start(t, many(echo))
+	if err := os.WriteFile(config.LockPath(gw.path), []byte(strings.Replace(string(first), `"plugin"`, `"gateway"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gw.write(many(echo, fmt.Sprintf("  plugin = %q\n  sha256 = \"%x\"\n  config { words = \"all is well\" }", filepath.Join(dir, "constant"), sha256.Sum256(binary))))
+	if r := gw.Reload(context.Background(), "test"); r.Changed || !strings.Contains(r.Error, "the lock file that the gateway makes its calls") {
+		t.Errorf("it is launched although it says otherwise: %+v", r)
+	}
+
 	// what stands there now tells whether it was run
 	write("constant", []byte("#!/bin/sh\ntouch "+filepath.Join(dir, "executed")+"\n"), 0o755)
 	if s := ginnel(t, dir, "validate"); s.code != 0 || !strings.Contains(s.out, "the plugin itself") {
@@ -51,6 +69,10 @@ func TestLock(t *testing.T) {
 	write("gateway.hcl", []byte(strings.Replace(hcl, `words = "all is well"`, "words = 7", 1)), 0o600)
 	if s := ginnel(t, dir, "validate"); s.code != 1 || !strings.Contains(s.err, "gateway.hcl line 4") {
 		t.Errorf("a mistake in its config: %+v", s)
+	}
+	write("gateway.hcl", []byte(strings.Replace(hcl, "  config", "  private = true\n  config", 1)), 0o600)
+	if s := ginnel(t, dir, "validate"); s.code != 1 || !strings.Contains(s.err, "private: it makes its calls itself") {
+		t.Errorf("what it cannot be told: %+v", s)
 	}
 	if s := ginnel(t, dir, "plugins", "lock"); s.code != 1 || !strings.Contains(s.err, "sha256") {
 		t.Errorf("another executable is locked: %+v", s)

@@ -16,11 +16,12 @@ import (
 )
 
 // providerOrigins returns where the calls of a provider that relays go, and what its plugin says against its block,
-// for a plugin of this binary. It hands out no call and reaches nobody.
+// for a plugin of this binary; what another cannot be told is known from the lock file. It hands out no call and reaches
+// nobody.
 func providerOrigins(p *config.Provider) ([]string, error) {
 	make, ok := builtinProviders()[p.Plugin]
 	if !ok {
-		return nil, nil
+		return nil, daemon.Untold(p)
 	}
 	origins, err := originsBy(make(), p)
 	var said *llm.Error

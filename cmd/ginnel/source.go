@@ -199,8 +199,12 @@ func moduleOf(name string) ([]byte, error) {
 // servePlugin is the whole life of a built-in plugin's process.
 func servePlugin(args []string) {
 	if len(args) > 1 && args[0] == alone[2] {
-		fmt.Fprintln(os.Stderr, "ginnel: the plugin did not start:", pluginhost.Alone(args[1:]))
-		os.Exit(1)
+		own, err := pluginhost.Alone(args[1:])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "ginnel: the plugin did not start:", err)
+			os.Exit(1)
+		}
+		args = own[min(1, len(own)):] // behind the command that this is
 	}
 	if len(args) == 1 {
 		if make, ok := builtinProviders()[args[0]]; ok {

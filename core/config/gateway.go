@@ -55,7 +55,7 @@ func gatewayShape() *schema.Block {
 			}},
 			{Name: "log", Kind: schema.Object, Optional: true, Doc: "The daemon's own log, on standard error.", Fields: []schema.Attr{
 				{Name: "level", Kind: schema.String, Default: "info", Enum: []string{"debug", "info", "warn", "error"}, Env: "LOG_LEVEL", Doc: "The least level that is written."},
-				{Name: "format", Kind: schema.String, Default: "auto", Enum: []string{"auto", "text", "json"}, Env: "LOG_FORMAT", Restart: true, Doc: "`auto` is colour on a terminal and JSON elsewhere."},
+				{Name: "format", Kind: schema.String, Default: "auto", Enum: []string{"auto", "text", "json"}, Env: "LOG_FORMAT", Restart: true, Doc: "`auto` is colour on a terminal and JSON elsewhere. Durations are written as here, `1.5s`, but for those whose name says `ms`, which are numbers."},
 			}},
 		},
 	}

@@ -25,17 +25,30 @@ type Locked struct {
 	Name, Version string
 	SHA256        string
 	Origins       []string // of a provider: the base URLs that its calls may go to without a base_url
-	Schema        *schema.Block
+	// Calls says who makes a provider's calls: CallsGateway or CallsPlugin; "" = an older lock file, which does not say.
+	// Then Placed is whether the plugin can be told a base_url, and Connects whether it can be told how it gets there.
+	Calls            string
+	Placed, Connects bool
+	Schema           *schema.Block
 }
+
+// The values of Locked.Calls.
+const (
+	CallsGateway = "gateway"
+	CallsPlugin  = "plugin"
+)
 
 // The attributes of a plugin block of the lock file.
 const (
-	lockKind    = "kind"
-	lockName    = "name"
-	lockVersion = "version"
-	lockSHA256  = "sha256"
-	lockOrigins = "origins"
-	lockSchema  = "schema"
+	lockKind     = "kind"
+	lockName     = "name"
+	lockVersion  = "version"
+	lockSHA256   = "sha256"
+	lockOrigins  = "origins"
+	lockCalls    = "calls"
+	lockPlaced   = "placed"
+	lockConnects = "connects"
+	lockSchema   = "schema"
 )
 
 // LockPath returns the path of the lock file of a configuration: gateway.lock.hcl beside gateway.hcl.
@@ -61,6 +74,13 @@ func FormatLock(all []*Locked) ([]byte, error) {
 				origins = append(origins, cty.StringVal(o))
 			}
 			body.SetAttributeValue(lockOrigins, cty.TupleVal(origins))
+		}
+		if l.Calls != "" {
+			body.SetAttributeValue(lockCalls, cty.StringVal(l.Calls))
+		}
+		if l.Calls == CallsPlugin {
+			body.SetAttributeValue(lockPlaced, cty.BoolVal(l.Placed))
+			body.SetAttributeValue(lockConnects, cty.BoolVal(l.Connects))
 		}
 		if l.Schema == nil {
 			continue
@@ -118,7 +138,10 @@ func (l *loader) lock() (known []*Locked, ok bool) {
 func readLocked(b *hcl.Block) (*Locked, hcl.Diagnostics) {
 	l := &Locked{Plugin: b.Labels[0]}
 	texts := map[string]*string{lockKind: &l.Kind, lockName: &l.Name, lockVersion: &l.Version, lockSHA256: &l.SHA256}
-	shape := &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: lockOrigins}, {Name: lockSchema}}}
+	shape := &hcl.BodySchema{}
+	for _, name := range []string{lockOrigins, lockCalls, lockPlaced, lockConnects, lockSchema} {
+		shape.Attributes = append(shape.Attributes, hcl.AttributeSchema{Name: name})
+	}
 	for name := range texts {
 		shape.Attributes = append(shape.Attributes, hcl.AttributeSchema{Name: name, Required: true})
 	}
@@ -150,8 +173,18 @@ func (l *Locked) read(name string, v cty.Value) error {
 	if err != nil {
 		return err
 	}
-	if name == lockOrigins {
+	switch name {
+	case lockOrigins:
 		return json.Unmarshal(text, &l.Origins)
+	case lockPlaced:
+		return json.Unmarshal(text, &l.Placed)
+	case lockConnects:
+		return json.Unmarshal(text, &l.Connects)
+	case lockCalls:
+		if err := json.Unmarshal(text, &l.Calls); err != nil || l.Calls != CallsGateway && l.Calls != CallsPlugin {
+			return fmt.Errorf("%q or %q is needed", CallsGateway, CallsPlugin)
+		}
+		return nil
 	}
 	l.Schema, err = schema.Parse(text)
 	return err

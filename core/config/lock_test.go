@@ -18,7 +18,7 @@ const (
 
 var aLock = []*Locked{
 	{Plugin: "./b", Kind: "telemetry", Name: "sink", Version: "2", SHA256: digestB},
-	{Plugin: "./a", Kind: "provider", Name: "acme", Version: "1.2.3-${x}", SHA256: digestA, Origins: []string{"https://a.test/v1", "https://b.test"}, Schema: &schema.Block{
+	{Plugin: "./a", Kind: "provider", Name: "acme", Version: "1.2.3-${x}", SHA256: digestA, Origins: []string{"https://a.test/v1", "https://b.test"}, Calls: CallsPlugin, Connects: true, Schema: &schema.Block{
 		Doc:    `says "${hello}" %{if} ` + "\n\\",
 		Attrs:  []schema.Attr{{Name: "words", Kind: schema.String, Enum: []string{"a", "b"}, Default: "a"}, {Name: "limits", Kind: schema.Object, Optional: true, Fields: []schema.Attr{{Name: "n", Kind: schema.Int, Optional: true}}}},
 		Blocks: map[string]*schema.Block{"rule": {Labels: []string{"name"}, Max: 3}},
@@ -82,6 +82,8 @@ func TestLockChecksConfigs(t *testing.T) {
 		"a function":            {"plugin \"x\" {\n kind = upper(\"a\")\n name = \"n\"\n version = \"1\"\n sha256 = \"s\"\n}\n", provider(digestA, ""), Options{}, "Function calls not allowed"},
 		"something missing":     {"plugin \"x\" {\n kind = \"provider\"\n}\n", provider(digestA, ""), Options{}, "Missing required argument"},
 		"no schema":             {"plugin \"x\" {\n kind = \"provider\"\n name = \"n\"\n version = \"1\"\n sha256 = \"" + digestA + "\"\n schema = { attrs = 7 }\n}\n", provider(digestA, ""), Options{}, "Invalid lock file"},
+		"no word":               {"plugin \"x\" {\n kind = \"provider\"\n name = \"n\"\n version = \"1\"\n sha256 = \"" + digestA + "\"\n calls = \"nobody\"\n}\n", provider(digestA, ""), Options{}, `calls: "gateway" or "plugin" is needed`},
+		"no truth":              {"plugin \"x\" {\n kind = \"provider\"\n name = \"n\"\n version = \"1\"\n sha256 = \"" + digestA + "\"\n connects = 7\n}\n", provider(digestA, ""), Options{}, "connects: json"},
 		"no HCL":                {"plugin {{", provider(digestA, ""), Options{}, "gateway.lock.hcl"},
 	} {
 		r := locked(t, []byte(c.lock), c.provider, c.o)
@@ -110,6 +112,7 @@ func FuzzLock(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add([]byte("plugin \"a\" {\n  origins = [1]\n  schema = null\n  kind = null\n}\n"))
+	f.Add([]byte("plugin \"a\" {\n  calls = 1\n  placed = null\n  connects = \"x\"\n}\n"))
 	f.Add([]byte("plugin \"a\" {\n  schema = { attrs = [{ name = \"a\", kind = [] }] }\n}\n"))
 	path := filepath.Join(f.TempDir(), "gateway.hcl")
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -55,7 +55,7 @@ func providerShape() *schema.Block {
 				{Name: "server_name", Kind: schema.String, Optional: true, Doc: "The name in its certificate, where it is not the host of base_url."},
 			}},
 			{Name: "timeouts", Kind: schema.Object, Optional: true, Doc: "How long the parts of a call may take.", Fields: []schema.Attr{
-				{Name: "connect", Kind: schema.Duration, Default: "5s", Doc: "To connect, TLS included."},
+				{Name: "connect", Kind: schema.Duration, Default: "5s", Doc: "To connect, TLS included. A plugin that makes its calls itself is told."},
 				{Name: "first_token", Kind: schema.Duration, Default: "120s", Doc: "From the request until the answer begins."},
 				{Name: "idle", Kind: schema.Duration, Default: "60s", Doc: "Between two pieces of an answer."},
 				{Name: "total", Kind: schema.Duration, Default: "10m", Doc: "The whole call."},

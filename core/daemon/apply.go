@@ -134,7 +134,9 @@ func (d *Daemon) Apply(ctx context.Context, cfg *config.Config) error {
 		err = errStopping
 	}
 	if err != nil {
-		scope.Close(context.WithoutCancel(ctx))
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		scope.Close(end)
 	}
 	return err
 }

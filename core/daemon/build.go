@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -54,13 +55,11 @@ type builder struct {
 	providers map[*config.Provider]*provided
 	filters   map[*config.Filter]*wasmhost.Filter
 	sinks     []*telemetry.Sink
-	errs      []error
 }
 
 func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*built, error) {
 	b := &builder{Daemon: d, ctx: ctx, cfg: cfg, scope: scope, shared: sharing(cfg), providers: make(map[*config.Provider]*provided), filters: make(map[*config.Filter]*wasmhost.Filter)}
-	b.openParts()
-	if err := errors.Join(b.errs...); err != nil {
+	if err := b.openParts(); err != nil {
 		return nil, err
 	}
 	models, err := b.models()
@@ -86,49 +85,59 @@ func (d *Daemon) build(ctx context.Context, cfg *config.Config, scope *Scope) (*
 	return &built{generation: generation, sinks: b.sinks, compiled: b.compiled, models: called(cfg, models)}, nil
 }
 
-// openParts opens the providers and filters that a route leads to, and the sinks.
-func (b *builder) openParts() {
+// atOnce is how many processes are started at a time, or one for each processor where there are more: yet more would only keep
+// each other waiting, and each has its time to start.
+const atOnce = 4
+
+// openParts opens the providers and filters that a route leads to, and the sinks. What is wrong with any of them is told,
+// in the order of the file.
+func (b *builder) openParts() error {
 	var wg sync.WaitGroup
+	var errs []*error
 	open := func(do func() error) {
-		wg.Go(func() {
-			if err := do(); err != nil {
-				b.mu.Lock()
-				b.errs = append(b.errs, err)
-				b.mu.Unlock()
-			}
+		err := new(error)
+		errs = append(errs, err)
+		wg.Go(func() { *err = do() })
+	}
+	places := make(chan struct{}, max(atOnce, runtime.NumCPU()))
+	process := func(do func() error) {
+		open(func() error {
+			places <- struct{}{}
+			defer func() { <-places }()
+			return do()
 		})
 	}
 	providers, filters := used(b.cfg)
-	for _, p := range providers {
-		open(func() error { return b.openProvider(p) })
+	for _, p := range b.cfg.Providers {
+		if providers[p] {
+			process(func() error { return b.openProvider(p) })
+		}
 	}
-	for _, f := range filters {
-		open(func() error { return b.openFilter(f) })
+	for _, f := range b.cfg.Filters {
+		if filters[f] {
+			open(func() error { return b.openFilter(f) })
+		}
 	}
 	for _, t := range b.cfg.Telemetry {
-		open(func() error { return b.openSink(t) })
+		process(func() error { return b.openSink(t) })
 	}
 	wg.Wait()
+	all := make([]error, len(errs))
+	for i, err := range errs {
+		all[i] = *err
+	}
+	return errors.Join(all...)
 }
 
 // used returns what the routes refer to: nothing else is launched or compiled.
-func used(cfg *config.Config) (providers []*config.Provider, filters []*config.Filter) {
-	seen := make(map[any]bool)
-	add := func(p *config.Provider) {
-		if p != nil && !seen[p] {
-			seen[p] = true
-			providers = append(providers, p)
-		}
-	}
+func used(cfg *config.Config) (providers map[*config.Provider]bool, filters map[*config.Filter]bool) {
+	providers, filters = make(map[*config.Provider]bool), make(map[*config.Filter]bool)
 	for _, r := range cfg.Routes {
 		for _, p := range leads(r) {
-			add(p)
+			providers[p] = true
 		}
 		for _, f := range r.Pipeline.Filters {
-			if !seen[f] {
-				seen[f] = true
-				filters = append(filters, f)
-			}
+			filters[f] = true
 		}
 	}
 	return providers, filters

@@ -51,22 +51,43 @@ func ours(pid, uid int) bool {
 	if peer == nil {
 		return self != nil
 	}
-	if less(peer, self) {
-		return true
-	}
-	for range 64 {
-		parent, err := strconv.Atoi(peer["PPid"])
-		if err != nil || parent <= 1 {
-			return false
-		}
-		if parent == os.Getpid() {
-			return true
-		}
-		if peer = processStatus(parent); peer == nil { // it may be hidden, as those of other users can be
-			return false
+	return less(peer, self) || descends(pid, os.Getpid(), processStatus)
+}
+
+// descends reports whether a process is a descendant of another. Those whose parent has ended have become its children,
+// since it is the first process of its namespace or adopts them (see package pluginhost). Where nothing is certain, as while
+// processes come and go, it is one.
+func descends(pid, from int, status func(pid int) map[string]string) bool {
+	for range 16 {
+		if is, sure := climbs(pid, from, status); sure {
+			return is
 		}
 	}
-	return false
+	return true
+}
+
+// climbs is one attempt to find a process among the ancestors of another.
+func climbs(pid, from int, status func(pid int) map[string]string) (is, sure bool) {
+	at := status(pid)
+	if at == nil {
+		return true, true // it has ended, and may have been one
+	}
+	for range 1 << 12 {
+		parent, err := strconv.Atoi(at["PPid"])
+		if err != nil || parent == 0 {
+			return false, true
+		}
+		if parent == from || parent == 1 {
+			return parent == from, true
+		}
+		up := status(parent)
+		if up == nil { // it has ended, or is hidden, as those of other users can be
+			now := status(pid)
+			return false, now != nil && now["PPid"] == at["PPid"]
+		}
+		pid, at = parent, up
+	}
+	return true, true
 }
 
 // less reports whether a process can gain no privileges and is kept from more than this one.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 )
 
@@ -31,6 +32,44 @@ func TestWhoIsAPlugin(t *testing.T) {
 	}
 	if ours(child.Process.Pid, os.Geteuid()+1) {
 		t.Error("a process of another user is ours")
+	}
+}
+
+// TestDescendants of a daemon that is the first process, or is not, while processes come and go.
+func TestDescendants(t *testing.T) {
+	for name, c := range map[string]struct {
+		parents map[int][]string // of a process, each time that it is asked for; the last stays; "" = it is gone
+		from    int
+		want    bool
+	}{
+		"a child of the first process":                {map[int][]string{9: {"1"}, 1: {"0"}}, 1, true},
+		"a grandchild of the first process":           {map[int][]string{9: {"8"}, 8: {"1"}, 1: {"0"}}, 1, true},
+		"started in the container from outside":       {map[int][]string{9: {"0"}, 1: {"0"}}, 1, false},
+		"a child of what was started so":              {map[int][]string{9: {"8"}, 8: {"0"}, 1: {"0"}}, 1, false},
+		"a child of a daemon that is not the first":   {map[int][]string{9: {"5"}, 5: {"1"}, 1: {"0"}}, 5, true},
+		"a neighbour of one":                          {map[int][]string{9: {"8"}, 8: {"1"}, 5: {"1"}, 1: {"0"}}, 5, false},
+		"its parent ends meanwhile and it is adopted": {map[int][]string{9: {"8", "5"}, 8: {""}, 5: {"1"}, 1: {"0"}}, 5, true},
+		"it has ended":                                {map[int][]string{9: {""}}, 5, true},
+		"its parent is another user's, and hidden":    {map[int][]string{9: {"8"}, 8: {""}, 5: {"1"}}, 5, false},
+		"it never holds still":                        {map[int][]string{9: {"8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7", "8", "7"}, 8: {""}, 7: {""}}, 5, true},
+	} {
+		status := func(pid int) map[string]string {
+			said := c.parents[pid]
+			if len(said) > 1 {
+				c.parents[pid] = said[1:]
+			}
+			if len(said) == 0 || said[0] == "" {
+				return nil
+			}
+			return map[string]string{"PPid": said[0]}
+		}
+		if got := descends(9, c.from, status); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	deep := func(pid int) map[string]string { return map[string]string{"PPid": strconv.Itoa(pid - 1)} }
+	if !descends(1<<20, 5, deep) {
+		t.Error("one whose ancestors are more than anybody has is not taken for one")
 	}
 }
 

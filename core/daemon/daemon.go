@@ -234,12 +234,12 @@ func (d *Daemon) socketDir() (string, error) {
 }
 
 func (d *Daemon) openPools() {
-	d.modules = newPool(func(ctx context.Context, m *wasmhost.Module) error { return m.Close(ctx) })
-	d.filters = newPool(func(ctx context.Context, f *wasmhost.Filter) error { return f.Close(ctx) })
-	d.providers = newPool(func(ctx context.Context, p *provided) error { return p.Close(ctx) })
-	d.sinks = newPool(func(ctx context.Context, s *sinking) error { return s.Close(ctx) })
-	d.states = newPool(func(context.Context, *upstream.State) error { return nil })
-	d.budgets = newPool(func(context.Context, *upstream.Budget) error { return nil })
+	d.modules = newPool((*Scope).Defer, func(ctx context.Context, m *wasmhost.Module) error { return m.Close(ctx) })
+	d.filters = newPool((*Scope).Defer, func(ctx context.Context, f *wasmhost.Filter) error { return f.Close(ctx) })
+	d.providers = newPool((*Scope).Beside, func(ctx context.Context, p *provided) error { return p.Close(ctx) })
+	d.sinks = newPool((*Scope).Beside, func(ctx context.Context, s *sinking) error { return s.Close(ctx) })
+	d.states = newPool((*Scope).Defer, func(context.Context, *upstream.State) error { return nil })
+	d.budgets = newPool((*Scope).Defer, func(context.Context, *upstream.Budget) error { return nil })
 }
 
 // Stop ends the daemon: it accepts nothing more, lets open exchanges end until ctx does, tells those
@@ -256,10 +256,15 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	errs := drainAll(ctx, listeners)
 	d.applying.Lock() // a reload that is under way ends first
 	defer d.applying.Unlock()
-	if last := d.gateway.Swap(gateway.NewGeneration(nil, nil)); last != nil {
+	last := d.gateway.Swap(gateway.NewGeneration(nil, nil))
+	if last != nil {
 		d.retiring.Go(func() { d.retire(last, current, 0) })
 	}
-	if err := d.retired(stuckTime); err != nil {
+	if !d.retired(stuckTime) {
+		err := errors.New("what the last configuration held does not end")
+		if last != nil && last.InFlight() > 0 {
+			err = fmt.Errorf("%d requests that were cut do not end", last.InFlight())
+		}
 		return errors.Join(append(errs, err)...) // what they hold cannot be closed under them
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -271,8 +276,8 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// retired waits until what is being retired has ended, at most d.
-func (d *Daemon) retired(most time.Duration) error {
+// retired waits until what is being retired has ended, and reports whether it has.
+func (d *Daemon) retired(most time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -280,9 +285,9 @@ func (d *Daemon) retired(most time.Duration) error {
 	}()
 	select {
 	case <-done:
-		return nil
+		return true
 	case <-time.After(most):
-		return errors.New("requests that were cut do not end")
+		return false
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"slices"
 
 	"github.com/ginnel/ginnel/core/config"
+	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/egress"
+	"github.com/ginnel/ginnel/sdk/plugin"
 	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 )
 
@@ -13,7 +15,7 @@ import (
 // base_url, say so. What a third party's plugin names by itself is public unless the operator says otherwise,
 // even if it is written as an address.
 func PlaceOf(p *config.Provider) (place sdkprovider.Place, declared []string) {
-	place = sdkprovider.Place{BaseURL: p.BaseURL, Reach: egress.ReachOf(p.Private), Proxy: p.Proxy, TLS: p.TLS}
+	place = sdkprovider.Place{BaseURL: p.BaseURL, Reach: egress.ReachOf(p.Private), Proxy: p.Proxy, TLS: p.TLS, Connect: p.Timeouts.Connect}
 	if p.BaseURL == "" && config.IsPath(p.Plugin) && p.Private == nil {
 		place.Reach = egress.Public
 	}
@@ -26,6 +28,40 @@ func PlaceOf(p *config.Provider) (place sdkprovider.Place, declared []string) {
 		}
 	}
 	return place, declared
+}
+
+// LockOf returns what a provider's lock entry has of what its plugin says of itself.
+func LockOf(info *sdkprovider.Info) *config.Locked {
+	l := &config.Locked{Name: info.Name, Version: info.Version, Origins: info.Origins, Schema: info.Config, Calls: config.CallsGateway}
+	if !info.Relays {
+		l.Calls, l.Placed, l.Connects = config.CallsPlugin, info.Placed, info.Connects
+	}
+	return l
+}
+
+// Untold says what of its block a provider cannot be told that makes its calls itself, as far as the lock file knows.
+func Untold(p *config.Provider) error {
+	l := p.Locked
+	if l == nil || l.Calls != config.CallsPlugin {
+		return nil
+	}
+	place, declared := PlaceOf(p)
+	return pluginhost.Untold(&sdkprovider.Info{Placed: l.Placed, Connects: l.Connects}, plugin.Version2, place, declared)
+}
+
+// asLocked holds a plugin to what the lock file says of who makes its calls and what it can be told of them.
+func asLocked(p *config.Provider, info *sdkprovider.Info) error {
+	l, is := p.Locked, LockOf(info)
+	if l == nil || l.Calls == "" || l.Calls == is.Calls && l.Placed == is.Placed && l.Connects == is.Connects {
+		return nil
+	}
+	say := func(l *config.Locked) string {
+		if l.Calls == config.CallsGateway {
+			return "the gateway makes its calls"
+		}
+		return fmt.Sprintf("it makes its calls itself (placed: %t, connects: %t)", l.Placed, l.Connects)
+	}
+	return fmt.Errorf("it says that %s, and the lock file that %s", say(is), say(l))
 }
 
 // originOf declares the place a provider's calls go to, with the path of its base URL: the operator's, or

@@ -3,9 +3,11 @@ package daemon
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/sdk/egress"
+	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 )
 
 // TestWhatAPluginNamesByItselfIsPublic, where it is a third party's and the operator said nothing.
@@ -57,10 +59,33 @@ func TestWhatABlockDeclares(t *testing.T) {
 		{config.Provider{Plugin: "/opt/plugin"}, ""},
 		{config.Provider{Plugin: "bedrock", Private: &no}, "private"},
 		{config.Provider{Plugin: "bedrock", Proxy: "http://p", TLS: egress.Trust{CA: []byte{}}}, "proxy tls"},
+		{config.Provider{Plugin: "bedrock", Timeouts: config.Timeouts{Connect: 7 * time.Second, Total: time.Hour}}, ""}, // they have defaults
 	} {
 		place, declared := PlaceOf(&c.p)
-		if strings.Join(declared, " ") != c.want || place.BaseURL != c.p.BaseURL || place.Proxy != c.p.Proxy {
+		if strings.Join(declared, " ") != c.want || place.BaseURL != c.p.BaseURL || place.Proxy != c.p.Proxy || place.Connect != c.p.Timeouts.Connect {
 			t.Errorf("%+v: %q", c.p, declared)
+		}
+	}
+}
+
+// TestAPluginIsHeldToItsLock of who makes its calls, and what it can be told of them.
+func TestAPluginIsHeldToItsLock(t *testing.T) {
+	relays, told, untold := &sdkprovider.Info{Relays: true}, &sdkprovider.Info{Placed: true, Connects: true}, &sdkprovider.Info{Placed: true}
+	for name, c := range map[string]struct {
+		lock *config.Locked
+		is   *sdkprovider.Info
+		want string // of the error; "" = none
+	}{
+		"no lock":                {nil, told, ""},
+		"an older lock":          {&config.Locked{Name: "x"}, told, ""},
+		"the same, relayed":      {LockOf(relays), relays, ""},
+		"the same, itself":       {LockOf(told), told, ""},
+		"itself, not relayed":    {LockOf(relays), told, "it makes its calls itself (placed: true, connects: true), and the lock file that the gateway makes"},
+		"relayed, not itself":    {LockOf(told), relays, "says that the gateway makes its calls"},
+		"it connects by the way": {LockOf(untold), told, "connects: false"},
+	} {
+		if err := asLocked(&config.Provider{Locked: c.lock}, c.is); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

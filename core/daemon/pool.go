@@ -11,6 +11,7 @@ import (
 type pool[V any] struct {
 	mu      sync.Mutex
 	entries map[string]*entry[V]
+	own     func(*Scope, func(context.Context) error) // how a scope owns a value: Scope.Defer or Scope.Beside
 	close   func(context.Context, V) error
 }
 
@@ -21,8 +22,8 @@ type entry[V any] struct {
 	err   error
 }
 
-func newPool[V any](close func(context.Context, V) error) *pool[V] {
-	return &pool[V]{entries: make(map[string]*entry[V]), close: close}
+func newPool[V any](own func(*Scope, func(context.Context) error), close func(context.Context, V) error) *pool[V] {
+	return &pool[V]{entries: make(map[string]*entry[V]), own: own, close: close}
 }
 
 // take returns the value under key, opened if nobody has it, and gives its use to the scope.
@@ -50,7 +51,7 @@ func (p *pool[V]) take(ctx context.Context, s *Scope, key string, open func(cont
 		p.release(ctx, key, e)
 		return e.value, e.err
 	}
-	s.Defer(func(ctx context.Context) error { return p.release(ctx, key, e) })
+	p.own(s, func(ctx context.Context) error { return p.release(ctx, key, e) })
 	return e.value, nil
 }
 

@@ -99,9 +99,11 @@ func (b *builder) provide(ctx context.Context, p *config.Provider, id string, ra
 	}
 	v := &provided{id: id, plugin: plugin, plans: make(map[planKey]*upstream.Plan)}
 	var c egress.Config
-	if plugin.Invoked() {
+	switch err = asLocked(p, plugin.Info()); {
+	case err != nil:
+	case plugin.Invoked():
 		c = egress.Config{Name: p.Name, URL: "http://" + p.Name, Socket: plugin.Socket(), PeerPID: plugin.PID}
-	} else {
+	default:
 		c, v.prefix, err = originOf(p, plugin.Origin())
 	}
 	if err != nil {

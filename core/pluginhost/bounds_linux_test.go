@@ -45,6 +45,10 @@ func strained(how string) error {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, `{"level":"INFO","msg":"stray","pid":%d}`+"\n", cmd.Process.Pid)
+	case "orphan":
+		cmd := exec.Command("/bin/sh", "-c", `/bin/sleep 1000 >/dev/null 2>&1 & echo "{\"level\":\"INFO\",\"msg\":\"orphan\",\"pid\":$!}" >&2`)
+		cmd.SysProcAttr, cmd.Stderr = &syscall.SysProcAttr{Setsid: true}, os.Stderr
+		return cmd.Run()
 	case "clone3":
 		if _, _, errno := syscall.RawSyscall(unix.SYS_CLONE3, 0, 0, 0); errno != unix.EINVAL {
 			return errno

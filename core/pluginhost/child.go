@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,8 +28,12 @@ type child struct {
 	name string
 	log  *lines // of the standard error
 
-	rules *ruleset // what the process may do; nil = what its user may
-	group *group   // what it may take; nil = what there is
+	dir     string   // in which it makes its control socket
+	control string   // where that is from then on
+	rules   *ruleset // what the process may do; nil = what its user may
+	group   *group   // what it may take; nil = what there is
+	guard   *guard   // of its process group; nil = it needs none
+	forks   bool     // it can start processes
 
 	stdout, stderr *os.File // our ends
 	exited         chan struct{}
@@ -86,6 +92,9 @@ func (c *child) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true
+	if err := c.guard.take(c.pid); err != nil {
+		c.log.log.Warn("what it starts may outlive the gateway", "error", err)
+	}
 	c.logged.Add(2)
 	go func() {
 		defer c.logged.Done()
@@ -106,6 +115,9 @@ func (c *child) wait() {
 	c.group.remove()
 	c.logged.Done()
 	c.reapGroup()
+	if c.forks {
+		buryAdopted()
+	}
 }
 
 // Wait waits until the process has ended.
@@ -136,7 +148,9 @@ func (c *child) close() {
 }
 
 // Stdout is where the process says how to reach it.
-func (c *child) Stdout() io.ReadCloser { return &handshake{File: c.stdout, log: lines{log: c.log.log}} }
+func (c *child) Stdout() io.ReadCloser {
+	return &handshake{File: c.stdout, log: lines{log: c.log.log, secrets: c.log.secrets}}
+}
 
 // Stderr is empty: the log has it.
 func (c *child) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
@@ -159,10 +173,24 @@ func (c *child) Diagnose(context.Context) string {
 	return "is it a plugin for this gateway, and an executable for this machine?"
 }
 
-// PluginToHost returns an address as it is: both sides are on one machine.
+// PluginToHost takes the control socket to where the process cannot write, and away with the only place where it could.
 func (c *child) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" {
 		return "", "", errors.New("the plugin does not listen on a unix socket")
+	}
+	if filepath.Dir(address) == c.dir {
+		if info, err := os.Lstat(address); err != nil {
+			return "", "", err
+		} else if info.Mode().Type() != os.ModeSocket {
+			return "", "", errors.New("what it says that it listens on is no socket")
+		}
+		if err := os.Rename(address, c.control); err != nil {
+			return "", "", err
+		}
+		address = c.control
+	}
+	if err := os.Remove(c.dir); err != nil {
+		return "", "", fmt.Errorf("it has more than its socket in its directory: %w", err)
 	}
 	return network, address, nil
 }

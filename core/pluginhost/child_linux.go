@@ -1,10 +1,14 @@
 package pluginhost
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -64,6 +68,7 @@ func (c *child) reap() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	killGroup(c.pid)
+	c.guard.give(c.pid)
 	c.live = false
 	c.err = c.cmd.Wait()
 	if c.limited = c.group.why(c.err); c.limited != nil {
@@ -79,6 +84,34 @@ func (c *child) reapGroup() {
 			return
 		}
 	}
+}
+
+// adopt makes this process the parent of those of its descendants whose own parent ends, so that whoever asks finds it among
+// their ancestors, whatever they do.
+func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// buryAdopted waits for adopted processes that have ended. They are told from those that others here have started and wait
+// for: they can gain no privileges, and lead no process group, or else a session, which a plugin's own process cannot.
+func buryAdopted() {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, path := range lists {
+		raw, _ := os.ReadFile(path)
+		for _, field := range strings.Fields(string(raw)) {
+			if pid, err := strconv.Atoi(field); err == nil && adopted(pid) {
+				unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			}
+		}
+	}
+}
+
+func adopted(pid int) bool {
+	group, err := unix.Getpgid(pid)
+	session, err2 := unix.Getsid(pid)
+	if err != nil || err2 != nil || group == pid && session != pid {
+		return false
+	}
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && bytes.Contains(raw, []byte("\nNoNewPrivs:\t1\n"))
 }
 
 // killGroup kills a process and its group, which it may have left.

@@ -17,6 +17,8 @@ const (
 	fileAccess  = unix.LANDLOCK_ACCESS_FS_EXECUTE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 	allAccess   = unix.LANDLOCK_ACCESS_FS_IOCTL_DEV<<1 - 1 // up to version 5 of the interface
 	writeAccess = allAccess &^ unix.LANDLOCK_ACCESS_FS_EXECUTE
+	// go-plugin finds a name for its socket by making a file and removing it.
+	socketAccess = unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE
 )
 
 // What every process may use: the system's programs and libraries, what names and certificates are looked up
@@ -114,9 +116,9 @@ func (r *ruleset) restrict() error {
 	}
 	switch {
 	case r.calls && r.into:
-		return filterCalls(launchFilter)
+		return filterCalls(launchFilter, 0)
 	case r.calls:
-		return filterCalls(callFilter)
+		return filterCalls(callFilter, 0)
 	}
 	return nil
 }
@@ -141,7 +143,7 @@ func dropCapabilities() error {
 	return unix.Capset(&header, &has[0])
 }
 
-// contain returns what a plugin's process may do: run its executables, make sockets in dir, and use what all may and what
+// contain returns what a plugin's process may do: run its executables, make a socket in dir, and use what all may and what
 // the operator allows, as far as the kernel can keep it to that. It is nil where the operator lets it do anything.
 func contain(l Limits, dir string, exes ...string) (*ruleset, error) {
 	if l.Open {
@@ -168,7 +170,7 @@ func contain(l Limits, dir string, exes ...string) (*ruleset, error) {
 	all(lookupFiles, readAccess, false)
 	all([]string{devNull}, readAccess|unix.LANDLOCK_ACCESS_FS_WRITE_FILE, false)
 	all(exes, runAccess, true)
-	all([]string{dir}, writeAccess, true)
+	all([]string{dir}, socketAccess, true)
 	all(l.Read, readAccess, true)
 	all(l.Write, writeAccess, true)
 	if err != nil {

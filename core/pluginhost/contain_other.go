@@ -19,7 +19,7 @@ func (*Host) containment(Limits) string {
 func (*Host) through(Limits) []string { return nil }
 
 // Alone is for systems with seccomp.
-func Alone([]string) error { return errors.ErrUnsupported }
+func Alone([]string) ([]string, error) { return nil, errors.ErrUnsupported }
 
 func resident(int) int64 { return 0 }
 

@@ -64,6 +64,8 @@ type Needs struct {
 type Host struct {
 	Needs
 	copies copies
+	cert   certificate
+	guard  guard
 
 	mu   sync.Mutex // protects what follows
 	next int        // counts sockets
@@ -115,7 +117,7 @@ type State struct {
 }
 
 // New returns a host and makes its directory. No process that this one starts inherits a descriptor from then on that
-// it is not handed.
+// it is not handed, and descendants whose parent ends become this one's children.
 func New(n Needs) (*Host, error) {
 	if n.StartTimeout == 0 {
 		n.StartTimeout = DefaultStartTimeout
@@ -147,7 +149,10 @@ func New(n Needs) (*Host, error) {
 	if err := keepFiles(); err != nil {
 		n.Logger.Warn("plugins inherit the descriptors that this process was started with", "error", err)
 	}
-	return &Host{Needs: n}, nil
+	if err := adopt(); err != nil {
+		n.Logger.Warn("what plugins start and leave is not told from others", "error", err)
+	}
+	return &Host{Needs: n, guard: guard{command: guardCommand(n.Alone)}}, nil
 }
 
 // Describe launches a provider plugin, asks what it is and ends it.
@@ -196,12 +201,12 @@ func (h *Host) once(ctx context.Context, l launch, ask func(context.Context, *pr
 	return nil
 }
 
-// socket returns the path of a socket that nobody else has.
-func (h *Host) socket() string {
+// path returns the path of a socket that nobody else has.
+func (h *Host) path(kind string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next++
-	return filepath.Join(h.Dir, fmt.Sprintf("%d.sock", h.next))
+	return filepath.Join(h.Dir, fmt.Sprintf("%d.%s", h.next, kind))
 }
 
 // builtin reports whether a plugin is named and not a path.

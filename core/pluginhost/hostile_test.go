@@ -90,6 +90,21 @@ func hostile(name string) {
 			b[i] = 1
 		}
 		time.Sleep(time.Hour)
+	case "squatter":
+		squat()
+		provider.Serve(&words{})
+	case "litterer":
+		if err := os.WriteFile(filepath.Join(os.Getenv(goplugin.EnvUnixSocketDir), "left"), nil, 0o600); err != nil {
+			panic(err)
+		}
+		provider.Serve(&words{})
+	case "decoy":
+		path := filepath.Join(os.Getenv(goplugin.EnvUnixSocketDir), "decoy")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			panic(err)
+		}
+		os.Stdout.WriteString("1|3|unix|" + path + "|grpc|\n")
+		time.Sleep(time.Hour)
 	case "away": // leaves its parent's process group, and its session
 		syscall.Setsid()
 		syscall.Setpgid(0, 0)

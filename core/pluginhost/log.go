@@ -23,7 +23,8 @@ const (
 // lines takes what a plugin writes apart into lines and logs them. A line of JSON as slog or hclog
 // write it keeps its level and its attributes.
 type lines struct {
-	log *slog.Logger
+	log     *slog.Logger // in which the secrets are not
+	secrets secrets
 
 	mu      sync.Mutex // protects what follows
 	rest    []byte
@@ -45,12 +46,13 @@ func (l *lines) write(p []byte) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn()
+	most := maxLine + l.secrets.longest() // so that a secret is whole that begins within a line's length
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})
 		rest = after
 		if !l.skip {
-			l.rest = append(l.rest, line[:min(len(line), maxLine-len(l.rest))]...)
-			l.skip = len(l.rest) == maxLine
+			l.rest = append(l.rest, line[:min(len(line), most-len(l.rest))]...)
+			l.skip = len(l.rest) == most
 		}
 		if whole {
 			l.emit()
@@ -82,6 +84,10 @@ func (l *lines) flush() {
 }
 
 func (l *lines) emit() {
+	if l.skip { // what it ends with may be the half of a secret
+		text := l.secrets.hide(string(l.rest))
+		l.rest = append(l.rest[:0], text[:min(max(len(text)-l.secrets.longest(), 0), maxLine)]...)
+	}
 	line := bytes.TrimSpace(l.rest)
 	l.rest, l.skip = l.rest[:0], false
 	if len(line) == 0 {

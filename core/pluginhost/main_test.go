@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	goplugin "github.com/hashicorp/go-plugin"
+
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/plugin"
@@ -35,13 +37,17 @@ const deadline = 30 * time.Second
 // The test binary is its own plugin: "plugin NAME" as the arguments, or a third party's when it runs
 // without arguments under a host.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "plugin" {
-		serve(os.Args[2])
-		return
+	args := os.Args[1:]
+	if len(args) > 1 && args[0] == "alone" {
+		var err error
+		if args, err = pluginhost.Alone(args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
-	if len(os.Args) > 3 && os.Args[1] == "alone" {
-		fmt.Fprintln(os.Stderr, pluginhost.Alone(os.Args[2:]))
-		os.Exit(1)
+	if len(args) == 2 && args[0] == "plugin" {
+		serve(args[1])
+		return
 	}
 	if len(os.Args) == 3 && os.Args[1] == "host" {
 		host(os.Args[2], "words")
@@ -98,11 +104,12 @@ func host(dir, plugin string) {
 		Logger:  slog.New(slog.DiscardHandler),
 		Dir:     dir,
 		Command: func(name string) *exec.Cmd { return exec.Command("/proc/self/exe", "plugin", name) },
+		Alone:   []string{"/proc/self/exe", "alone"},
 	})
 	if err != nil {
 		panic(err)
 	}
-	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin})
+	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin, Limits: pluginhost.Limits{Children: plugin == "parent"}})
 	if err != nil {
 		panic(err)
 	}
@@ -209,6 +216,13 @@ func attempted(what string) string {
 		if c, err = net.Dial(network, object); err == nil {
 			c.Close()
 		}
+	case "describe":
+		err = tellsWhat(object)
+	case "make":
+		if object == "where its socket was" {
+			object = os.Getenv(goplugin.EnvUnixSocketDir)
+		}
+		err = made(object)
 	case "signal":
 		var pid int
 		fmt.Sscan(object, &pid)
@@ -217,13 +231,17 @@ func attempted(what string) string {
 		_, err = os.NewFile(1, "stdout").WriteString(strings.Repeat("a", 1<<20) + "\nto be heard\n")
 	case "hang", "lose":
 		err = hungUp(verb == "lose")
-	case "swell", "threads", "bomb", "stray", "clone3":
+	case "swell", "threads", "bomb", "stray", "orphan", "clone3":
 		err = strained(verb)
 	case "unshare": // nothing, which anyone may
 		err = syscall.Unshare(0)
 	case "limit", "affinity", "schedule", "nice", "share":
 		err = meddled(verb, object)
 	case "grow":
+		if object != "" {
+			err = grown()
+			break
+		}
 		for range 5 {
 			b := make([]byte, 1<<20)
 			for i := 0; i < len(b); i += 4096 {
@@ -306,14 +324,17 @@ func (hung) Describe(ctx context.Context) (*provider.Info, error) {
 	return nil, nil
 }
 
-// memory is a sink that keeps nothing.
-type memory struct{}
+// memory is a sink that keeps nothing, and tells its configuration where it is asked to.
+type memory struct{ config string }
 
 func (*memory) Describe(context.Context) (*telemetry.Info, error) {
-	return &telemetry.Info{Name: "memory", Version: "1"}, nil
+	return &telemetry.Info{Name: "memory", Version: "1", Config: &schema.Block{Attrs: []schema.Attr{{Name: "say", Kind: schema.String, Optional: true}}}}, nil
 }
 
-func (*memory) Configure(context.Context, []byte) error { return nil }
+func (m *memory) Configure(_ context.Context, config []byte) error {
+	m.config = string(config)
+	return nil
+}
 
 func (m *memory) Export(_ context.Context, b *telemetry.Batch) (*telemetry.Result, error) {
 	r := &telemetry.Result{}
@@ -321,6 +342,9 @@ func (m *memory) Export(_ context.Context, b *telemetry.Batch) (*telemetry.Resul
 		o := telemetry.Outcome{}
 		if len(p.OTLP) == 0 {
 			o = telemetry.Outcome{Status: telemetry.Permanent, Message: "empty"}
+		}
+		if string(p.OTLP) == "tell" {
+			o = telemetry.Outcome{Status: telemetry.Permanent, Message: m.config}
 		}
 		r.Outcomes = append(r.Outcomes, o)
 	}

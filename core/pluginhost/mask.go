@@ -7,7 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/proto/pluginv1"
 )
 
 // masked stands for a secret in what a plugin says.
@@ -43,6 +47,40 @@ func (s secrets) hide(text string) string {
 		text = strings.ReplaceAll(text, v, masked)
 	}
 	return text
+}
+
+// longest returns how many bytes the longest of them has.
+func (s secrets) longest() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return len(s[0])
+}
+
+// heard keeps the secrets out of what a process says by gRPC for people to read, before it is cut short: half of one would
+// not be found any more. It is a grpc.UnaryClientInterceptor.
+func (s secrets) heard(ctx context.Context, method string, request, answer any, c *grpc.ClientConn, next grpc.UnaryInvoker, o ...grpc.CallOption) error {
+	err := next(ctx, method, request, answer, c, o...)
+	if sink, ok := answer.(*pluginv1.ExportResponse); ok {
+		for _, outcome := range sink.GetOutcomes() {
+			outcome.Message = s.hide(outcome.GetMessage())
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	said := status.Convert(err).Proto()
+	said.Message = s.hide(said.GetMessage())
+	for _, d := range said.GetDetails() {
+		var e pluginv1.Error
+		if d.UnmarshalTo(&e) == nil {
+			e.Message = s.hide(e.GetMessage())
+			if err := d.MarshalFrom(&e); err != nil {
+				return err
+			}
+		}
+	}
+	return status.FromProto(said).Err()
 }
 
 // hideIn returns an error without the secrets, and err itself where it has none.

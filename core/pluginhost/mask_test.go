@@ -12,6 +12,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/pluginhost"
 	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/telemetry"
 )
 
 // TestWhatAPluginSaysHasNoSecrets: neither its lines nor its errors, though it says all that it was told.
@@ -40,6 +41,38 @@ func TestWhatAPluginSaysHasNoSecrets(t *testing.T) {
 		if !strings.Contains(text, "(secret)") || !strings.Contains(text, "short") {
 			t.Errorf("%s: %s", what, text)
 		}
+	}
+}
+
+// TestWhatIsCutShortHasNoHalfOfASecret: it is one secret after the other, so that each cut goes through one.
+func TestWhatIsCutShortHasNoHalfOfASecret(t *testing.T) {
+	h, log := start(t, nil)
+	key := "~" + rand.Text() // which is in nothing else
+	config, err := json.Marshal(map[string]string{"say": "tell wrong " + strings.Repeat(key, 1000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.Provider(within(t), pluginhost.ProviderSpec{Plugin: "words", Config: config, Secrets: []string{key}})
+	if err == nil {
+		t.Fatal("it was launched")
+	}
+	await(t, "its line", func() bool { return strings.Contains(log.String(), "I was told") })
+	sink, failed := h.Sink(within(t), pluginhost.SinkSpec{Name: "s", Plugin: "memory", Config: config, Secrets: []string{key}})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	defer sink.Close(within(t))
+	r, failed := sink.Export(within(t), &telemetry.Batch{Payloads: []telemetry.Payload{{OTLP: []byte("tell")}}})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	for what, text := range map[string]string{"the log": log.String(), "the error": err.Error(), "an outcome": r.Outcomes[0].Message} {
+		if i := strings.Index(text, key[:1]); i >= 0 || !strings.Contains(text, "(secret)(secret)") {
+			t.Errorf("%s has a part of a secret: %d bytes, at %d", what, len(text), i)
+		}
+	}
+	if n := len(r.Outcomes[0].Message); n > 2<<10 {
+		t.Errorf("an outcome has %d bytes", n)
 	}
 }
 

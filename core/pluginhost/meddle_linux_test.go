@@ -1,13 +1,19 @@
 package pluginhost_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +50,47 @@ func meddled(verb, object string) error {
 		return errno
 	}
 	return nil
+}
+
+// TestEveryThreadIsFiltered, also of a plugin that is this program and is not started once more, as of one that is another.
+func TestEveryThreadIsFiltered(t *testing.T) {
+	h, _ := start(t, nil)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe := filepath.Join(t.TempDir(), "plugin")
+	if err := os.WriteFile(exe, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, spec := range map[string]pluginhost.ProviderSpec{
+		"its own":   {Plugin: "words"},
+		"another's": {Plugin: exe, SHA256: fmt.Sprintf("%x", sha256.Sum256(self))},
+	} {
+		p := launched(t, h, spec)
+		if !strings.Contains(p.State().Contained, "seccomp") {
+			t.Skip("the plugin is ", p.State().Contained)
+		}
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.PID()))
+		if err != nil || len(threads) < 2 {
+			t.Fatalf("%v, %v", threads, err)
+		}
+		of := make(map[string]int)
+		for _, path := range threads {
+			raw, _ := os.ReadFile(path)
+			for line := range bytes.Lines(raw) {
+				if bytes.HasPrefix(line, []byte("Seccomp_filters:")) {
+					of[string(bytes.TrimSpace(line[16:]))]++
+				}
+			}
+		}
+		if len(of) != 1 || of["0"] > 0 || of["1"] > 0 {
+			t.Errorf("%s: filters of its threads: %v", name, of)
+		}
+		if got, err := said(t, p, "do", "run /usr/bin/true"); err != nil || !strings.HasPrefix(got, "no: ") {
+			t.Errorf("%s: it started a process: %q, %v", name, got, err)
+		}
+	}
 }
 
 // TestAPluginHasNoCapabilities, whatever way the host came by its own: as one that systemd gives some to, which cannot
@@ -130,6 +177,93 @@ func TestAPluginInheritsNoFiles(t *testing.T) {
 			t.Errorf("descriptor %s is %s", f.Name(), to)
 		}
 	}
+}
+
+// TestOrphansAreAdopted: what a plugin has left in a session of its own has the host as parent, so that it is known, and is no
+// zombie when it ends.
+func TestOrphansAreAdopted(t *testing.T) {
+	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Open: true}})
+	if got, err := said(t, p, "do", "orphan"); err != nil || got != "done" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	orphan := strayOf(t, log)
+	defer syscall.Kill(orphan, syscall.SIGKILL)
+	await(t, "its adoption", func() bool { return statusOf(t, orphan, "PPid") == fmt.Sprint(os.Getpid()) })
+	kill(t, orphan, syscall.SIGKILL)
+	await(t, "its burial", func() bool { return syscall.Kill(orphan, 0) == syscall.ESRCH })
+	other := exec.Command("sleep", "0") // what others have started is theirs to wait for
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "its end", func() bool { return zombie(other.Process.Pid) })
+	time.Sleep(200 * time.Millisecond)
+	if err := other.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestChildrenEndWithTheHost however that ends: a guard sees to it, which goes then, too.
+func TestChildrenEndWithTheHost(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("/proc/self/exe", "host", dir, "parent")
+	pid := hosted(t, cmd)
+	of := append(childrenOf(t, pid), slices.DeleteFunc(childrenOf(t, cmd.Process.Pid), func(p int) bool { return p == pid })...)
+	if len(of) != 2 {
+		t.Fatalf("a child and a guard are there: %v", of)
+	}
+	kill(t, cmd.Process.Pid, syscall.SIGKILL)
+	for _, p := range append(of, pid) {
+		await(t, "the end of all", func() bool { return syscall.Kill(p, 0) == syscall.ESRCH || zombie(p) })
+	}
+}
+
+// TestAGuardIsThereWhileItIsNeeded, and the next plugin with children has one again.
+func TestAGuardIsThereWhileItIsNeeded(t *testing.T) {
+	h, _ := start(t, nil)
+	before := childrenOf(t, os.Getpid())
+	started := func() int {
+		return len(slices.DeleteFunc(childrenOf(t, os.Getpid()), func(pid int) bool { return slices.Contains(before, pid) }))
+	}
+	for range 2 {
+		var open []*pluginhost.Provider
+		for range 2 {
+			p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "words", Limits: pluginhost.Limits{Children: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, p)
+		}
+		if n := started(); n != 3 {
+			t.Errorf("%d processes, and there are two plugins", n)
+		}
+		for _, p := range open {
+			p.Close(within(t))
+		}
+		await(t, "the end of all", func() bool { return started() == 0 })
+	}
+}
+
+// childrenOf returns the processes that one has started.
+func childrenOf(t *testing.T, pid int) (children []int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(lists) == 0 {
+		t.Skip("the kernel does not tell a process's children")
+	}
+	for _, path := range lists {
+		raw, _ := os.ReadFile(path) // a thread may have ended
+		for _, field := range strings.Fields(string(raw)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
 }
 
 // TestStraysAreNotLeftAsZombies where they become their host's children, as those of a container's first process do.

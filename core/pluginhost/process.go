@@ -57,7 +57,6 @@ type process struct {
 	child    *child
 	lifeline *os.File
 	free     func() // gives back what it runs from
-	dir      string // of its control socket
 	socket   string // on which it is invoked, until that gets the plugin's lasting name; "" = none
 	health   grpc_health_v1.HealthClient
 	version  int // of the protocol
@@ -74,6 +73,10 @@ type process struct {
 // that did not make it.
 func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	p := &process{free: func() {}}
+	cert, secure, err := h.cert.get()
+	if err != nil {
+		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
+	}
 	cmd, files, err := h.command(ctx, l, p)
 	defer func() {
 		if err != nil {
@@ -97,24 +100,30 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	cmd.Env = append(cmd.Env, plugin.EnvLifeline+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
 
 	log := l.log(h.Logger)
-	p.child = newChild(cmd, l.plugin, &lines{log: log})
+	p.child = newChild(cmd, l.plugin, &lines{log: log, secrets: l.secrets})
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  plugin.Handshake(),
 		VersionedPlugins: plugin.Sets(goplugin.PluginSet{kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        secure,
 		SkipHostEnv:      true,
 		StartTimeout:     h.StartTimeout,
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       &lines{log: log},
-		SyncStderr:       &lines{log: log},
+		SyncStdout:       &lines{log: log, secrets: l.secrets},
+		SyncStderr:       &lines{log: log, secrets: l.secrets},
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: h.Dir},
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless)},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(plugin.MaxMessage)), grpc.WithStreamInterceptor(brokerless), grpc.WithUnaryInterceptor(l.secrets.heard),
+			grpc.WithTransportCredentials(control{plugin.OnlyPeer(func() int { return p.child.pid }), secure, func() *goplugin.Client { return p.client }}),
+		},
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
-			p.dir, p.lookup = dir, seen()
-			cmd.Env = append(cmd.Env, spec.Env...)
+			p.lookup = seen()
+			p.child.dir, p.child.control = dir, h.path("control")
+			cmd.Env = append(append(cmd.Env, spec.Env...), envCertificate+"="+cert)
 			exes := []string{executable(cmd, files)}
-			if start := h.through(l.limits); start != nil {
+			start := h.through(l.limits)
+			p.child.forks = l.limits.Children || l.limits.Open || start == nil
+			if start != nil {
 				exes = append(exes, start[0])
 				cmd.Args = slices.Concat(start, []string{cmd.Path}, cmd.Args)
 				cmd.Path = start[0]
@@ -123,6 +132,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			p.child.rules, p.contained = rules, rules.files()
 			if err == nil {
 				p.child.group, p.bounded = h.bound(l.limits)
+				p.child.guard = h.guardOf(p.child)
 			}
 			return p.child, err
 		},
@@ -170,7 +180,7 @@ func (h *Host) command(ctx context.Context, l launch, p *process) (cmd *exec.Cmd
 		cmd.ExtraFiles = []*os.File{exe}
 	}
 	if l.answers {
-		p.socket = h.socket()
+		p.socket = h.path("sock")
 		s, err := plugin.Bind(p.socket)
 		if err != nil {
 			return nil, files, fmt.Errorf("plugin %s: %w", l.plugin, err)
@@ -218,8 +228,9 @@ func incompatible(err error) error {
 		return errors.New(plugin.Said(err.Error())) // it quotes what the plugin said
 	}
 	its, _, _ := strings.Cut(versions, ",")
-	return fmt.Errorf("it speaks version %s of the plugin protocol, this release speaks %s: build it with another release of the SDK",
-		its, strings.ReplaceAll(strings.Trim(fmt.Sprint(plugin.Versions), "[]"), " ", " and "))
+	last := len(plugin.Versions) - 1
+	ours := strings.ReplaceAll(strings.Trim(fmt.Sprint(plugin.Versions[:last]), "[]"), " ", ", ")
+	return fmt.Errorf("it speaks version %s of the plugin protocol, this release speaks %s and %d: build it with another release of the SDK", its, ours, plugin.Versions[last])
 }
 
 // listens reports whether somebody listens on the socket on which a process is invoked.
@@ -262,7 +273,8 @@ func (p *process) stop(grace time.Duration) {
 	if p.socket != "" {
 		os.Remove(p.socket)
 	}
-	if p.dir != "" {
-		os.RemoveAll(p.dir)
+	if p.child.dir != "" {
+		os.RemoveAll(p.child.dir)
+		os.Remove(p.child.control)
 	}
 }

@@ -51,7 +51,7 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 	p.supervised = supervised{
 		host:   h,
 		launch: launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits, secrets: secretsOf(spec.Secrets)},
-		socket: h.socket(),
+		socket: h.path("sock"),
 	}
 	p.prepare, p.upkeep = p.ready, p.tend
 	p.drain = func(ctx context.Context, proc *process) error { return proc.provider.Drain(ctx) }

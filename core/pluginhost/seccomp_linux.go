@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
+	"os/signal"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -150,9 +151,9 @@ func filtersCalls() bool {
 	return errno == 0
 }
 
-// filterCalls brings a filter into force for the calling thread and for the processes that it starts. It needs
-// no_new_privs.
-func filterCalls(program func() ([]bpf.RawInstruction, error)) error {
+// filterCalls brings a filter into force for the calling thread, or for all with SECCOMP_FILTER_FLAG_TSYNC, and for the
+// processes that it starts. It needs no_new_privs.
+func filterCalls(program func() ([]bpf.RawInstruction, error), flags uintptr) error {
 	raw, err := program()
 	if err != nil {
 		return fmt.Errorf("seccomp: %w", err)
@@ -162,44 +163,90 @@ func filterCalls(program func() ([]bpf.RawInstruction, error)) error {
 		filter[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+	switch thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog))); {
+	case errno != 0:
 		return fmt.Errorf("seccomp: %w", errno)
+	case thread != 0:
+		return fmt.Errorf("seccomp: thread %d has a filter of its own", thread)
 	}
 	return nil
 }
 
-// withChildren is what the command of a plugin says before its path that may start processes; onItsOwn of another.
+// noFilesFilter returns a program that refuses to take room in a file beyond its end, which the limit of a file's size does
+// not see.
+func noFilesFilter() ([]bpf.RawInstruction, error) {
+	return bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: callNumber, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_FALLOCATE, SkipTrue: 1},
+		refuse(unix.EOPNOTSUPP),
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
+	})
+}
+
+// withChildren is what the command of a plugin says before its path that may start processes; onItsOwn of another. Behind
+// either it says withFiles where there are some that it may write.
 const (
 	withChildren = "with-children"
 	onItsOwn     = "on-its-own"
+	withFiles    = "-and-files"
 )
 
 // through returns the start of the command through which a plugin with some limits is started, or nil where it
 // needs none.
 func (h *Host) through(l Limits) []string {
-	switch {
-	case l.Open || len(h.Alone) == 0 || !filtersCalls():
+	if l.Open || len(h.Alone) == 0 || !filtersCalls() {
 		return nil
-	case l.Children:
-		return slices.Concat(h.Alone, []string{withChildren})
 	}
-	return slices.Concat(h.Alone, []string{onItsOwn})
+	word := onItsOwn
+	if l.Children {
+		word = withChildren
+	}
+	if len(l.Write) > 0 {
+		word += withFiles
+	}
+	return slices.Concat(h.Alone, []string{word})
 }
 
-// Alone takes the place of this process, which a host has started for it, with a plugin that can start no processes,
-// or whose processes stay with it: which of the two, its path, and its arguments with its name. The launcher cannot keep
-// it from that, as it starts one itself. Alone returns where that fails.
-func Alone(args []string) error {
-	if len(args) < 3 {
-		return errors.New("it needs to know what for, a path and a name")
+// itself is how a command names this program.
+const itself = "/proc/self/exe"
+
+// Alone makes this process, which a host has started for it, a plugin that can start no processes, or whose processes stay
+// with it: which of the two, its path, and its arguments with its name. The launcher cannot keep it from that, as it starts
+// one itself. Another program takes the place of this one, and Alone returns where that fails. This program is there
+// already: it goes on with the arguments that are returned, without the time that another start takes. As a guard of what
+// plugins have started it never returns.
+func Alone(args []string) (own []string, err error) {
+	if len(args) == 1 && args[0] == guarding {
+		keepWatch()
 	}
-	runtime.LockOSThread()
+	if len(args) < 3 {
+		return nil, errors.New("it needs to know what for, a path and a name")
+	}
+	word, files := strings.CutSuffix(args[0], withFiles)
+	if !files {
+		if err := writeNoFiles(); err != nil {
+			return nil, err
+		}
+	}
 	filter := aloneFilter
-	if args[0] == withChildren {
+	if word == withChildren {
 		filter = stayFilter
 	}
-	if err := filterCalls(filter); err != nil {
-		return err
+	if err := filterCalls(filter, unix.SECCOMP_FILTER_FLAG_TSYNC); err != nil {
+		return nil, err
 	}
-	return &os.PathError{Op: "exec", Path: args[1], Err: unix.Exec(args[1], args[2:], os.Environ())}
+	if args[1] == itself {
+		return args[3:], nil
+	}
+	return nil, &os.PathError{Op: "exec", Path: args[1], Err: unix.Exec(args[1], args[2:], os.Environ())}
+}
+
+// writeNoFiles keeps this process, and those that it starts, from writing to files. One may be made before the handshake, in
+// the directory of the control socket, and be held open for good: it stays empty.
+func writeNoFiles() error {
+	signal.Ignore(unix.SIGXFSZ) // it gets an error, and is not ended
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("the size of files: %w", err)
+	}
+	return filterCalls(noFilesFilter, unix.SECCOMP_FILTER_FLAG_TSYNC)
 }

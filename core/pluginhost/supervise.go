@@ -169,6 +169,9 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 			return errors.New("it ended by itself")
 		case <-tick.C:
 		}
+		if p.child.forks {
+			buryAdopted()
+		}
 		// However long this process itself was away, the plugin gets its time.
 		check, cancel := context.WithTimeout(ctx, max(time.Until(answered.Add(s.limits.HungAfter)), s.limits.HungAfter/3))
 		err := p.alive(check)

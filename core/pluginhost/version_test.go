@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -130,7 +131,7 @@ func TestVersionsOfTheProtocol(t *testing.T) {
 	h, _ := start(t, nil)
 	older := launched(t, h, pluginhost.ProviderSpec{Name: "a", Plugin: "first"})
 	newer := launched(t, h, pluginhost.ProviderSpec{Name: "b", Plugin: "placed", Place: provider.Place{BaseURL: "http://a.test/v1"}})
-	for p, want := range map[*pluginhost.Provider]int{older: plugin.Version1, newer: plugin.Version2} {
+	for p, want := range map[*pluginhost.Provider]int{older: plugin.Version1, newer: plugin.Version3} {
 		got, err := said(t, p, "m", "hello")
 		if err != nil || got != "hello" || p.State().Protocol != want {
 			t.Errorf("version %d: %q, %v, %+v", want, got, err, p.State())
@@ -142,7 +143,7 @@ func TestVersionsOfTheProtocol(t *testing.T) {
 		declared        []string
 		want            string
 	}{
-		{"future", "", nil, "it speaks version 9 of the plugin protocol, this release speaks 1 and 2: build it"},
+		{"future", "", nil, "it speaks version 9 of the plugin protocol, this release speaks 1, 2 and 3: build it"},
 		{"first", "http://a.test", nil, "base_url: it speaks version 1 of the plugin protocol and cannot be told"},
 		{"first", "", []string{"tls"}, "tls: it speaks version 1 of the plugin protocol and cannot be told"},
 		{"words", "http://a.test", nil, "base_url: it makes its calls itself and does not say that it can be told"},
@@ -169,7 +170,8 @@ func TestAPlaceTravelsWhole(t *testing.T) {
 		{Reach: egress.Public},
 		{
 			BaseURL: "https://a.test/v1", Reach: egress.Private, Proxy: "http://u:" + password + "@proxy:3128",
-			TLS: egress.Trust{CA: []byte("the authorities"), Cert: []byte("a certificate"), Key: []byte(key), ServerName: "a"},
+			TLS:     egress.Trust{CA: []byte("the authorities"), Cert: []byte("a certificate"), Key: []byte(key), ServerName: "a"},
+			Connect: 1500 * time.Millisecond,
 		},
 	} {
 		p := launched(t, h, pluginhost.ProviderSpec{Name: "b", Plugin: "placed", Place: want, Declared: []string{"private", "proxy", "tls"}})

@@ -34,11 +34,19 @@ func NewLogger(w io.Writer, format string) (*slog.Logger, *slog.LevelVar, error)
 	case format == FormatText || (format == FormatAuto || format == "") && terminal:
 		h = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != ""})
 	case format == FormatJSON || format == FormatAuto || format == "":
-		h = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+		h = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: durations})
 	default:
 		return nil, nil, ErrFormat
 	}
 	return slog.New(&correlated{h}), level, nil
+}
+
+// durations writes a duration as text and configuration do, "1.5s": a number has no unit, and slog's are nanoseconds.
+func durations(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // correlated adds the ids of the exchange that a line's context belongs to.

@@ -193,6 +193,26 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
+// TestDurationsInTheLog have their unit, in either format and wherever they stand.
+func TestDurationsInTheLog(t *testing.T) {
+	for format, want := range map[string][]string{
+		FormatJSON: {`"took":"1.5s"`, `"every":"250ms"`, `"most":"1m0s"`, `"any":"3ns"`, `"ms":1500`},
+		FormatText: {"took=1.5s", "every=250ms", "most=1m0s", "any=3ns", "ms=1500"},
+	} {
+		var out bytes.Buffer
+		logger, _, err := NewLogger(&out, format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logger.With("every", time.Second/4).Info("x", "took", 1500*time.Millisecond, slog.Group("limits", "most", time.Minute), slog.Any("any", time.Duration(3)), "ms", 1500)
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("%s: %s is not in %s", format, w, &out)
+			}
+		}
+	}
+}
+
 // scrape returns the metrics as Prometheus reads them.
 func scrape(t *testing.T, tel *Telemetry) string {
 	t.Helper()

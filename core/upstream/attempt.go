@@ -10,6 +10,7 @@ import (
 
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
+	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 )
 
 // attempt calls one target, once more where its credentials were stale.
@@ -63,6 +64,9 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	a := &one.answer
 	*a = Answer{Status: resp.Status, Header: resp.Header, Came: time.Now(), Dialect: plan.Dialect, Body: resp.Body}
 	if resp.Status >= 400 {
+		if plan.Invoked {
+			a.Fault = llm.Code(resp.Header.Get(sdkprovider.ErrorHeader))
+		}
 		a.First, err = resp.Body.All(nil, maxErrorBody)
 		a.Ended = true
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -235,8 +236,10 @@ func diagnose(a *Answer, err error) (Cause, time.Duration) {
 	switch {
 	case err != nil:
 		return causeOf(err)
-	case a.Refused || a.Status == 402: // an account without credit is of as little use as one that is not let in
+	case a.Refused || a.Fault == llm.CodeInternal || a.Status == 402: // an account without credit is of as little use as one that is not let in
 		return refused, 0
+	case a.Fault == llm.CodeTimeout:
+		return TimedOut, RetryAfter(a.Header)
 	case a.Status == 429:
 		return RateLimited, RetryAfter(a.Header)
 	case a.Status == 408:
@@ -248,6 +251,9 @@ func diagnose(a *Answer, err error) (Cause, time.Duration) {
 }
 
 func causeOf(err error) (Cause, time.Duration) {
+	if errors.Is(err, egress.ErrAddress) {
+		return refused, 0
+	}
 	var e *llm.Error
 	if !errors.As(err, &e) {
 		return "", 0

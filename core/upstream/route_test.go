@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -50,8 +51,15 @@ func (s *script) next(target string) string {
 
 func (s *script) made() string { defer func() { s.calls = nil }(); return strings.Join(s.calls, " ") }
 
-// answer reads a script's word: a status, "429:20" with its Retry-After in seconds, or an error's code.
+// answer reads a script's word: a status, "429:20" with its Retry-After in seconds, an error's code, or what an invoked
+// plugin says went wrong.
 func answer(word string) (*Answer, error) {
+	if word == "address" {
+		return nil, Error(&egress.Error{Kind: egress.Connect, Err: egress.ErrAddress})
+	}
+	if code, ok := strings.CutPrefix(word, "fault "); ok {
+		return &Answer{Status: 500, Fault: llm.Code(code)}, nil
+	}
 	if word == "event" {
 		return &Answer{Status: 200, Failure: &llm.Error{Code: llm.CodeOverloaded}}, nil
 	}
@@ -97,6 +105,11 @@ func TestWhereACallGoes(t *testing.T) {
 		"an account without credit":         {map[string][]string{"m/a": {"402"}}, nil, "m/a f/x", "200", 0},
 		"not implemented":                   {map[string][]string{"m/a": {"501"}}, nil, "m/a", "501", 0},
 		"an internal error":                 {map[string][]string{"m/a": {"internal"}}, nil, "m/a", "internal", 0},
+		"an address it may not have":        {map[string][]string{"m/a": {"address"}}, nil, "m/a f/x", "200", 0},
+		"nor anybody else":                  {map[string][]string{"m/a": {"address"}, "f/x": {"address"}, "g/y": {"address"}}, nil, "m/a f/x g/y", "internal", 0},
+		"a plugin's configuration":          {map[string][]string{"m/a": {"fault internal"}}, nil, "m/a f/x", "200", 0},
+		"a plugin's timeout":                {map[string][]string{"m/a": {"fault timeout"}}, nil, "m/a f/x", "200", 0},
+		"a plugin that is shutting down":    {map[string][]string{"m/a": {"fault unavailable", "200"}}, nil, "m/a m/a", "200", 0},
 		"what cannot be said":               {map[string][]string{"m/a": {"invalid_request"}}, nil, "m/a", "invalid_request", 0},
 		"nobody is left":                    {map[string][]string{"m/a": {"500"}, "f/x": {"503"}, "g/y": {"502"}}, nil, "m/a m/a f/x f/x g/y g/y", "502", 0},
 		"what a fallback cannot say":        {map[string][]string{"m/a": {"500"}, "f/x": {"invalid_request"}, "g/y": {"invalid_request"}}, nil, "m/a m/a f/x g/y", "500", 0},

@@ -95,7 +95,8 @@ const (
 type Cause string
 
 // The causes. An upstream that refuses the provider's credentials, or wants its account to be paid, is no cause to call it again, but one to
-// go elsewhere, as is one that the call cannot be put to or that is too small for it.
+// go elsewhere, as is one that the configuration does not let the call reach, one that the call cannot be put to, and one that is
+// too small for it.
 const (
 	RateLimited Cause = "429"
 	Failing     Cause = "5xx" // or no connection, or an answer that breaks off before its first event
@@ -197,6 +198,7 @@ type Answer struct {
 	Ended    bool         // First is the whole body
 	Body     *egress.Body // nil of a call that Open made
 	Refused  bool         // the upstream does not accept the provider's credentials
+	Fault    llm.Code     // of an invoked plugin that failed by itself; "" = the answer is the upstream's
 	Failure  error        // what the first event says where it says that the call failed
 	Model    *Model       // that answered: the one asked, or a fallback
 	Target   *Target

@@ -9,6 +9,7 @@ package bedrock
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"regexp"
 	"strings"
 	"sync"
@@ -119,9 +120,9 @@ func (p *plugin) Configure(_ context.Context, raw []byte) error {
 	if err != nil {
 		return invalid(err.Error())
 	}
-	// The gateway's limits are those of the call: it hangs up.
-	at.Name, at.MaxIdle, at.Timeouts = name, maxIdle, egress.Timeouts{FirstByte: -1, Idle: -1, Total: -1}
-	origin, err := egress.New(egress.Needs{}).Origin(at)
+	at.Name, at.MaxIdle = name, maxIdle
+	at.Timeouts.FirstByte, at.Timeouts.Idle, at.Timeouts.Total = -1, -1, -1 // the gateway's limits are those of the call: it hangs up
+	origin, err := egress.New(egress.Needs{Logger: slog.Default()}).Origin(at)
 	if err != nil {
 		return invalid(err.Error())
 	}

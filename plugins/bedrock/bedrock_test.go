@@ -322,3 +322,21 @@ func TestConfigs(t *testing.T) {
 		t.Errorf("the region's own address: %v", err)
 	}
 }
+
+// TestTheTimeToConnect is the one of the provider's block.
+func TestTheTimeToConnect(t *testing.T) {
+	s := service(t, nil)
+	for within, ok := range map[time.Duration]bool{0: true, time.Minute: true, 1: false} {
+		p := bedrock.New()
+		if err := p.(provider.Placer).Place(provider.Place{BaseURL: s.URL, Connect: within}); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Configure(t.Context(), []byte(`{"region":"us-east-1","api_key":"none"}`)); err != nil {
+			t.Fatal(err)
+		}
+		var unreached *egress.Error
+		if _, err := p.(provider.Invoker).Invoke(t.Context(), call("m", false)); (err == nil) != ok || !ok && (!errors.As(err, &unreached) || unreached.Kind != egress.Connect) {
+			t.Errorf("within %v: %v", within, err)
+		}
+	}
+}

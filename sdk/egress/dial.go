@@ -62,6 +62,7 @@ func (o *Origin) dial(ctx context.Context) (net.Conn, error) {
 		return o.t.dial(ctx, "unix", o.socket)
 	}
 	places, err := o.name.addresses(ctx)
+	o.tell(err)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +71,13 @@ func (o *Origin) dial(ctx context.Context) (net.Conn, error) {
 		o.name.doubt()
 	}
 	return raw, err
+}
+
+// tell logs that the origin's name leads to where it may not, once until it leads elsewhere.
+func (o *Origin) tell(err error) {
+	if refused := errors.Is(err, ErrAddress); o.refused.Swap(refused) != refused && refused {
+		o.t.log.Error("calls cannot be made until the configuration allows it", "origin", o.label, "error", err)
+	}
 }
 
 // inTurns orders addresses so that the two families take turns, the resolver's first one first.

@@ -54,7 +54,7 @@ var (
 
 // Needs is what a Transport is made of.
 type Needs struct {
-	Logger *slog.Logger // nil discards
+	Logger *slog.Logger // of what an operator has to mend; nil discards
 	// Dial opens a connection; nil is a net.Dialer. network is "tcp", with an IP address and a port, or
 	// "unix".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -110,6 +110,7 @@ type Origin struct {
 	replay   bool
 	t        *Transport
 	stats    counters
+	refused  atomic.Bool // where it leads to was not allowed, the last time
 
 	mu     sync.Mutex // protects what follows
 	idle   []*conn    // the longest unused first

@@ -49,10 +49,13 @@ func (e *Error) Error() string { return e.Kind.String() + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Code returns what the failure means to whoever may try again. A call whose context ended has the code of its
-// cause, where that has one.
+// cause, where that has one; one to an address that the configuration does not allow is the operator's to mend.
 func (e *Error) Code() llm.Code {
 	switch e.Kind {
 	case Connect:
+		if errors.Is(e.Err, ErrAddress) {
+			return llm.CodeInternal
+		}
 		return llm.CodeUnavailable
 	case Write, FirstByte, Idle, Total:
 		return llm.CodeTimeout
@@ -79,6 +82,10 @@ func (e *Error) Code() llm.Code {
 func (e *Error) Public() *llm.Error {
 	message := "the upstream could not be reached"
 	switch e.Code() {
+	case llm.CodeInternal:
+		if e.Kind == Connect {
+			message = "the gateway's configuration does not let it reach the upstream"
+		}
 	case llm.CodeTimeout:
 		message = "the upstream did not answer in time"
 	case llm.CodeUpstream:

@@ -2,9 +2,11 @@ package egress
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -149,7 +151,7 @@ func TestRebinding(t *testing.T) {
 		_, _, err := call(t.Context(), name, get())
 		if dials, _ := w.took(); !errors.Is(err, ErrAddress) || len(dials) > 0 {
 			t.Errorf("%s: %v, connections to %v", c.address, err, dials)
-		} else if e := wantKind(t, err, Connect); e.Code() != llm.CodeUnavailable {
+		} else if e := wantKind(t, err, Connect); e.Code() != llm.CodeInternal {
 			t.Errorf("%s: code %s", c.address, e.Code())
 		}
 		_, _, err = call(t.Context(), allowed, get())
@@ -429,5 +431,34 @@ func TestAnAddressThatIsRefusedIsWrittenAsPeopleDo(t *testing.T) {
 	_, err := Public.permitted("a.test.com", []netip.Addr{netip.MustParseAddr("::ffff:10.0.0.5")})
 	if err == nil || !strings.HasSuffix(err.Error(), "a.test.com leads to 10.0.0.5, a private address; private = true allows it") {
 		t.Error(err)
+	}
+}
+
+// TestAnAddressThatIsRefusedIsToldOnce, with what to write, and again when it was allowed meanwhile. To the caller it is
+// nothing that another call may cure.
+func TestAnAddressThatIsRefusedIsToldOnce(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	o, err := New(Needs{Dial: w.dial, Lookup: w.lookup, Logger: slog.New(slog.NewTextHandler(&log, nil))}).Origin(Config{Name: "acme", URL: "http://api.acme.com", MaxIdle: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	for i, to := range []string{"10.0.0.5", "10.0.0.6", "8.8.8.8", "10.0.0.5", "10.0.0.5"} {
+		w.leads("api.acme.com", to)
+		o.forget()
+		_, _, err := call(t.Context(), o, get())
+		if to == "8.8.8.8" {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if e := wantKind(t, err, Connect); e.Code() != llm.CodeInternal || !strings.Contains(e.Public().Message, "configuration") || strings.Contains(e.Public().Message, "10.") {
+			t.Errorf("%d: %s, %+v", i, e.Code(), e.Public())
+		}
+	}
+	if got := log.String(); strings.Count(got, "\n") != 2 || strings.Count(got, "private = true allows it") != 2 || !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "acme") {
+		t.Errorf("the log says:\n%s", got)
 	}
 }

@@ -13,6 +13,9 @@ import (
 // backlog is how many connections may wait to be accepted.
 const backlog = 1024
 
+// Versions are those that this package speaks, the oldest first.
+var Versions = [...]int{Version1, Version2, Version3}
+
 // PeerPID returns the process at the other end of a unix socket: for one that was accepted, the
 // process that connected; for one that was dialled, the process that called listen.
 func PeerPID(c net.Conn) (int, error) {

@@ -10,6 +10,9 @@ import (
 
 var errUnsupported = errors.New("plugins that are invoked need Linux")
 
+// Versions are those that this package speaks here, the oldest first.
+var Versions = [...]int{Version1, Version2}
+
 // PeerPID is known on Linux only.
 func PeerPID(net.Conn) (int, error) { return 0, errUnsupported }
 

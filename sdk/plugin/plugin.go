@@ -27,13 +27,12 @@ import (
 //
 //  1. the first
 //  2. a provider that is invoked is told the base_url of its block
+//  3. the control connection has no TLS: each end looks which process is at the other
 const (
 	Version1 = 1
 	Version2 = 2
+	Version3 = 3
 )
-
-// Versions are those that this package speaks, the oldest first.
-var Versions = [...]int{Version1, Version2}
 
 // Sets returns the plugins of each version, for go-plugin's negotiation.
 func Sets(set goplugin.PluginSet) map[int]goplugin.PluginSet {

@@ -20,12 +20,17 @@ func Run(set goplugin.PluginSet) {
 	if f := inherited(EnvLifeline); f != nil {
 		go exitWithHost(f)
 	}
+	more := []grpc.ServerOption{grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage)}
+	if host := os.Getppid(); checksPeers() {
+		os.Unsetenv(envCertificate) // or it speaks TLS
+		more = append(more, grpc.Creds(OnlyPeer(func() int { return host })))
+	}
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  Handshake(),
 		VersionedPlugins: Sets(set),
 		Logger:           hclog.NewNullLogger(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage))...)
+			return grpc.NewServer(append(opts, more...)...)
 		},
 	})
 }

@@ -251,7 +251,9 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, call *llm.Call, err error) {
 	var e *llm.Error
 	var unanswered *egress.Error
 	if errors.As(err, &unanswered) {
-		slog.Warn("a call failed", "request_id", call.ID, "error", unanswered)
+		if !errors.Is(err, egress.ErrAddress) { // the transport says it once, and not for each call
+			slog.Warn("a call failed", "request_id", call.ID, "error", unanswered)
+		}
 		e = unanswered.Public()
 	} else if !errors.As(err, &e) {
 		slog.Error("a call failed", "request_id", call.ID, "error", err)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -18,6 +19,9 @@ type Place struct {
 	Reach   egress.Reach // which addresses the host may have
 	Proxy   string       // http://[user:password@]host[:port]; "" = none
 	TLS     egress.Trust
+	// Connect is how long a connection may take, TLS included; 0 = the transport's own time. The other times of a call
+	// are the gateway's to keep: it hangs up.
+	Connect time.Duration
 }
 
 // String returns the base URL.
@@ -44,7 +48,7 @@ func (p Place) Secrets() (out []string) {
 
 // Config declares the origin of the calls, and returns with it the path that theirs begin with, without a slash at
 // its end. They are those of the base URL: the block's or, where it has none, the plugin's own. Name and limits
-// of the origin are left to the caller. Errors name the attribute of the block.
+// of the origin, but for the time to connect, are left to the caller. Errors name the attribute of the block.
 func (p Place) Config(own string) (c egress.Config, prefix string, err error) {
 	base := p.BaseURL
 	if base == "" {
@@ -57,7 +61,7 @@ func (p Place) Config(own string) (c egress.Config, prefix string, err error) {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
 		return c, "", errors.New("base_url: not an http or https address")
 	}
-	c = egress.Config{URL: u.Scheme + "://" + u.Host, Reach: p.Reach, Proxy: p.Proxy}
+	c = egress.Config{URL: u.Scheme + "://" + u.Host, Reach: p.Reach, Proxy: p.Proxy, Timeouts: egress.Timeouts{Connect: p.Connect}}
 	if c.TLS, err = p.TLS.Client(); err != nil {
 		return c, "", errors.New("tls: " + err.Error())
 	}
@@ -72,7 +76,10 @@ var reaches = [...]pluginv1.Reach{egress.ByName: pluginv1.Reach_REACH_BY_NAME, e
 
 // connect returns how a place is reached as it travels.
 func (p Place) connect() *pluginv1.Connect {
-	return &pluginv1.Connect{Reach: reaches[p.Reach], Proxy: p.Proxy, Ca: p.TLS.CA, Cert: p.TLS.Cert, Key: p.TLS.Key, ServerName: p.TLS.ServerName}
+	return &pluginv1.Connect{
+		Reach: reaches[p.Reach], Proxy: p.Proxy, Ca: p.TLS.CA, Cert: p.TLS.Cert, Key: p.TLS.Key, ServerName: p.TLS.ServerName,
+		WithinMs: int64((p.Connect + time.Millisecond - 1) / time.Millisecond),
+	}
 }
 
 // placeOf reads what came. A reach that nobody here knows is refused: it may forbid what would be done.
@@ -80,7 +87,8 @@ func placeOf(m *pluginv1.ConfigureRequest) (p Place, err error) {
 	c := m.GetConnect()
 	p = Place{
 		BaseURL: m.GetBaseUrl(), Proxy: c.GetProxy(),
-		TLS: egress.Trust{CA: c.GetCa(), Cert: c.GetCert(), Key: c.GetKey(), ServerName: c.GetServerName()},
+		TLS:     egress.Trust{CA: c.GetCa(), Cert: c.GetCert(), Key: c.GetKey(), ServerName: c.GetServerName()},
+		Connect: time.Duration(max(c.GetWithinMs(), 0)) * time.Millisecond,
 	}
 	for reach, name := range reaches {
 		if name == c.GetReach() {

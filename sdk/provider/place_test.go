@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -41,8 +42,8 @@ func TestWhereAPlaceIs(t *testing.T) {
 			t.Errorf("%v, %q: %q, %q", c.place, c.own, got.URL, prefix)
 		}
 	}
-	got, _, err := Place{Reach: egress.Public, Proxy: "http://proxy", TLS: egress.Trust{ServerName: "b"}}.Config("https://a.test")
-	if err != nil || got.Reach != egress.Public || got.Proxy != "http://proxy" || got.TLS.ServerName != "b" {
+	got, _, err := Place{Reach: egress.Public, Proxy: "http://proxy", TLS: egress.Trust{ServerName: "b"}, Connect: time.Second}.Config("https://a.test")
+	if err != nil || got.Reach != egress.Public || got.Proxy != "http://proxy" || got.TLS.ServerName != "b" || got.Timeouts != (egress.Timeouts{Connect: time.Second}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -61,7 +61,7 @@ type Invoker interface {
 }
 
 // Placer is an Invoker that makes its calls where and how the operator says. One that is not leaves base_url, private,
-// proxy and tls in its provider block an error.
+// proxy and tls in its provider block an error; timeouts.connect has a default, and is left out for it.
 type Placer interface {
 	// Place is told before Configure, of a block that says nothing too. An older host, which knows base_url only,
 	// does not call it where the block has none.

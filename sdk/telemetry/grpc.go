@@ -92,7 +92,7 @@ func (c *Client) Export(ctx context.Context, b *Batch) (*Result, error) {
 	result := &Result{Outcomes: make([]Outcome, len(outcomes))}
 	for i, o := range outcomes {
 		result.Outcomes[i] = Outcome{
-			Status: Status(o.GetStatus()), After: time.Duration(o.GetRetryAfterMs()) * time.Millisecond, Message: o.GetMessage(),
+			Status: Status(o.GetStatus()), After: time.Duration(o.GetRetryAfterMs()) * time.Millisecond, Message: plugin.Said(o.GetMessage()),
 		}
 	}
 	return result, nil

@@ -133,6 +133,8 @@ func (r *Result) Reason() string {
 		return "too_large"
 	case errors.Is(r.Err, context.DeadlineExceeded):
 		return "timeout"
+	case errors.Is(r.Err, egress.ErrAddress): // what the configuration allows is not the guest's matter
+		return string(llm.CodeUnavailable)
 	case errors.As(r.Err, &e):
 		return string(e.Code())
 	}

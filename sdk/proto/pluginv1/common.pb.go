@@ -202,7 +202,8 @@ func (x *ConfigureRequest) GetConnect() *Connect {
 	return nil
 }
 
-// Connect is what a provider block says of private, proxy and tls.
+// Connect is what a provider block says of private, proxy, tls and timeouts.connect. The other timeouts are the host's to
+// keep: it hangs up.
 type Connect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reach         Reach                  `protobuf:"varint,1,opt,name=reach,proto3,enum=ginnel.plugin.v1.Reach" json:"reach,omitempty"`
@@ -211,6 +212,7 @@ type Connect struct {
 	Cert          []byte                 `protobuf:"bytes,4,opt,name=cert,proto3" json:"cert,omitempty"`                               // PEM; empty = none is shown
 	Key           []byte                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`                                 // PEM, secret
 	ServerName    string                 `protobuf:"bytes,6,opt,name=server_name,json=serverName,proto3" json:"server_name,omitempty"` // in the server's certificate; empty = the host of the base URL
+	WithinMs      int64                  `protobuf:"varint,7,opt,name=within_ms,json=withinMs,proto3" json:"within_ms,omitempty"`      // how long a connection may take, TLS included; 0 = the transport's own time
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -285,6 +287,13 @@ func (x *Connect) GetServerName() string {
 		return x.ServerName
 	}
 	return ""
+}
+
+func (x *Connect) GetWithinMs() int64 {
+	if x != nil {
+		return x.WithinMs
+	}
+	return 0
 }
 
 type ConfigureResponse struct {
@@ -408,7 +417,7 @@ const file_pluginv1_common_proto_rawDesc = "" +
 	"\x10ConfigureRequest\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\fR\x06config\x12\x19\n" +
 	"\bbase_url\x18\x02 \x01(\tR\abaseUrl\x123\n" +
-	"\aconnect\x18\x03 \x01(\v2\x19.ginnel.plugin.v1.ConnectR\aconnect\"\xa5\x01\n" +
+	"\aconnect\x18\x03 \x01(\v2\x19.ginnel.plugin.v1.ConnectR\aconnect\"\xc2\x01\n" +
 	"\aConnect\x12-\n" +
 	"\x05reach\x18\x01 \x01(\x0e2\x17.ginnel.plugin.v1.ReachR\x05reach\x12\x14\n" +
 	"\x05proxy\x18\x02 \x01(\tR\x05proxy\x12\x0e\n" +
@@ -416,7 +425,8 @@ const file_pluginv1_common_proto_rawDesc = "" +
 	"\x04cert\x18\x04 \x01(\fR\x04cert\x12\x10\n" +
 	"\x03key\x18\x05 \x01(\fR\x03key\x12\x1f\n" +
 	"\vserver_name\x18\x06 \x01(\tR\n" +
-	"serverName\"\x13\n" +
+	"serverName\x12\x1b\n" +
+	"\twithin_ms\x18\a \x01(\x03R\bwithinMs\"\x13\n" +
 	"\x11ConfigureResponse\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
 	"\rDrainResponse*?\n" +
