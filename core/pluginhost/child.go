@@ -92,9 +92,7 @@ func (c *child) Start(ctx context.Context) (err error) {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true
-	if err := c.guard.take(c.pid); err != nil {
-		c.log.log.Warn("what it starts may outlive the gateway", "error", err)
-	}
+	c.guard.take(c.pid, c.group)
 	c.logged.Add(2)
 	go func() {
 		defer c.logged.Done()

@@ -3,6 +3,7 @@
 package pluginhost
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 )
@@ -18,9 +19,12 @@ func (c *child) reap() {
 
 func (c *child) reapGroup() {}
 
-type guard struct{ command []string }
+type guard struct {
+	command []string
+	log     *slog.Logger
+}
 
-func (*guard) take(int) error { return nil }
+func (*guard) take(int, *group) {}
 
 func guardCommand([]string) []string { return nil }
 

@@ -2,15 +2,18 @@ package pluginhost
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,44 +21,48 @@ import (
 // guarding is what the command of a guard says.
 const guarding = "guard"
 
-// guard is a process that ends the process groups of plugins which may have children when the host is gone without having
-// done so: the kernel ends a plugin with it, and not those. It runs while there are such groups. It is outside of what
-// contains plugins, so that they cannot end it.
+// guardPatience is how long a guard has to take a line, for which its pipe has room unless it reads none, and how long one
+// that ended early is not followed by another.
+const guardPatience = time.Second
+
+// guard is a process that ends what plugins have started when the host is gone without having done so: the kernel ends a
+// plugin with it, and not its children. It runs while there are plugins that may have some. It is outside of what contains
+// plugins; where one has ended it all the same, the next takes its place.
 type guard struct {
 	command []string // nil = there is none to start
+	log     *slog.Logger
 
-	mu     sync.Mutex // protects what follows
-	cmd    *exec.Cmd
-	tell   io.WriteCloser
-	groups int
+	mu     sync.Mutex     // protects what follows
+	groups map[int]string // what it ends: the cgroup of each process group, by the pid of its leader; "" = it has none
+	now    *watcher       // the process; nil = there is none
 }
 
-// take has the guard end a group.
-func (g *guard) take(pid int) error {
+// watcher is the process of a guard.
+type watcher struct {
+	cmd  *exec.Cmd
+	tell *os.File
+}
+
+// take has the guard end a process group, and all that is in its cgroup.
+func (g *guard) take(pid int, in *group) {
 	if g == nil || len(g.command) == 0 {
-		return nil
+		return
+	}
+	cgroup := ""
+	if in != nil {
+		cgroup = in.path
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.groups++
-	if g.cmd == nil {
-		if err := g.start(); err != nil {
-			return fmt.Errorf("guard: %w", err)
-		}
+	if g.groups == nil {
+		g.groups = make(map[int]string)
 	}
-	_, err := fmt.Fprintf(g.tell, "%d\n", pid)
-	return err
-}
-
-func (g *guard) start() (err error) {
-	cmd := exec.Command(g.command[0], g.command[1:]...)
-	cmd.Env, cmd.SysProcAttr = []string{}, &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are not for it
-	if g.tell, err = cmd.StdinPipe(); err == nil {
-		if err = cmd.Start(); err == nil {
-			g.cmd = cmd
-		}
+	g.groups[pid] = cgroup
+	if g.now == nil {
+		g.start()
+	} else {
+		g.now.say(pid, cgroup)
 	}
-	return err
 }
 
 // give has it forget a group that is ended. With the last one it ends itself.
@@ -65,38 +72,108 @@ func (g *guard) give(pid int) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.groups--
-	if g.cmd == nil {
+	delete(g.groups, pid)
+	if g.now == nil {
 		return
 	}
-	fmt.Fprintf(g.tell, "%d\n", -pid) // one that was ended itself has nothing to forget
-	if g.groups == 0 {
-		g.tell.Close()
-		g.cmd.Wait()
-		g.cmd = nil
+	g.now.say(-pid, "")
+	if len(g.groups) == 0 {
+		g.now.tell.Close()
+		g.now = nil
+	}
+}
+
+// start starts its process, which knows all there is to end. The mutex is held.
+func (g *guard) start() {
+	w, err := watch(g.command, g.groups)
+	if err != nil {
+		g.log.Warn("what plugins start may outlive the gateway", "error", err)
+		return
+	}
+	g.now = w
+	go g.follow(w, time.Now())
+}
+
+// follow waits for the end of a guard's process, and starts another where there is still something to guard.
+func (g *guard) follow(w *watcher, begun time.Time) {
+	err := w.cmd.Wait()
+	if !g.miss(w) {
+		return
+	}
+	g.log.Warn("what ends that which plugins start has ended itself, and is started again", "error", err)
+	time.Sleep(time.Until(begun.Add(guardPatience)))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now == nil && len(g.groups) > 0 {
+		g.start()
+	}
+}
+
+// miss reports whether a process that has ended is still wanted, and is no more.
+func (g *guard) miss(w *watcher) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now != w {
+		return false
+	}
+	w.tell.Close()
+	g.now = nil
+	return true
+}
+
+// watch starts the process of a guard, which has all that it is told first from its first moment on.
+func watch(command []string, groups map[int]string) (*watcher, error) {
+	in, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	w := &watcher{cmd: exec.Command(command[0], command[1:]...), tell: tell}
+	w.cmd.Stdin, w.cmd.Env, w.cmd.SysProcAttr = in, []string{}, &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are not for it
+	for pid, cgroup := range groups {
+		w.say(pid, cgroup)
+	}
+	if err := w.cmd.Start(); err != nil {
+		tell.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// say tells it of a group, or with its negative of one that it need not end any more. One that does not read is of no use.
+func (w *watcher) say(pid int, cgroup string) {
+	w.tell.SetWriteDeadline(time.Now().Add(guardPatience))
+	if _, err := fmt.Fprintf(w.tell, "%d %s\n", pid, cgroup); errors.Is(err, os.ErrDeadlineExceeded) && w.cmd.Process != nil {
+		w.cmd.Process.Kill()
 	}
 }
 
 // keepWatch is the whole life of a guard.
 func keepWatch() {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // meant for the host, which drains first
-	groups := make(map[int]bool)
+	groups := make(map[int]string)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		if pid, err := strconv.Atoi(lines.Text()); err == nil {
-			groups[max(pid, -pid)] = pid > 0
+		number, cgroup, _ := strings.Cut(lines.Text(), " ")
+		switch pid, err := strconv.Atoi(number); {
+		case err != nil:
+		case pid > 0:
+			groups[pid] = cgroup
+		default:
+			delete(groups, -pid)
 		}
 	}
-	for pid, there := range groups {
-		if there {
-			unix.Kill(-pid, unix.SIGKILL)
+	for pid, cgroup := range groups {
+		if cgroup != "" {
+			write(cgroup, "cgroup.kill", "1")
 		}
+		unix.Kill(-pid, unix.SIGKILL)
 	}
 	os.Exit(0)
 }
 
-// guardOf returns the guard for what a process may start, or nil where it needs none.
+// guardOf returns the guard of what a process may start, or nil where that is nothing.
 func (h *Host) guardOf(c *child) *guard {
-	if !c.forks || c.group != nil {
+	if !c.forks {
 		return nil
 	}
 	return &h.guard

@@ -152,7 +152,7 @@ func New(n Needs) (*Host, error) {
 	if err := adopt(); err != nil {
 		n.Logger.Warn("what plugins start and leave is not told from others", "error", err)
 	}
-	return &Host{Needs: n, guard: guard{command: guardCommand(n.Alone)}}, nil
+	return &Host{Needs: n, guard: guard{command: guardCommand(n.Alone), log: n.Logger}}, nil
 }
 
 // Describe launches a provider plugin, asks what it is and ends it.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -200,51 +199,6 @@ func TestOrphansAreAdopted(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	if err := other.Wait(); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestChildrenEndWithTheHost however that ends: a guard sees to it, which goes then, too.
-func TestChildrenEndWithTheHost(t *testing.T) {
-	dir, err := os.MkdirTemp("", "ph")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command("/proc/self/exe", "host", dir, "parent")
-	pid := hosted(t, cmd)
-	of := append(childrenOf(t, pid), slices.DeleteFunc(childrenOf(t, cmd.Process.Pid), func(p int) bool { return p == pid })...)
-	if len(of) != 2 {
-		t.Fatalf("a child and a guard are there: %v", of)
-	}
-	kill(t, cmd.Process.Pid, syscall.SIGKILL)
-	for _, p := range append(of, pid) {
-		await(t, "the end of all", func() bool { return syscall.Kill(p, 0) == syscall.ESRCH || zombie(p) })
-	}
-}
-
-// TestAGuardIsThereWhileItIsNeeded, and the next plugin with children has one again.
-func TestAGuardIsThereWhileItIsNeeded(t *testing.T) {
-	h, _ := start(t, nil)
-	before := childrenOf(t, os.Getpid())
-	started := func() int {
-		return len(slices.DeleteFunc(childrenOf(t, os.Getpid()), func(pid int) bool { return slices.Contains(before, pid) }))
-	}
-	for range 2 {
-		var open []*pluginhost.Provider
-		for range 2 {
-			p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "words", Limits: pluginhost.Limits{Children: true}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			open = append(open, p)
-		}
-		if n := started(); n != 3 {
-			t.Errorf("%d processes, and there are two plugins", n)
-		}
-		for _, p := range open {
-			p.Close(within(t))
-		}
-		await(t, "the end of all", func() bool { return started() == 0 })
 	}
 }
 
