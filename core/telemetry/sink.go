@@ -287,12 +287,25 @@ func (s *Sink) deliver(b *batch) {
 		if attempt == 0 {
 			s.Logger.Warn("sink did not take events, which are sent again", "sink", s.Name, "error", err)
 		}
-		select {
-		case <-s.ctx.Done():
-		case <-s.after(max(after, jitter(attempt))):
-		}
+		s.pause(after, jitter(attempt))
 	}
 	s.stats.exported.Add(int64(b.events))
+}
+
+// pause waits before the next attempt: as long as the sink has asked for, and else for the backoff, of which little is left
+// when this one is closed, since there may not be much time then.
+func (s *Sink) pause(asked, backoff time.Duration) {
+	select {
+	case <-s.ctx.Done():
+		return
+	case <-s.after(max(asked, backoff)):
+		return
+	case <-s.closing:
+	}
+	select {
+	case <-s.ctx.Done():
+	case <-s.after(max(asked, min(backoff, retryBase))):
+	}
 }
 
 // number gives the batch an identity of its own.

@@ -306,6 +306,34 @@ func TestSlowSinkDelaysNothingAndIsGivenUpAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestASinkThatIsClosedDoesNotWaitLong: what failed for a while is tried again soon, before the time is over.
+func TestASinkThatIsClosedDoesNotWaitLong(t *testing.T) {
+	const fails = 12
+	x := &exporter{answer: func(n int, _ *telemetry.Batch) (*telemetry.Result, error) {
+		if n < fails {
+			return nil, errors.New("restarting")
+		}
+		return nil, nil
+	}}
+	f := start(t, SinkConfig{Exporter: x, Batch: 1}, false)
+	f.send("a")
+	for range fails - 1 {
+		(<-f.timer) <- time.Time{}
+	}
+	<-f.timer // the last wait would take half a minute
+	closed := make(chan error, 1)
+	go func() { closed <- f.close(t, patience) }()
+	select {
+	case again := <-f.timer:
+		again <- time.Time{}
+	case <-time.After(patience):
+		t.Fatal("it waits")
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEveryEventIsAccountedForUnderLoad(t *testing.T) {
 	const writers, each = 8, 400
 	x := &exporter{}
