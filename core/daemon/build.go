@@ -102,7 +102,11 @@ func (b *builder) openParts() error {
 	places := make(chan struct{}, max(atOnce, runtime.NumCPU()))
 	process := func(do func() error) {
 		open(func() error {
-			places <- struct{}{}
+			select {
+			case places <- struct{}{}:
+			case <-b.ctx.Done():
+				return context.Cause(b.ctx)
+			}
 			defer func() { <-places }()
 			return do()
 		})

@@ -34,7 +34,7 @@ var errPlugin = errors.New("the control socket is not for plugins, nor for other
 
 // caller notes the pid of a connection that comes from a plugin.
 func caller(ctx context.Context, c net.Conn) context.Context {
-	if pid, uid, err := plugin.Peer(c); err == nil && ours(pid, uid) {
+	if pid, uid, err := plugin.Peer(c); err == nil && (ours(pid, uid) || near(pid, uid) && plugin.PeerGone(c)) {
 		return context.WithValue(ctx, callerKey{}, pid)
 	}
 	return ctx
@@ -44,7 +44,7 @@ func caller(ctx context.Context, c net.Conn) context.Context {
 // than this one can, as whatever a plugin starts. One that has connected and is gone may have been: its socket may be
 // another's by now.
 func ours(pid, uid int) bool {
-	if pid == 0 || uid != os.Geteuid() { // plugins are among the processes and the user of this one
+	if !near(pid, uid) {
 		return false
 	}
 	peer, self := processStatus(pid), processStatus(os.Getpid())
@@ -53,6 +53,9 @@ func ours(pid, uid int) bool {
 	}
 	return less(peer, self) || descends(pid, os.Getpid(), processStatus)
 }
+
+// near reports whether a process is among the processes and the user of this one, as plugins are.
+func near(pid, uid int) bool { return pid != 0 && uid == os.Geteuid() }
 
 // descends reports whether a process is a descendant of another. Those whose parent has ended have become its children,
 // since it is the first process of its namespace or adopts them (see package pluginhost). Where nothing is certain, as while

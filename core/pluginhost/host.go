@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ginnel/ginnel/sdk/provider"
@@ -66,6 +67,7 @@ type Host struct {
 	copies copies
 	cert   certificate
 	guard  guard
+	forked atomic.Bool // a process was started that may have left others
 
 	mu   sync.Mutex // protects what follows
 	next int        // counts sockets

@@ -1,10 +1,15 @@
 package pluginhost
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -30,7 +35,7 @@ type secrets []string
 func secretsOf(values []string) (s secrets) {
 	for _, v := range values {
 		if len(v) >= leastSecret {
-			s = append(s, v)
+			s = append(s, written(v)...)
 		}
 		for line := range strings.SplitSeq(strings.ReplaceAll(v, `\n`, "\n"), "\n") { // of a key, also within JSON
 			if len(line) >= leastLine && len(line) < len(v) {
@@ -38,9 +43,24 @@ func secretsOf(values []string) (s secrets) {
 			}
 		}
 	}
-	slices.SortFunc(s, func(a, b string) int { return len(b) - len(a) })
-	return s
+	slices.SortFunc(s, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(s)
 }
+
+// written returns a value as it is and as it stands in JSON, in Go's quotes, and in an address.
+func written(v string) []string {
+	var b bytes.Buffer
+	plain := json.NewEncoder(&b)
+	plain.SetEscapeHTML(false)
+	plain.Encode(v)
+	escaped, _ := json.Marshal(v)
+	return []string{
+		v, unquoted(strings.TrimSpace(b.String())), unquoted(string(escaped)), unquoted(strconv.Quote(v)), url.QueryEscape(v), url.PathEscape(v),
+	}
+}
+
+// unquoted returns a text without the quotes that it stands in.
+func unquoted(text string) string { return text[1 : len(text)-1] }
 
 func (s secrets) hide(text string) string {
 	for _, v := range s {

@@ -182,13 +182,18 @@ func TestAPluginInheritsNoFiles(t *testing.T) {
 // zombie when it ends.
 func TestOrphansAreAdopted(t *testing.T) {
 	h, log := start(t, func(n *pluginhost.Needs) { n.HealthEvery = 20 * time.Millisecond })
-	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "words", Limits: pluginhost.Limits{Open: true}})
+	launched(t, h, pluginhost.ProviderSpec{Plugin: "words"}) // which starts none, and is there when the other is gone
+	p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "words", Limits: pluginhost.Limits{Open: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got, err := said(t, p, "do", "orphan"); err != nil || got != "done" {
 		t.Fatalf("%q, %v", got, err)
 	}
 	orphan := strayOf(t, log)
 	defer syscall.Kill(orphan, syscall.SIGKILL)
 	await(t, "its adoption", func() bool { return statusOf(t, orphan, "PPid") == fmt.Sprint(os.Getpid()) })
+	p.Close(within(t))
 	kill(t, orphan, syscall.SIGKILL)
 	await(t, "its burial", func() bool { return syscall.Kill(orphan, 0) == syscall.ESRCH })
 	other := exec.Command("sleep", "0") // what others have started is theirs to wait for

@@ -122,7 +122,9 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			cmd.Env = append(append(cmd.Env, spec.Env...), envCertificate+"="+cert)
 			exes := []string{executable(cmd, files)}
 			start := h.through(l.limits)
-			p.child.forks = l.limits.Children || l.limits.Open || start == nil
+			if p.child.forks = l.limits.Children || l.limits.Open || start == nil; p.child.forks {
+				h.forked.Store(true)
+			}
 			if start != nil {
 				exes = append(exes, start[0])
 				cmd.Args = slices.Concat(start, []string{cmd.Path}, cmd.Args)
@@ -206,7 +208,7 @@ func (p *process) connect(ctx context.Context, l launch) error {
 	defer stop()
 	protocol, err := p.client.Client()
 	if err != nil {
-		return incompatible(err)
+		return incompatible(l.secrets.hideIn(err)) // before it is cut
 	}
 	p.version = p.client.NegotiatedVersion()
 	rpc, err := protocol.Dispense(l.kind)

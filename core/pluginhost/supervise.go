@@ -169,7 +169,7 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 			return errors.New("it ended by itself")
 		case <-tick.C:
 		}
-		if p.child.forks {
+		if s.host.forked.Load() {
 			buryAdopted()
 		}
 		// However long this process itself was away, the plugin gets its time.

@@ -46,6 +46,30 @@ func Peer(c net.Conn) (pid, uid int, err error) {
 	return int(cred.Pid), int(cred.Uid), nil
 }
 
+// PeerGone reports whether the process at the other end of a unix socket is known to have ended, so that its pid may be
+// another's: Linux knows as of 6.5.
+func PeerGone(c net.Conn) bool {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	process := -1
+	if cerr := raw.Control(func(fd uintptr) {
+		process, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	}); cerr != nil || err == unix.ENOPROTOOPT || err == unix.ENODATA {
+		return false
+	}
+	if err != nil {
+		return true // an older kernel than 6.16 has no descriptor of one that has been waited for
+	}
+	defer unix.Close(process)
+	return unix.PidfdSendSignal(process, 0, nil, 0) == unix.ESRCH
+}
+
 // Listener returns the listener that the host handed over, or nil where it handed over none.
 func Listener() (net.Listener, error) {
 	f := inherited(EnvListener)

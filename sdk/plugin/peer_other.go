@@ -19,6 +19,9 @@ func PeerPID(net.Conn) (int, error) { return 0, errUnsupported }
 // Peer is known on Linux only.
 func Peer(net.Conn) (pid, uid int, err error) { return 0, 0, errUnsupported }
 
+// PeerGone is known on Linux only.
+func PeerGone(net.Conn) bool { return false }
+
 // Listener is handed over on Linux only.
 func Listener() (net.Listener, error) { return nil, errUnsupported }
 

@@ -37,7 +37,7 @@ func (p onlyPeer) ClientHandshake(_ context.Context, _ string, c net.Conn) (net.
 func (p onlyPeer) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	got, err := PeerPID(c)
 	if want := p.pid(); err == nil && got != want {
-		err = fmt.Errorf("%w: %d, not %d", errOther, got, want)
+		err = fmt.Errorf("%w: %d, not %d (a script that starts a plugin has to exec it)", errOther, got, want)
 	}
 	if err != nil {
 		c.Close()
