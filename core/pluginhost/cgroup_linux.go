@@ -193,12 +193,18 @@ func (c *Cgroup) tidy() (left bool) {
 	return left
 }
 
+// shared reports whether somebody else is in this process's group, as a guard is until it has ended.
+func (c *Cgroup) shared() bool {
+	in := strings.Fields(c.read(ownGroup + "/cgroup.procs"))
+	return len(in) > 1 && slices.Contains(in, strconv.Itoa(os.Getpid()))
+}
+
 // Close moves the process back to where it was, and leaves nothing, unless somebody else is there.
 func (c *Cgroup) Close() (err error) {
 	if c.dir == "" {
 		return nil
 	}
-	for end := time.Now().Add(groupGrace); c.tidy(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(groupGrace); c.tidy() || c.shared(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			return nil
 		}
