@@ -16,13 +16,18 @@ type archive struct {
 	*httptest.Server
 	name string // by which its ids are told from another's
 
-	mu    sync.Mutex // protects what follows
-	kept  map[string]map[string]any
-	count int
-	words string   // that it answers with
-	asked []string // the requests that came, without those for a model
-	calls []string // the bodies of those for one
+	mu     sync.Mutex // protects what follows
+	kept   map[string]map[string]any
+	count  int
+	words  string   // that it answers with
+	down   bool     // it answers each look at a response with an error
+	silent bool     // it says of none that is cancelled what it used
+	asked  []string // the requests that came, without those for a model
+	calls  []string // the bodies of those for one
 }
+
+// failure is the status of an answer that says nothing.
+type failure int
 
 func startArchive(t *testing.T, name string) *archive {
 	t.Helper()
@@ -33,6 +38,10 @@ func startArchive(t *testing.T, name string) *archive {
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			out := f(r)
+			if status, failed := out.(failure); failed {
+				w.WriteHeader(int(status))
+				return
+			}
 			switch o, _ := out.(map[string]any); {
 			case o == nil:
 				w.Header().Set("Content-Type", "application/json")
@@ -68,6 +77,9 @@ func startArchive(t *testing.T, name string) *archive {
 		}
 	}
 	handle("GET /v1/responses/{id}", one(func(_ *http.Request, o map[string]any) any {
+		if k.down {
+			return failure(503)
+		}
 		if o["status"] == "queued" {
 			o["status"] = "in_progress"
 		} else if o["status"] == "in_progress" {
@@ -80,7 +92,12 @@ func startArchive(t *testing.T, name string) *archive {
 		return map[string]any{"id": r.PathValue("id"), "object": "response.deleted", "deleted": true}
 	}))
 	handle("POST /v1/responses/{id}/cancel", one(func(_ *http.Request, o map[string]any) any {
-		o["status"] = "cancelled"
+		if o["status"] != "completed" {
+			o["status"] = "cancelled"
+		}
+		if !k.silent {
+			o["usage"] = map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
+		}
 		return o
 	}))
 	handle("GET /v1/responses/{id}/input_items", one(func(_ *http.Request, o map[string]any) any {

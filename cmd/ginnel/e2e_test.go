@@ -145,6 +145,7 @@ type logged struct {
 	Class     string `json:"class"`
 	Error     string `json:"error"`
 	TokensIn  *int64 `json:"tokens_in"`
+	Key       string `json:"key"`
 }
 
 // events returns the exchanges that have ended.

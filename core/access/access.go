@@ -61,6 +61,18 @@ type Key struct {
 // Tenant is whose data and filter state the key's exchanges share: the team's or the key's own.
 func (k *Key) Tenant() string { return k.tenant }
 
+// TeamOf returns the team that a tenant is, or "".
+func TeamOf(tenant string) string {
+	team, ok := strings.CutPrefix(tenant, teams)
+	if !ok {
+		return ""
+	}
+	return team
+}
+
+// teams is how the tenants begin that are one.
+const teams = "team/"
+
 // Allows reports whether the key itself permits the model.
 func (k *Key) Allows(model string) bool {
 	return len(k.Models) == 0 || slices.Contains(k.Models, model)
@@ -295,7 +307,7 @@ func (k *Keys) digest(text string) [sha256.Size]byte {
 func fromRecord(r store.Key) *Key {
 	tenant := "key/" + r.ID
 	if r.Team != "" {
-		tenant = "team/" + r.Team
+		tenant = teams + r.Team
 	}
 	return &Key{digest: [sha256.Size]byte(r.Digest), tenant: tenant, ID: r.ID, Name: r.Name, Team: r.Team, Models: r.Models, Created: r.Created, Expires: r.Expires, Revoked: r.Revoked}
 }

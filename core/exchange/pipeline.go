@@ -198,6 +198,13 @@ func (f *Flow) Flush(ctx context.Context, out func(*Event)) (Verdict, error) {
 // End runs PhaseEnd of a stream.
 func (f *Flow) End(ctx context.Context) (Verdict, error) { return f.reverse(ctx, PhaseEnd) }
 
+// Late runs PhaseEnd through all filters, of an exchange that only tells what an earlier one has used: they saw that one's
+// request. Verdicts and errors have no effect.
+func (f *Flow) Late(ctx context.Context) {
+	f.seen = len(f.pipeline.filters)
+	f.reverse(ctx, PhaseEnd)
+}
+
 // Done runs PhaseDone; verdicts and errors have no effect any more.
 func (f *Flow) Done(ctx context.Context) { f.reverse(ctx, PhaseDone) }
 

@@ -29,6 +29,9 @@ func (s *serving) responses() *exchange.Reply {
 	if s.flow.SeesAnswers() && strings.Contains(e.Query, startingAfter+"=") {
 		return s.fail(exchange.Denied, &llm.Error{Code: llm.CodeDenied, Message: "a response is not served from its middle on here: a filter of this route looks at what models say, and would see the half of a word"}, nil)
 	}
+	if reply := s.closing(); reply != nil {
+		return reply
+	}
 	reply := s.call()
 	if x.Method != "DELETE" || reply.Status >= 300 || s.end != "" {
 		return reply
@@ -55,18 +58,19 @@ func (s *serving) locate() *exchange.Reply {
 			continue
 		}
 		asked = append(asked, t.ProviderName)
-		v, found, err := s.Uploads.Left(uploads.Owner{Tenant: s.x.Tenant, Provider: t.ProviderName}, id)
+		owner, v, err := s.recall(t, id)
 		if err != nil {
 			return s.fail(exchange.Internal, errState, err)
 		}
-		if found {
-			provider, left = t.ProviderName, v
+		if owner.Provider != "" {
+			provider, left, s.owner = t.ProviderName, v, owner
 			break
 		}
 		if shared == "" && t.SharedFiles {
 			shared = t.ProviderName
 		}
 	}
+	s.untallied = left.Open
 	m, t := s.route.at(cmp.Or(provider, shared), left.Model)
 	if t == nil {
 		return s.unknownItem(id)
@@ -76,6 +80,21 @@ func (s *serving) locate() *exchange.Reply {
 	s.model = &Model{Model: &upstream.Model{Name: m.Name, Attempts: 1, Targets: []*upstream.Target{&own}}}
 	s.x.Model = m.Name
 	return nil
+}
+
+// recall returns what is remembered of a response at a target's provider, and under whom: the caller or, where all is
+// shared, everybody. The owner has no provider where it is nothing.
+func (s *serving) recall(t *upstream.Target, id string) (uploads.Owner, uploads.Left, error) {
+	owners := []uploads.Owner{{Tenant: s.x.Tenant, Provider: t.ProviderName}, {Provider: t.ProviderName}}
+	if !t.SharedFiles {
+		owners = owners[:1]
+	}
+	for _, o := range owners {
+		if v, found, err := s.Uploads.Left(o, id); err != nil || found {
+			return o, v, err
+		}
+	}
+	return uploads.Owner{}, uploads.Left{}, nil
 }
 
 // reach yields the targets that the route's calls may come to.

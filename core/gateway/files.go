@@ -150,8 +150,13 @@ func (s *serving) ask(rest, method, query string) *exchange.Reply {
 
 // demand makes a call of the route's provider.
 func (s *serving) demand(rest, method, query string) error {
+	return s.demandOf(s.route.Files, rest, method, query)
+}
+
+// demandOf makes a call that is about what a vendor keeps, which the client itself did not need to ask for.
+func (s *serving) demandOf(m *upstream.Model, rest, method, query string) error {
 	x, e := s.x, &s.endpoint
-	answer, err := s.route.Files.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
+	answer, err := m.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
 		*r = upstream.Request{Header: s.forward(), Method: method, Rest: below(e) + rest, Query: query}
 		if method == "POST" {
 			r.Body, r.Held = x.Request.Body.Bytes(), x.Request.Body.Held()
@@ -159,11 +164,16 @@ func (s *serving) demand(rest, method, query string) error {
 		s.Telemetry.Inject(s.ctx, &r.Header)
 		return nil
 	})})
+	s.letGo()
+	s.answer = answer
+	return err
+}
+
+// letGo closes an answer that another one follows.
+func (s *serving) letGo() {
 	if s.answer != nil && s.answer.Body != nil {
 		s.answer.Body.Close()
 	}
-	s.answer = answer
-	return err
 }
 
 // heard looks at the head of an answer; a reply says why it is none to go on with.

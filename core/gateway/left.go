@@ -67,15 +67,26 @@ func (s *serving) later() bool { return s.request.Background || s.x.Op == llm.Op
 func (s *serving) write() {
 	l := s.left
 	response, others := l.response, l.fresh
-	v := uploads.Left{Model: s.x.Model, Open: s.request.Background}
+	v := uploads.Left{Model: s.x.Model}
+	if s.request.Background {
+		v.Open, v.Tenant, v.Key = true, s.x.Tenant, s.x.KeyID
+	}
 	l.fresh, l.due, l.writing = nil, false, make(chan error, 1)
 	owner := s.holder()
 	go func() { l.writing <- s.Uploads.Leave(owner, response, v, others) }() // settled, or done, waits for it
 }
 
-// holder is the caller at the provider that has answered.
+// holder is who has what the answer leaves, or the response that is asked for: the caller at the provider that has
+// answered or, where all is shared, everybody.
 func (s *serving) holder() uploads.Owner {
-	return uploads.Owner{Tenant: s.x.Tenant, Provider: s.answer.Target.ProviderName}
+	t := s.answer.Target
+	switch {
+	case s.owner.Provider != "":
+		return s.owner
+	case t.SharedFiles:
+		return uploads.Owner{Provider: t.ProviderName}
+	}
+	return uploads.Owner{Tenant: s.x.Tenant, Provider: t.ProviderName}
 }
 
 // written waits until what the answer left so far is on disk.
@@ -110,12 +121,5 @@ func (s *serving) settled() error {
 	if id == "" { // it is never seen again
 		return nil
 	}
-	first := false
-	if s.x.Finish != "" {
-		first, err = s.Uploads.Tell(s.holder(), id)
-	}
-	if !first {
-		s.x.Usage = nil
-	}
-	return err
+	return s.tell(id)
 }

@@ -46,8 +46,10 @@ type Upload struct {
 
 // Left is what an answer left at a vendor for a tenant: a stored response, an item of it, a container.
 type Left struct {
-	Model string `json:"model,omitempty"` // that was asked, of a response
-	Open  bool   `json:"open,omitempty"`  // what the response used is not told yet
+	Model  string `json:"model,omitempty"`  // that was asked, of a response
+	Open   bool   `json:"open,omitempty"`   // what the response used is not told yet
+	Tenant string `json:"tenant,omitempty"` // who made one that is or was open, also where it is everybody's
+	Key    string `json:"key,omitempty"`    // id of the key that was used for it
 }
 
 // Blob is a value that somebody else defines.

@@ -114,20 +114,22 @@ func (u *Uploads) sweep(tx *store.Tx, most int) error {
 	return nil
 }
 
-// Tell notes that what a response used is told, and reports whether it was not before.
-func (u *Uploads) Tell(o Owner, response string) (first bool, err error) {
+// Tell notes that what a response used is told. It returns what is remembered of it, and whether it was not told before.
+func (u *Uploads) Tell(o Owner, response string) (v Left, first bool, err error) {
 	if v, found, err := u.Left(o, response); err != nil || !found || !v.Open {
-		return false, err // who looks often writes once
+		return v, false, err // who looks often writes once
 	}
-	err = u.store.Share(func(tx *store.Tx) error {
-		v, at, found, err := u.left(tx, o.prefix()+response)
+	err = u.store.Share(func(tx *store.Tx) (err error) {
+		var at string
+		var found bool
+		v, at, found, err = u.left(tx, o.prefix()+response)
 		if first = err == nil && found && v.Open; !first {
 			return err
 		}
 		v.Open = false
 		return store.Lefts.Put(tx, at, v)
 	})
-	return first && err == nil, err
+	return v, first && err == nil, err
 }
 
 // Forget removes what an answer left.

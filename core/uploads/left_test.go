@@ -65,7 +65,7 @@ func TestLeft(t *testing.T) {
 				t.Errorf("%+v has %s, %v", o, id, err)
 			}
 		}
-		if first, err := u.Tell(o, "resp_1"); first || err != nil {
+		if _, first, err := u.Tell(o, "resp_1"); first || err != nil {
 			t.Errorf("%+v: %t, %v", o, first, err)
 		}
 		if err := u.Forget(o, "resp_1"); err != nil {
@@ -74,7 +74,7 @@ func TestLeft(t *testing.T) {
 	}
 	now = now.Add(30 * 24 * time.Hour)
 	for i, want := range []bool{true, false} {
-		if first, err := u.Tell(one, "resp_1"); first != want || err != nil {
+		if _, first, err := u.Tell(one, "resp_1"); first != want || err != nil {
 			t.Errorf("%d: %t, %v", i, first, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestLeftTogether(t *testing.T) {
 			if err := u.Leave(o, id, Left{Open: true}, []string{"shared"}); err != nil {
 				t.Error(err)
 			}
-			if first, err := u.Tell(o, id); !first || err != nil {
+			if _, first, err := u.Tell(o, id); !first || err != nil {
 				t.Errorf("%s: %t, %v", id, first, err)
 			}
 		})

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/ginnel/ginnel/core/access"
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// A vendor says what a response used as often as that is fetched. It is counted once, for who made it: when its end is first
+// seen or, where it is deleted before, then.
+
+// tell has what a response used counted, or not, where the answer at hand says it.
+func (s *serving) tell(id string) error {
+	if s.x.Finish == "" && s.tally == nil { // there may be more to come
+		s.x.Usage = nil
+		return nil
+	}
+	left, first, err := s.Uploads.Tell(s.holder(), id)
+	if !first {
+		s.x.Usage = nil
+		return err
+	}
+	if left.Key != s.x.KeyID {
+		s.countFor(&left)
+		s.x.Usage = nil
+	}
+	return nil
+}
+
+// countFor has the usage at hand counted for who made the response, since it is another who has it told: as an exchange
+// of its own, which the filters that count see the end of.
+func (s *serving) countFor(made *uploads.Left) {
+	x := exchange.New(context.WithoutCancel(s.ctx))
+	defer x.Cancel(nil)
+	x.ID, x.Listener, x.Method, x.Path, x.Route = s.x.ID+"-made", s.x.Listener, s.x.Method, s.x.Path, s.x.Route
+	x.Op, x.Dialect, x.Model = s.x.Op, s.x.Dialect, s.x.Model
+	x.Tenant, x.KeyID = cmp.Or(made.Tenant, s.holder().Tenant), made.Key
+	x.Usage, x.Finish, x.End, x.Response.Status = s.x.Usage, s.x.Finish, exchange.Completed, s.answer.Status
+	of := &serving{Gateway: s.Gateway, x: x, route: s.route, codec: s.codec, model: s.model, status: s.answer.Status, end: x.End}
+	of.answer = s.answer
+	of.team = s.generation.teams[access.TeamOf(x.Tenant)]
+	of.ctx = s.Telemetry.Start(x.Context(), x)
+	x.SetContext(of.ctx)
+	of.way = s.route.Pipeline.Flow(x)
+	of.flow = &of.way
+	of.flow.Late(of.ctx)
+	of.flow.Done(of.ctx)
+	of.report()
+}
+
+// ends are the ways to learn of a response how it ended, in their order: one that is still being made is cancelled, since
+// nobody will have it, and may have ended before.
+var ends = [...]struct{ method, rest string }{{"GET", ""}, {"POST", "/cancel"}, {"GET", ""}}
+
+// closing learns what a response used that is to be deleted and whose end nobody has seen: behind that the vendor tells
+// it to nobody. Where it cannot be learned now the response is not deleted.
+func (s *serving) closing() *exchange.Reply {
+	if s.x.Method != "DELETE" || !s.untallied {
+		return nil
+	}
+	defer s.letGo()
+	for _, way := range ends {
+		if err := s.demandOf(s.model.Model, way.rest, way.method, ""); err != nil {
+			return s.upstreamFailed(err)
+		}
+		switch status := s.answer.Status; {
+		case status == 404: // as the vendor says itself when it is asked to delete it
+			return nil
+		case status >= 400 && way.method == "POST":
+			continue
+		case status >= 400:
+			s.x.Response.Status, s.x.Response.Header = status, s.backward(s.answer)
+			return s.upstreamRefused()
+		case status >= 300:
+			return s.upstreamFailed(errRedirects)
+		}
+		raw, err := s.rest()
+		if err != nil {
+			return s.upstreamFailed(err)
+		}
+		var found dialect.Answer
+		if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
+			return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
+		}
+		s.tally = found.Usage
+		if found.Finish != "" && (s.tally != nil || way.method == "GET") {
+			break
+		}
+	}
+	if s.tally != nil {
+		return nil
+	}
+	s.Logger.Warn("what a response used that is deleted is not known: the vendor did not say it", "request_id", s.x.ID, "response", s.endpoint.Item)
+	return nil
+}
