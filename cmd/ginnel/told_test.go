@@ -126,3 +126,42 @@ func TestUsageIsWhoMadeIts(t *testing.T) {
 		}
 	}
 }
+
+// TestAListThatFails counts nothing: what a batch in it used is counted, and taken from limits, by the next one.
+func TestAListThatFails(t *testing.T) {
+	up := startVault(t)
+	gw := start(t, filing(up.URL, strings.Replace(headersAndRate, `rate "default" { limit = "1000000/1m" }`, "rate \"default\" { limit = \"20/1h\" }\n  config { cost = \"tokens\" }", 1)))
+	c := gw.caller()
+	_, _, file := c.send("batch", fmt.Sprintf(batchLine, 1, "big", "x"))
+	var made []string
+	for range 2 {
+		_, _, id := c.ask("POST", "/v1/batches", fmt.Sprintf(`{"input_file_id":%q,"endpoint":"/v1/chat/completions","completion_window":"24h"}`, file))
+		made = append(made, id)
+		up.mu.Lock()
+		for range 3 { // behind which the first one is in no page
+			up.keep(map[string]any{"object": "batch", "status": "completed"}, nil)
+		}
+		up.mu.Unlock()
+	}
+	up.mu.Lock()
+	up.answer(up.objects[made[1]])
+	up.ids = append(up.ids, made[1]) // the newest
+	up.down = true
+	up.mu.Unlock()
+	if status, text, _ := c.ask("GET", "/v1/batches", ""); status != 503 {
+		t.Errorf("%d %s", status, text)
+	}
+	up.mu.Lock()
+	up.down = false
+	up.mu.Unlock()
+	if ids, _ := c.ids("/v1/batches?limit=1"); fmt.Sprint(ids) != fmt.Sprint(made[1:]) {
+		t.Errorf("%v of %v", ids, made)
+	}
+	if status, text, _ := c.ask("GET", "/v1/files/"+file, ""); status != 429 {
+		t.Errorf("what the batch used is taken from the limit: %d %s", status, text)
+	}
+	gw.wait("the ends", func() bool { return len(gw.events()) == 6 })
+	if got := fmt.Sprint(gw.counted()); !strings.HasSuffix(got, ":[11]]") {
+		t.Errorf("counted are %s", got)
+	}
+}

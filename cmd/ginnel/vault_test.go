@@ -25,6 +25,7 @@ type vault struct {
 	header  http.Header // of the last request
 	cut     bool        // a content breaks off
 	full    bool        // there are no more batches
+	down    bool        // it answers each look at a batch with an error
 	lists   int         // how often it was asked for a list
 	singles int         // and for one file
 	called  []string    // the bodies of chats
@@ -44,6 +45,8 @@ func startVault(t *testing.T) *vault {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(404)
 				io.WriteString(w, `{"error":{"message":"No such object","type":"invalid_request_error","param":"id","code":null}}`)
+			case failure:
+				w.WriteHeader(int(out))
 			case []byte:
 				w.Header().Set("Content-Type", "application/octet-stream")
 				if v.cut {
@@ -95,6 +98,9 @@ func startVault(t *testing.T) *vault {
 	})
 	handle("GET /v1/batches", v.list("batch"))
 	handle("GET /v1/batches/{id}", func(w http.ResponseWriter, r *http.Request) any {
+		if v.down {
+			return failure(503)
+		}
 		o := v.objects[r.PathValue("id")]
 		if o != nil && o["output_file_id"] == nil {
 			v.answer(o)

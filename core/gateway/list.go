@@ -30,6 +30,7 @@ type listing struct {
 	want    int
 	purpose string
 	found   map[string]json.RawMessage // what the vendor's pages say; null = nothing yet
+	told    []stored                   // what it said of the caller's
 	page    listed
 }
 
@@ -74,6 +75,11 @@ func (s *serving) list() *exchange.Reply {
 	}
 	if reply := l.gather(); reply != nil {
 		return reply
+	}
+	for i := range l.told { // now that nothing fails any more: what a batch used is counted with this list
+		if err := s.seen(&l.told[i]); err != nil {
+			return s.fail(exchange.Internal, errState, err)
+		}
 	}
 	body, err := json.Marshal(l.page)
 	if err != nil {
@@ -160,9 +166,7 @@ func (l *listing) gather() *exchange.Reply {
 		if json.Unmarshal(raw, &v) != nil || v.ID != i.ID {
 			continue
 		}
-		if err := l.seen(&v); err != nil {
-			return l.fail(exchange.Internal, errState, err)
-		}
+		l.told = append(l.told, v)
 		if !l.suits(v.Purpose) {
 			continue
 		}
