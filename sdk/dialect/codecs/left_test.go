@@ -53,6 +53,9 @@ func TestLeft(t *testing.T) {
 		{llm.Anthropic, true, `{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"container_1","skills":[]}},"usage":{"output_tokens":1}}`, "container container_1", false},
 		{llm.Anthropic, true, `{"type":"message_start","message":{"id":"msg_1","type":"message","container":{"id":"container_1"},"content":[]}}`, "response msg_1, container container_1", false},
 		{llm.OpenAI, false, `{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"x"}}]}`, "", false},
+		{llm.OpenAI, false, `{"id":"chatcmpl-1","choices":[{"index":0,"message":{"role":"assistant","content":null,"audio":{"id":"audio_1","data":"AA==","expires_at":7,"transcript":"x"}}}]}`, "item audio_1", false},
+		{llm.OpenAI, true, `{"id":"chatcmpl-1","choices":[{"index":0,"delta":{"audio":{"transcript":"x","id":"audio_1"}}}]}`, "item audio_1", false},
+		{llm.OpenAI, true, `{"id":"chatcmpl-1","choices":[{"index":0,"delta":{"audio":{"data":"AA==","id":null}}}]}`, "", false},
 	} {
 		var answer dialect.Answer
 		var event dialect.Event

@@ -51,7 +51,7 @@ var (
 	saidKeys   = dialect.NewKeys("content", "refusal", "reasoning_content", "reasoning", "reasoning_details",
 		"tool_calls", "function_call", "audio", "executed_tools", "annotations")
 	saidPartKeys = dialect.NewKeys("text", "thinking", "refusal")
-	audioKeys    = dialect.NewKeys("transcript")
+	audioKeys    = dialect.NewKeys("transcript", "id")
 	groqKeys     = dialect.NewKeys("usage")
 	done         = []byte("[DONE]")
 )
@@ -72,29 +72,30 @@ type answerReader struct {
 	op      llm.Op
 	kind    string // the type of an event
 	answer  bool   // it has the form of an answer, so a "message" in it is no error's
+	left    []dialect.Left
 }
 
 // Answer reads the body of a unary answer, also of one that reports an error.
 func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	model := into.Model
-	*into = dialect.Answer{Texts: into.Texts[:0]}
+	*into = dialect.Answer{Texts: into.Texts[:0], Left: into.Left[:0]}
 	bare := op == llm.OpSpeech || op == llm.OpTranscriptions || op == llm.OpTranslations // sound, or a text without a form
 	if op == llm.OpOther || bare && !bytes.HasPrefix(body, []byte("{")) {
 		return nil // which may be an error, where it is an object
 	}
-	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts, op: op}
+	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts, left: into.Left, op: op}
 	if err := a.read(); err != nil {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
-	into.Faults = a.fault.Texts()
+	into.Faults, into.Left = a.fault.Texts(), a.left
 	into.Model = dialect.TextOf(body[a.model.Start:a.model.End], model)
 	return nil
 }
 
 // Event reads the payload of one event of a streamed answer.
 func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
-	*into = dialect.Event{Texts: into.Texts[:0]}
+	*into = dialect.Event{Texts: into.Texts[:0], Left: into.Left[:0]}
 	if bytes.Equal(bytes.TrimSpace(payload), done) {
 		into.End = true
 		return nil
@@ -105,12 +106,12 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	if op == llm.OpRealtime {
 		return realtimeEvent(payload, into)
 	}
-	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts, op: op}
+	a := answerReader{Reader: dialect.NewReader(payload), texts: into.Texts, left: into.Left, op: op}
 	if err := a.read(); err != nil {
 		return err
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
-	into.Faults = a.fault.Texts()
+	into.Faults, into.Left = a.fault.Texts(), a.left
 	into.Begun, into.Over = a.begun, a.over
 	into.First = len(a.texts) > 0 || a.called
 	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
@@ -424,9 +425,16 @@ func (a *answerReader) audio() {
 		if !ok {
 			return
 		}
-		if key == 0 {
+		switch key {
+		case 0:
 			a.text(blockAudio, dialect.KindText)
-		} else {
+		case 1: // by which a later message names the sound
+			if s, ok := a.String(); !ok {
+				a.Skip()
+			} else if s.Len() > 0 {
+				a.left = append(a.left, dialect.Left{Span: s})
+			}
+		default:
 			a.Skip()
 		}
 	}

@@ -74,6 +74,7 @@ var (
 	partKeys = dialect.NewKeys("type", "text", "refusal", "thinking", "file", "file_id", "image_url", "video_url", "audio_url", "document_url")
 	fileKeys = dialect.NewKeys("file_id", "filename", "file_data", "file_url")
 	urlKeys  = dialect.NewKeys("url")
+	idKeys   = dialect.NewKeys("id")
 )
 
 // requestReader reads one request's body.
@@ -297,7 +298,7 @@ func (q *requestReader) message() {
 		case msgReasoningDetails:
 			q.details()
 		case msgAudio:
-			q.unseen("audio")
+			q.spoken()
 		default:
 			q.Skip()
 		}
@@ -489,6 +490,16 @@ func (q *requestReader) dataSources() {
 func (q *requestReader) google() { q.Members(googleKeys, func(int) { q.kept("cached_content") }) }
 
 func (q *requestReader) fileID() { q.kept("file_id") }
+
+// spoken reads what names the sound of an earlier answer.
+func (q *requestReader) spoken() {
+	if q.Type() != dialect.TypeObject {
+		q.kept("audio")
+		return
+	}
+	q.mark("audio")
+	q.Members(idKeys, func(int) { q.kept("audio") })
+}
 
 // kept reads the ids at hand of what the vendor keeps.
 func (q *requestReader) kept(name string) {
