@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/codecs"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -166,5 +167,68 @@ func TestFiltersSeeWhatComesInTheOtherForm(t *testing.T) {
 	}
 	if x.Usage == nil || x.Usage.OutputTotal != 2 || x.End != exchange.Completed {
 		t.Errorf("%s %+v", x.End, x.Usage)
+	}
+}
+
+// TestResponsesInTheOtherForm keep the ids under which their vendor has them, and what it says of that.
+func TestResponsesInTheOtherForm(t *testing.T) {
+	const output = `"output":[{"type":"reasoning","id":"rs_a","summary":[{"type":"summary_text","text":"hm"}]},{"type":"message","id":"msg_b","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Let me see.","annotations":[]}]},{"type":"function_call","id":"fc_c","call_id":"c1","name":"look","arguments":"{}","status":"completed"}]`
+	for stored, kept := range map[string]bool{`"store":true,`: true, ``: true, `"store":false,`: false} {
+		whole := `{"id":"resp_a","object":"response","status":"completed",` + stored + output + `}`
+		stream := `data: {"type":"response.created","response":{"id":"resp_a","object":"response","status":"in_progress",` + stored + `"output":[]}}` + "\n\n" +
+			`data: {"type":"response.output_item.added","output_index":0,"item":{"type":"reasoning","id":"rs_a","summary":[]}}` + "\n\n" +
+			`data: {"type":"response.reasoning_summary_text.delta","item_id":"rs_a","output_index":0,"summary_index":0,"delta":"hm"}` + "\n\n" +
+			`data: {"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","id":"rs_a","summary":[{"type":"summary_text","text":"hm"}]}}` + "\n\n" +
+			`data: {"type":"response.output_text.delta","item_id":"msg_b","output_index":1,"content_index":0,"delta":"Let me see."}` + "\n\n" +
+			`data: {"type":"response.output_item.added","output_index":2,"item":{"type":"function_call","id":"fc_c","call_id":"c1","name":"look","arguments":""}}` + "\n\n" +
+			`data: {"type":"response.function_call_arguments.delta","item_id":"fc_c","output_index":2,"delta":"{}"}` + "\n\n" +
+			`data: {"type":"response.completed","response":` + whole + `}` + "\n\n"
+		for asked, answer := range map[string]string{`{"model":"m","input":"x"}`: stream, `{"model":"m","stream":true,"input":"x"}`: whole} {
+			g, _ := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+				if w.Header().Set("Content-Type", "application/json"); answer == stream {
+					w.Header().Set("Content-Type", "text/event-stream")
+				}
+				io.WriteString(w, answer)
+			})
+			reply := request(t.Context(), g, "POST", "/v1/responses", asked)
+			got := string(reply.Body)
+			if reply.Stream != nil {
+				got = all(t, reply, exchange.Completed)
+			} else {
+				reply.Done(exchange.Completed)
+			}
+			for _, id := range []string{"resp_a", "rs_a", "msg_b", "fc_c"} {
+				found, err := g.Uploads.Has(uploads.Owner{}, id)
+				if !strings.Contains(got, `"id":"`+id+`"`) || found != kept || err != nil {
+					t.Errorf("%s%s: kept %t, %v:\n%s", stored, id, found, err, got)
+				}
+			}
+			for _, made := range []string{`"rs_0"`, `"msg_1"`, `"fc_2"`} {
+				if strings.Contains(got, made) {
+					t.Errorf("%s is no id of the vendor's: %s", made, got)
+				}
+			}
+			if n := strings.Count(got, `"store":true`); (n > 0) != kept || strings.Contains(got, `"store":false`) == kept {
+				t.Errorf("%s: %s", stored, got)
+			}
+		}
+	}
+}
+
+// TestAnAnswerThatAFilterReplaces is kept by its vendor all the same.
+func TestAnAnswerThatAFilterReplaces(t *testing.T) {
+	g, _ := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"id":"resp_a","object":"response","status":"completed","store":true,"output":[]}`)
+	}, filter{exchange.PhaseResponseBody, func(_ exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
+		x.Response.Body.Replace([]byte(`{"id":"resp_b","object":"response","status":"completed","store":false,"output":[]}`))
+		return exchange.Verdict{}, nil
+	}})
+	reply := request(t.Context(), g, "POST", "/v1/responses", `{"model":"m","input":"x"}`)
+	reply.Done(exchange.Completed)
+	for id, want := range map[string]bool{"resp_a": true, "resp_b": false} {
+		if found, err := g.Uploads.Has(uploads.Owner{}, id); found != want || err != nil {
+			t.Errorf("%s: %t, %v: %s", id, found, err, reply.Body)
+		}
 	}
 }

@@ -50,7 +50,7 @@ func (c *Collector) add(d *Delta) error {
 			return ErrOrder
 		}
 		c.began = true
-		c.Answer.ID, c.Answer.Model, c.Answer.Created = d.ID, d.Model, d.Created
+		c.Answer.ID, c.Answer.Model, c.Answer.Created, c.Answer.Stored = d.ID, d.Model, d.Created, d.Stored
 		return nil
 	case Usage:
 		if c.Answer.Usage == nil {

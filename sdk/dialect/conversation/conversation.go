@@ -134,7 +134,8 @@ type Part struct {
 	Citations []Citation // of Text
 	Native    *Foreign   // of Native
 
-	At string // where the source says it: "messages[3].content[1]"; of an answer only what not every dialect has; "" = not known
+	Item string // of an answer: the id under which its vendor keeps it, "" = none; of several parts of one item the first has it
+	At   string // where the source says it: "messages[3].content[1]"; of an answer only what not every dialect has; "" = not known
 }
 
 // HasForm reports whether a part of an answer has a form in a dialect whose answers are lists of such parts, as those of
@@ -309,6 +310,7 @@ type Answer struct {
 	Created int64 // seconds since the epoch; 0 = not said
 	Choices []Choice
 	Usage   *llm.Usage
+	Stored  bool // its vendor keeps it, under its ID, and a client of the same dialect may name it
 
 	// Other is what the source said besides that is no envelope of it (see Left): no client of another dialect gets it.
 	Other []Field
@@ -375,6 +377,7 @@ type Delta struct {
 
 	ID, Model string     // of Begin
 	Created   int64      // of Begin
+	Stored    bool       // of Begin
 	Part      *Part      // of Open: kind, and what is known of it; its Text or Arguments come with More
 	Text      string     // of More: appended to the block's text, arguments or thoughts
 	Opaque    Opaque     // of Close: the block's sealed state

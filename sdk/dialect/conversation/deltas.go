@@ -4,7 +4,7 @@ import "slices"
 
 // Deltas appends what a whole answer says to dst, as the stream that its client may have asked for.
 func (a *Answer) Deltas(dst []Delta) []Delta {
-	dst = append(dst, Delta{Kind: Begin, ID: a.ID, Model: a.Model, Created: a.Created})
+	dst = append(dst, Delta{Kind: Begin, ID: a.ID, Model: a.Model, Created: a.Created, Stored: a.Stored})
 	for i := range a.Choices {
 		c := &a.Choices[i]
 		end := Delta{Kind: Finished, Choice: i, Finish: c.Finish, Sequence: c.StopSequence}

@@ -26,7 +26,7 @@ func (c Codec) DecodeAnswer(body []byte) (*conversation.Answer, error) {
 	if err := d.End(); err != nil {
 		return nil, err
 	}
-	r.answer.Usage, r.answer.Other = found.Usage, left.Fields
+	r.answer.Usage, r.answer.Stored, r.answer.Other = found.Usage, !found.Unstored, left.Fields
 	return &r.answer, nil
 }
 
@@ -82,8 +82,12 @@ func (d decoder) output(key string) []conversation.Part {
 	p, _, ok := f.part()
 	switch {
 	case ok:
+		p.Item = f.id
 		return []conversation.Part{p}
 	case f.kind == "message":
+		if len(f.parts) > 0 {
+			f.parts[0].Item = f.id
+		}
 		return f.parts
 	}
 	d.Unlist(before)
@@ -218,7 +222,9 @@ func writeResponse(w *dialect.Writer, a *conversation.Answer, status string) {
 		writeItem(w, p, i, "completed", nil)
 	}
 	w.EndArray()
-	w.Raw([]byte(`"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"store":false,"text":{"format":{"type":"text"}}`)) // members, not a value
+	w.Raw([]byte(`"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"text":{"format":{"type":"text"}}`)) // members, not a value
+	w.Key("store")
+	w.Bool(a.Stored)
 	w.Key("usage")
 	if a.Usage == nil {
 		w.Null()
@@ -230,6 +236,9 @@ func writeResponse(w *dialect.Writer, a *conversation.Answer, status string) {
 
 // itemID returns the id of the item that part i of an answer is.
 func itemID(p *conversation.Part, i int) string {
+	if p.Item != "" {
+		return p.Item
+	}
 	switch p.Kind {
 	case conversation.ToolCall:
 		return "fc_" + strconv.Itoa(i)

@@ -48,7 +48,9 @@ type event struct {
 	citations       []conversation.Citation
 	logprobs        json.RawMessage // of the text
 	response        *response
-	repeated        bool // the output of a response was read before
+	repeated        bool   // the output of a response was read before
+	unstored        bool   // the response says that it is not stored
+	id              string // of the item
 }
 
 type itemRead struct {
@@ -70,7 +72,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
 	r := decoder{d.left.Reader(payload), &conversation.Request{}, &conversation.LogprobPieces{}}
-	e := event{repeated: d.next > 0}
+	e := event{repeated: d.next > 0, unstored: seen.Unstored}
 	r.Each("the event", func(k string) { e.member(r, k) })
 	if err := r.End(); err != nil {
 		return dst, err
@@ -96,7 +98,7 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	var begin conversation.Delta
 	if e.response != nil {
 		a := &e.response.answer
-		begin.ID, begin.Model, begin.Created = a.ID, a.Model, a.Created
+		begin.ID, begin.Model, begin.Created, begin.Stored = a.ID, a.Model, a.Created, !seen.Unstored
 	}
 	return conversation.Begun(&d.began, dst, at, begin), nil
 }
@@ -145,7 +147,13 @@ func (e *event) member(r decoder, key string) {
 	case "response":
 		response := r.response(key, e.repeated)
 		e.response = &response
-	case "sequence_number", "item_id", "annotation_index", "obfuscation", "text", "refusal", "arguments", "input", "name", "code", "partial_image_index", "status":
+	case "item_id":
+		if r.Type() == dialect.TypeString {
+			e.id = r.Str(key)
+		} else {
+			r.Skip()
+		}
+	case "sequence_number", "annotation_index", "obfuscation", "text", "refusal", "arguments", "input", "name", "code", "partial_image_index", "status":
 		r.Skip() // where it stands, or what comes in pieces or with its item
 	default:
 		r.Leave()
@@ -165,7 +173,7 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 		if !d.began && e.response != nil {
 			d.began = true
 			a := &e.response.answer
-			dst = append(dst, conversation.Delta{Kind: conversation.Begin, ID: a.ID, Model: a.Model, Created: a.Created})
+			dst = append(dst, conversation.Delta{Kind: conversation.Begin, ID: a.ID, Model: a.Model, Created: a.Created, Stored: !e.unstored})
 		}
 	case "response.output_text.delta":
 		dst = d.more(dst, partKey{e.output, e.content}, conversation.Text, e)
@@ -209,7 +217,11 @@ func (d *streamDecoder) deltas(e *event, dst []conversation.Delta) []conversatio
 func (d *streamDecoder) more(dst []conversation.Delta, key partKey, kind conversation.Kind, e *event) []conversation.Delta {
 	b := d.open[key]
 	if b == nil {
-		b, dst = d.begin(dst, key, conversation.Part{Kind: kind})
+		p := conversation.Part{Kind: kind}
+		if key.content <= 0 {
+			p.Item = e.id
+		}
+		b, dst = d.begin(dst, key, p)
 		b.part = e.summary
 	}
 	if e.text == "" {
@@ -235,7 +247,7 @@ func (d *streamDecoder) call(dst []conversation.Delta, key partKey, item *itemRe
 		return dst
 	}
 	d.calls = true
-	p.Call.Arguments = ""
+	p.Item, p.Call.Arguments = item.id, ""
 	_, dst = d.begin(dst, key, p)
 	return dst
 }
@@ -251,6 +263,7 @@ func (d *streamDecoder) done(dst []conversation.Delta, key partKey, item *itemRe
 		_, dst = d.begin(dst, key, p)
 		return d.close(dst, key, conversation.Opaque{})
 	}
+	p.Item = item.id
 	text, sealed := p.Text, p.Opaque
 	if p.Kind == conversation.ToolCall {
 		text, sealed = p.Call.Arguments, conversation.Opaque{}
@@ -282,7 +295,7 @@ func (d *streamDecoder) message(dst []conversation.Delta, output int64, item *it
 			_, dst = d.begin(dst, key, p)
 		}
 		if !d.seen[key] && p.Text != "" {
-			dst = d.more(dst, key, p.Kind, &event{text: p.Text, logprobs: item.logprobs})
+			dst = d.more(dst, key, p.Kind, &event{text: p.Text, logprobs: item.logprobs, id: item.id})
 			item.logprobs = nil
 		}
 		if b := d.open[key]; b != nil && len(b.cited) == 0 && len(p.Citations) > 0 {
