@@ -49,7 +49,10 @@ func TestStoredResponsesAreTheirOwners(t *testing.T) {
 				`,"previous_response_id":"` + id + `"`, `,"tools":[{"type":"code_interpreter","container":"cntr_` + name + `"}]`,
 				`,"tools":[{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_` + name + `"}}]`,
 			}
-			items := []string{`{"type":"item_reference","id":"msg_` + name + `"}`, `{"id":"ci_` + name + `"}`, `{"type":"reasoning","id":"rs_` + name + `","summary":[]}`}
+			items := []string{`{"type":"item_reference","id":"msg_` + name + `"}`, `{"id":"ci_` + name + `"}`, `{"type":"reasoning","id":"rs_` + name + `","summary":[]}`,
+				`{"type":"reasoning","id":"rs_` + name + `","summary":[{"type":"summary_text","text":"x"}],"content":[{"type":"reasoning_text","text":"y"}]}`,
+				`{"type":"code_interpreter_call","id":"ci_` + name + `","code":"1","container_id":"cntr_` + name + `","status":"completed","outputs":null}`,
+				`{"type":"code_interpreter_call","id":"ci_0","code":"1","container_id":"cntr_` + name + `","status":"completed","outputs":[{"type":"logs","logs":"x"}]}`}
 			for _, item := range items {
 				naming = append(naming, `,"input":[`+item+`,{"role":"user","content":"x"}]`)
 			}
@@ -114,14 +117,21 @@ func TestStoredResponsesAreTheirOwners(t *testing.T) {
 	}
 }
 
-// TestUnstoredResponses: where nothing is stored nobody can name anything, but for the container that code ran in.
+// TestUnstoredResponses: where nothing is stored nobody can name anything, but for the container that code ran in, and its
+// call, which a client says again without what came of it.
 func TestUnstoredResponses(t *testing.T) {
 	up := startArchive(t, "a")
 	gw := start(t, holding(up, headersAndRate))
-	c := gw.caller()
+	c, two := gw.caller(), gw.caller()
 	for _, how := range []string{`,"store":false`, `,"store":false,"stream":true`} {
 		_, text, id := c.answer(how)
 		name := strings.TrimPrefix(id, "resp_")
+		again := `{"model":"big","store":false,"input":[{"type":"code_interpreter_call","id":"ci_` + name + `","code":"1","container_id":"cntr_` + name + `","status":"completed"},{"role":"user","content":"x"}]}`
+		for of, want := range map[caller]int{c: 200, two: 404} {
+			if status, text, _ := of.ask("POST", "/v1/responses", again); status != want {
+				t.Errorf("%s, the call once more: %d %s", how, status, text)
+			}
+		}
 		for members, want := range map[string]int{
 			`,"previous_response_id":"` + id + `"`:                                   404,
 			`,"tools":[{"type":"code_interpreter","container":"cntr_` + name + `"}]`: 200,

@@ -31,7 +31,7 @@ func (s *serving) leave(text []byte, own dialect.Span, found []dialect.Left, uns
 		s.note(text, own, true)
 	}
 	for _, f := range found {
-		if !shared && (stored || f.Container) {
+		if !shared && (stored || f.Container || f.Repeated) {
 			s.note(text, f.Span, false)
 		}
 	}

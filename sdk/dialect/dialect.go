@@ -89,6 +89,7 @@ type Request struct {
 type Left struct {
 	Span      Span // of the raw, still escaped content, without its quotes
 	Container bool // it is where the vendor ran code, and no part of the answer: it is left where nothing is stored, too
+	Repeated  bool // who repeats it later names it (see Request.Items), where nothing is stored, too: it says less than the vendor may have
 }
 
 // Splice is a change to a body: With takes the place of the bytes of Span, which may be empty.

@@ -19,6 +19,9 @@ func lefts(body string, id dialect.Span, found []dialect.Left) string {
 		if l.Container {
 			kind = "container "
 		}
+		if l.Repeated {
+			kind = "repeated " + kind
+		}
 		out = append(out, kind+body[l.Span.Start:l.Span.End])
 	}
 	return strings.Join(out, ", ")
@@ -30,7 +33,7 @@ func TestLeft(t *testing.T) {
 		output   = `"output":[{"type":"reasoning","id":"rs_1","summary":[]},{"type":"code_interpreter_call","id":"ci_1","container_id":"cntr_1","code":"x"},{"type":"shell_call","id":"sh_1","environment":{"type":"container_reference","container_id":"cntr_2"}},{"type":"message","content":[]}]`
 		echo     = `"previous_response_id":"resp_0","conversation":{"id":"conv_0"},"instructions":[{"type":"message","id":"msg_0","role":"user","content":"x"},{"type":"item_reference","id":"msg_9"}],"tools":[{"type":"code_interpreter","container":"cntr_0"},{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_9"}}]`
 		response = `{"id":"resp_1","object":"response","status":"completed",` + echo + `,` + output
-		all      = "response resp_1, item rs_1, item ci_1, container cntr_1, item sh_1, container cntr_2"
+		all      = "response resp_1, item rs_1, repeated item ci_1, container cntr_1, item sh_1, container cntr_2"
 	)
 	for _, c := range []struct {
 		dialect  llm.Dialect
@@ -46,7 +49,10 @@ func TestLeft(t *testing.T) {
 		{llm.Responses, false, `{"object":"response.input_tokens","input_tokens":7}`, "", false},
 		{llm.Responses, true, `{"type":"response.created","response":{"id":"resp_1","object":"response","status":"in_progress","output":[],"store":false}}`, "response resp_1", true},
 		{llm.Responses, true, `{"type":"response.completed","response":` + response + `}}`, all, false},
-		{llm.Responses, true, `{"type":"response.output_item.added","output_index":0,"item":{"id":"ci_1","type":"code_interpreter_call","container_id":"cntr_1"}}`, "item ci_1, container cntr_1", false},
+		{llm.Responses, true, `{"type":"response.output_item.added","output_index":0,"item":{"id":"ci_1","type":"code_interpreter_call","container_id":"cntr_1"}}`, "repeated item ci_1, container cntr_1", false},
+		{llm.Responses, true, `{"type":"response.output_item.done","output_index":0,"item":{"id":"rs_1","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"x"}]}}`, "repeated item rs_1", false},
+		{llm.Responses, true, `{"type":"response.output_item.done","output_index":0,"item":{"id":"rs_1","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"x"}],"encrypted_content":"sealed"}}`, "item rs_1", false},
+		{llm.Responses, true, `{"type":"response.output_item.done","output_index":0,"item":{"id":"fc_1","type":"function_call","call_id":"c","name":"f","arguments":"{}"}}`, "item fc_1", false},
 		{llm.Responses, true, `{"type":"response.output_text.delta","item_id":"msg_1","delta":"x"}`, "", false},
 		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":{"id":"container_1","expires_at":"2027"},"content":[{"type":"text","text":"x"}]}`, "response msg_1, container container_1", false},
 		{llm.Anthropic, false, `{"type":"message","id":"msg_1","container":null,"content":[{"type":"tool_use","id":"toolu_1"}]}`, "response msg_1", false},
@@ -78,15 +84,28 @@ func TestLeft(t *testing.T) {
 // TestItemsOfRequests: what a request repeats of earlier answers without saying it, a vendor takes by its id.
 func TestItemsOfRequests(t *testing.T) {
 	for item, want := range map[string]string{
-		`{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"x"}]}`:                          "rs_1",
-		`{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":null,"content":[]}`:                      "rs_1",
-		`{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"sealed"}`:                               "",
-		`{"encrypted_content":"sealed","content":null,"type":"reasoning","id":"rs_1","summary":[]}`:                "",
-		`{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"x"}]}`:           "",
-		`{"type":"reasoning","summary":[{"type":"summary_text","text":"x"}]}`:                                      "",
-		`{"type":"image_generation_call","id":"ig_1"}`:                                                             "ig_1",
-		`{"type":"image_generation_call","id":"ig_1","result":"aGVsbG8="}`:                                         "",
-		`{"type":"of_tomorrow","id":"x_1"}`:                                                                        "x_1",
+		`{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"x"}]}`:                                        "rs_1",
+		`{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":null,"content":[]}`:                                    "rs_1",
+		`{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"sealed"}`:                                             "",
+		`{"encrypted_content":"sealed","content":null,"type":"reasoning","id":"rs_1","summary":[]}`:                              "",
+		`{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"x"}]}`:                         "rs_1",
+		`{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"x"}}`:                     "ws_1",
+		`{"type":"file_search_call","id":"fs_1","queries":["x"],"status":"completed","results":null}`:                            "fs_1",
+		`{"type":"file_search_call","id":"fs_1","queries":["x"],"status":"completed","results":[ ]}`:                             "fs_1",
+		`{"type":"file_search_call","id":"fs_1","queries":["x"],"results":[{"text":"y"}],"status":"completed"}`:                  "",
+		`{"type":"code_interpreter_call","id":"ci_1","code":"x","container_id":"cntr_1","outputs":null}`:                         "cntr_1 ci_1",
+		`{"type":"code_interpreter_call","id":"ci_1","code":"x","container_id":"cntr_1","outputs":[{"type":"logs","logs":"y"}]}`: "cntr_1",
+		`{"type":"mcp_call","id":"mcp_1","server_label":"s","name":"f","arguments":"{}"}`:                                        "mcp_1",
+		`{"type":"mcp_call","id":"mcp_1","server_label":"s","name":"f","arguments":"{}","output":"y"}`:                           "",
+		`{"type":"mcp_call","id":"mcp_1","server_label":"s","name":"f","arguments":"{}","output":null,"error":{"message":"y"}}`:  "",
+		`{"type":"mcp_list_tools","id":"mcpl_1","server_label":"s","tools":[]}`:                                                  "",
+		`{"type":"mcp_approval_request","id":"mcpr_1","server_label":"s","name":"f","arguments":"{}"}`:                           "",
+		`{"type":"computer_call","id":"cu_1","call_id":"c","action":{"type":"wait"},"pending_safety_checks":[]}`:                 "",
+		`{"type":"local_shell_call","id":"ls_1","call_id":"c","action":{"type":"exec","command":["ls"],"env":{}}}`:               "",
+		`{"type":"reasoning","summary":[{"type":"summary_text","text":"x"}]}`:                                                    "",
+		`{"type":"image_generation_call","id":"ig_1"}`:                                                                           "ig_1",
+		`{"type":"image_generation_call","id":"ig_1","result":"aGVsbG8="}`:                                                       "",
+		`{"type":"of_tomorrow","id":"x_1"}`: "x_1",
 		`{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"x"}]}`:         "",
 		`{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}"}`:                           "",
 		`{"type":"function_call_output","id":"fco_1","call_id":"c","output":"x"}`:                                  "",

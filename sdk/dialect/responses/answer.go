@@ -216,7 +216,7 @@ func (a *answerReader) output() {
 // ids that the client chose.
 func (a *answerReader) leaveItem() {
 	if a.id.Len() > 0 {
-		a.left = append(a.left, dialect.Left{Span: a.id})
+		a.left = append(a.left, dialect.Left{Span: a.id, Repeated: a.named})
 	}
 	if a.container.Len() > 0 {
 		a.left = append(a.left, dialect.Left{Span: a.container, Container: true})

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
@@ -112,7 +113,7 @@ func (r *reader) item() {
 	said := false         // it has the members of a message
 	acts := false         // it has a role
 	filled := false       // it has a content, whatever that is
-	whole := false        // what it is about stands in it, and not only under its id at the vendor
+	var has held          // of what it is about
 	r.id, r.container = dialect.Span{}, dialect.Span{}
 	o := r.Object(itemKeys)
 	for {
@@ -133,15 +134,20 @@ func (r *reader) item() {
 			n := len(r.texts)
 			said, filled = true, r.Type() != dialect.TypeNull
 			r.content(dialect.KindText, "content")
-			whole = whole || r.says(n)
+			has.said = has.said || r.says(n)
 		case itemEncrypted:
-			whole = r.sealed() || whole
+			has.sealed = r.sealed()
 		case itemResult:
 			result = len(r.texts)
 			r.text(dialect.KindToolResult, "result")
-			whole = whole || r.says(result)
+			has.drawn = r.says(result)
 		case itemOwnID:
 			r.readID()
+		case itemOutput, itemOutputs, itemResults, itemError:
+			at := r.Pos()
+			r.member(key)
+			value := bytes.Trim(r.Bytes(dialect.Span{Start: at, End: r.Pos()}), "[]{}\" \t\r\n")
+			has.result = has.result || len(value) > 0 && string(value) != "null"
 		default:
 			r.member(key)
 		}
@@ -153,8 +159,10 @@ func (r *reader) item() {
 		r.texts = append(r.texts[:result], r.texts[result+1:]...)
 	}
 	r.settle(begin, kind, role)
-	if !r.vendors {
-		r.refers(kind, string(r.word(name)), whole)
+	if word := string(r.word(name)); r.vendors {
+		r.named = kind == kindReasoning && !has.sealed && has.said || kind == kindCall && has.less(kind, word)
+	} else {
+		r.refers(kind, word, has)
 	}
 	switch {
 	case kind == kindUnknown && name.Len() > 0:
@@ -192,17 +200,37 @@ func (r *reader) sealed() bool {
 	return s.Len() > 0
 }
 
+// held is what an item has of what it is about.
+type held struct{ said, sealed, drawn, result bool }
+
+// less reports whether an item has less than the vendor has under its id: thoughts that only the vendor can write, an
+// image, what came of a call that the vendor made itself.
+func (h held) less(kind kindOf, name string) bool {
+	switch kind {
+	case kindReasoning:
+		return !h.sealed
+	case kindImage, kindUnknown:
+		return !h.said && !h.sealed && !h.drawn
+	case kindCall:
+		switch name {
+		case "web_search_call", "file_search_call", "code_interpreter_call", "mcp_call":
+			return !h.result
+		}
+	}
+	return false
+}
+
 // refers notes what a request's item names of what the vendor keeps: itself where it is a reference, and where it
-// repeats what a model thought or drew without saying it. Of the latter a vendor to which it is translated takes what it
-// says.
-func (r *reader) refers(kind kindOf, name string, whole bool) {
+// repeats without saying it what a model thought or drew, or what the vendor found. Of the latter a vendor to which it is
+// translated takes what it says.
+func (r *reader) refers(kind kindOf, name string, has held) {
 	if r.id.Len() == 0 {
 		return
 	}
 	switch {
 	case kind == kindOpaque && name == "item_reference", kind == kindUnknown && name == "":
 		r.files = append(r.files, dialect.TextOf(r.Bytes(r.id), ""))
-	case !whole && (kind == kindReasoning || kind == kindImage || kind == kindUnknown):
+	case has.less(kind, name):
 		r.items = append(r.items, dialect.TextOf(r.Bytes(r.id), ""))
 	}
 }

@@ -20,6 +20,7 @@ type reader struct {
 	vendors bool     // a vendor wrote it, and no client
 
 	id, container dialect.Span // of the last item, in what a vendor wrote: where its code ran
+	named         bool         // who repeats it is asked for it by its id
 }
 
 // text reads a string as a text of the first block; anything else but null cannot be seen.

@@ -162,8 +162,13 @@ func (r *reader) ran() {
 	}
 }
 
-// contained reads where the code of an item ran. What a client says of that is a description.
+// contained reads where the code of an item ran. Where a client repeats that, the vendor runs on there as long as it can,
+// unless a tool says where.
 func (r *reader) contained() {
+	if !r.vendors {
+		r.items = r.AppendNames(r.items)
+		return
+	}
 	if s, ok := r.String(); ok {
 		r.container = s
 	} else {
