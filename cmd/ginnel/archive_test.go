@@ -67,6 +67,7 @@ func startArchive(t *testing.T, name string) *archive {
 		json.Unmarshal(body, &q)
 		return k.make(q.Store == nil || *q.Store, q.Stream, q.Background)
 	})
+	handle("POST /v1/responses/compact", k.compact)
 	one := func(f func(r *http.Request, o map[string]any) any) func(*http.Request) any {
 		return func(r *http.Request) any {
 			k.asked = append(k.asked, r.Method+" "+r.URL.RequestURI())
@@ -103,6 +104,25 @@ func startArchive(t *testing.T, name string) *archive {
 	handle("GET /v1/responses/{id}/input_items", one(func(_ *http.Request, o map[string]any) any {
 		return map[string]any{"object": "list", "data": []any{map[string]any{"id": "msg_in", "type": "message", "role": "user"}}, "has_more": false}
 	}))
+	k.conversations(handle, one)
+	k.Server = httptest.NewServer(mux)
+	t.Cleanup(k.Close)
+	return k
+}
+
+// compact says a conversation in less. The caller holds mu.
+func (k *archive) compact(r *http.Request) any {
+	body, _ := io.ReadAll(r.Body)
+	k.calls = append(k.calls, string(body))
+	k.count++
+	return map[string]any{"id": fmt.Sprint("resp_", k.name, k.count), "object": "response.compaction", "created_at": 1, "usage": map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}, "output": []any{
+		map[string]any{"type": "message", "id": "msg_1", "role": "user", "status": "completed", "content": []any{map[string]any{"type": "input_text", "text": k.words}}},
+		map[string]any{"type": "compaction", "id": "cmp_1", "encrypted_content": "sealed"},
+	}}
+}
+
+// conversations adds the paths of conversations.
+func (k *archive) conversations(handle func(string, func(*http.Request) any), one func(func(*http.Request, map[string]any) any) func(*http.Request) any) {
 	handle("POST /v1/conversations", func(r *http.Request) any {
 		body, _ := io.ReadAll(r.Body)
 		k.calls = append(k.calls, string(body))
@@ -125,9 +145,6 @@ func startArchive(t *testing.T, name string) *archive {
 	handle("GET /v1/conversations/{id}/items/{item}", one(func(r *http.Request, _ map[string]any) any {
 		return map[string]any{"id": r.PathValue("item"), "type": "message", "role": "user", "content": []any{}}
 	}))
-	k.Server = httptest.NewServer(mux)
-	t.Cleanup(k.Close)
-	return k
 }
 
 // make makes a response. The caller holds mu.

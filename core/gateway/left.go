@@ -23,7 +23,7 @@ type leaving struct {
 // shared it does not matter whose that is, but for the id of an answer that is fetched later: its usage is counted once.
 func (s *serving) leave(text []byte, own dialect.Span, found []dialect.Left, unstored bool) {
 	s.request.Unstored = s.request.Unstored || unstored
-	if own.Len()+len(found) == 0 || s.foreign() || s.x.Op != llm.OpChat && s.x.Op != llm.OpResponses {
+	if own.Len()+len(found) == 0 || s.foreign() || !leaves(s.x.Op) {
 		return
 	}
 	shared, stored := s.answer.Target.SharedFiles, !s.request.Unstored
@@ -39,6 +39,9 @@ func (s *serving) leave(text []byte, own dialect.Span, found []dialect.Left, uns
 		s.write()
 	}
 }
+
+// leaves reports whether answers of an operation leave something that a call may name.
+func leaves(op llm.Op) bool { return op == llm.OpChat || op == llm.OpResponses || op == llm.OpCompact }
 
 // note has an id written that was not yet.
 func (s *serving) note(text []byte, at dialect.Span, response bool) {
@@ -61,14 +64,16 @@ func (l *leaving) add(id string, response bool) {
 }
 
 // later reports whether the answer may be one that is fetched when it is there.
-func (s *serving) later() bool { return s.request.Background || s.x.Op == llm.OpResponses }
+func (s *serving) later() bool {
+	return s.request.Background && s.x.Op == llm.OpChat || s.x.Op == llm.OpResponses
+}
 
 // write begins to write what is not written yet.
 func (s *serving) write() {
 	l := s.left
 	response, others := l.response, l.fresh
 	v := uploads.Left{Model: s.x.Model}
-	if s.request.Background {
+	if s.later() && s.request.Background {
 		v.Open, v.Tenant, v.Key = true, s.x.Tenant, s.x.KeyID
 	}
 	l.fresh, l.due, l.writing = nil, false, make(chan error, 1)

@@ -401,7 +401,7 @@ func (s *serving) begunWhole(a *upstream.Answer) (more bool, failure error) {
 
 // answeredByObjects are the operations whose whole answers are JSON objects, whatever the dialect.
 var answeredByObjects = map[llm.Op]bool{
-	llm.OpChat: true, llm.OpEmbeddings: true, llm.OpBatchEmbeddings: true, llm.OpRerank: true, llm.OpCountTokens: true, llm.OpCompletions: true, llm.OpModerations: true,
+	llm.OpChat: true, llm.OpEmbeddings: true, llm.OpBatchEmbeddings: true, llm.OpRerank: true, llm.OpCountTokens: true, llm.OpCompact: true, llm.OpCompletions: true, llm.OpModerations: true,
 }
 
 const jsonSpace = " \t\r\n"
@@ -512,7 +512,7 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 		s.x.Usage = cmp.Or(found.Usage, s.tally)
 	}
 	s.leave(raw, found.ID, found.Left, found.Unstored)
-	if err := s.settled(); err != nil && s.request.Background {
+	if err := s.settled(); err != nil && s.later() && s.request.Background {
 		return s.fail(exchange.Internal, errState, err) // its id is all that it says
 	}
 	v, err := s.flow.Unary(s.ctx)

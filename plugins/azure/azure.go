@@ -62,7 +62,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpModels, llm.OpCompletions, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations, llm.OpRealtime},
+		Ops:      []llm.Op{llm.OpChat, llm.OpCompact, llm.OpEmbeddings, llm.OpModels, llm.OpCompletions, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations, llm.OpRealtime},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Config: &schema.Block{
 			Doc: "Credentials for a resource of Azure OpenAI or Azure AI Foundry. Its address, such as https://NAME.openai.azure.com, is the provider block's base_url; a target's model is the name of a deployment.",
@@ -119,6 +119,7 @@ func templates(surface, apiVersion string) ([]provider.Template, error) {
 			{Op: llm.OpEmbeddings, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/embeddings", "")},
 			{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: query("/openai/v1/models", "")},
 			{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: query("/openai/v1/responses", "")},
+			{Op: llm.OpCompact, Dialect: llm.Responses, Method: "POST", Path: query("/openai/v1/responses/compact", "")},
 			{Op: llm.OpResponses, Dialect: llm.Responses, Method: "GET", Path: query("/openai/v1/responses", "")},
 			{Op: llm.OpConversations, Dialect: llm.Responses, Method: "GET", Path: query("/openai/v1/conversations", "")},
 			{Op: llm.OpCompletions, Dialect: llm.OpenAI, Method: "POST", Path: query("/openai/v1/completions", "")},

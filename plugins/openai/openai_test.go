@@ -46,6 +46,7 @@ func TestLease(t *testing.T) {
 		{Op: llm.OpModels, Dialect: llm.OpenAI, Method: "GET", Path: "/models"},
 		{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/chat/completions"},
 		{Op: llm.OpChat, Dialect: llm.Responses, Method: "POST", Path: "/responses"},
+		{Op: llm.OpCompact, Dialect: llm.Responses, Method: "POST", Path: "/responses/compact"},
 		{Op: llm.OpCountTokens, Dialect: llm.Responses, Method: "POST", Path: "/responses/input_tokens"},
 	} {
 		if tmpl := r.Find(want.Op, want.Dialect); tmpl == nil || tmpl.Method != want.Method || tmpl.Path != want.Path {

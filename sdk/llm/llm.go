@@ -18,6 +18,7 @@ const (
 	OpRerank          Op = "rerank"           // texts in the order in which they answer a question
 	OpModels          Op = "models"           // the list of models
 	OpCountTokens     Op = "count_tokens"     // how many tokens a request would take
+	OpCompact         Op = "compact"          // a conversation said in less, which goes on from there
 	OpCompletions     Op = "completions"      // OpenAI's older completion of a text
 	OpModerations     Op = "moderations"      // whether texts and images are what a vendor calls harmful
 	OpImages          Op = "images"           // images for a text

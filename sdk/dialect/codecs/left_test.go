@@ -105,11 +105,13 @@ func TestItemsOfRequests(t *testing.T) {
 		`{"type":"reasoning","summary":[{"type":"summary_text","text":"x"}]}`:                                                    "",
 		`{"type":"image_generation_call","id":"ig_1"}`:                                                                           "ig_1",
 		`{"type":"image_generation_call","id":"ig_1","result":"aGVsbG8="}`:                                                       "",
-		`{"type":"of_tomorrow","id":"x_1"}`: "x_1",
-		`{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"x"}]}`:         "",
-		`{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}"}`:                           "",
-		`{"type":"function_call_output","id":"fco_1","call_id":"c","output":"x"}`:                                  "",
-		`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}],"id":"msg_1"}`: "",
+		`{"type":"compaction","id":"cmp_1"}`:                                                                                     "cmp_1",
+		`{"type":"compaction","id":"cmp_1","encrypted_content":"sealed"}`:                                                        "",
+		`{"type":"of_tomorrow","id":"x_1"}`:                                                                                      "x_1",
+		`{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"x"}]}`:                       "",
+		`{"type":"function_call","id":"fc_1","call_id":"c","name":"f","arguments":"{}"}`:                                         "",
+		`{"type":"function_call_output","id":"fco_1","call_id":"c","output":"x"}`:                                                "",
+		`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,AA=="}],"id":"msg_1"}`:               "",
 	} {
 		var read dialect.Request
 		if err := Of(llm.Responses).Request(llm.OpChat, []byte(`{"model":"m","input":[`+item+`]}`), &read); err != nil {

@@ -209,6 +209,8 @@ func (h held) less(kind kindOf, name string) bool {
 	switch kind {
 	case kindReasoning:
 		return !h.sealed
+	case kindOpaque: // a compaction: what is a reference stands for nothing but its id
+		return !h.sealed
 	case kindImage, kindUnknown:
 		return !h.said && !h.sealed && !h.drawn
 	case kindCall:

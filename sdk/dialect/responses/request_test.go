@@ -89,7 +89,8 @@ func TestEndpoint(t *testing.T) {
 		{"POST", "/v1/conversations/conv_1/items/msg_1", ""},
 		{"GET", "/v1/conversations/conv_1/items/../conv_2", ""},
 		{"GET", "/v1/conversations/conv_1/other", ""},
-		{"POST", "/v1/responses/compact", ""},
+		{"POST", "/v1/responses/compact", llm.OpCompact},
+		{"POST", "/v1/responses/compact/cancel", llm.OpResponses},
 		{"POST", "/v1/chat/completions", ""},
 		{"GET", "/v1/models", ""},
 	} {

@@ -3,7 +3,7 @@
 // errors and the list of models are as in package openai, whose codec this one extends.
 //
 // It re-marshals nothing and knows no transport. Responses that are stored can be fetched, cancelled and deleted, and what
-// they were asked can be listed; there are conversations and their items; to compact one is not offered.
+// they were asked can be listed; there are conversations and their items, and what the gateway is sent can be compacted.
 package responses
 
 import (
@@ -32,23 +32,27 @@ var _ dialect.Codec = Codec{}
 // Name returns llm.Responses.
 func (Codec) Name() llm.Dialect { return llm.Responses }
 
-// Endpoint knows the paths that make a response, are about a stored one or a conversation, or count a request's tokens,
-// under any prefix.
+// Endpoint knows the paths that make a response, are about a stored one or a conversation, count a request's tokens or
+// compact it, under any prefix.
 func (Codec) Endpoint(method, path, query string, _ llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/responses"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
 	case method == "POST" && strings.HasSuffix(path, "/responses/input_tokens"):
 		return dialect.Endpoint{Op: llm.OpCountTokens}, true
+	case method == "POST" && strings.HasSuffix(path, "/responses/compact"):
+		return dialect.Endpoint{Op: llm.OpCompact}, true
 	}
 	return stored(method, path, query)
 }
 
-// Request reads the body of a request for a response, for the count of its tokens, or for a conversation.
+// Request reads the body of a request for a response, for the count of its tokens or less of them, or for a conversation.
 func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	model := into.Model
 	*into = dialect.Request{Texts: into.Texts[:0]}
-	if op != llm.OpChat && op != llm.OpCountTokens && (op != llm.OpConversations || len(body) == 0) {
+	switch {
+	case op == llm.OpChat, op == llm.OpCountTokens, op == llm.OpCompact:
+	case op != llm.OpConversations || len(body) == 0:
 		return nil
 	}
 	if !utf8.Valid(body) {
