@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/ginnel/ginnel/core/access"
 	"github.com/ginnel/ginnel/core/exchange"
@@ -20,6 +21,9 @@ import (
 
 // DefaultMaxAnswer bounds the body of a unary answer, in bytes.
 const DefaultMaxAnswer = 64 << 20
+
+// patience is more than a disk takes that is well, and less than anybody notices before a model's first word.
+const patience = 250 * time.Millisecond
 
 // Needs is what a Gateway works with; all of it outlives every generation.
 type Needs struct {
@@ -38,7 +42,8 @@ type Gateway struct {
 	Needs
 	current  atomic.Pointer[Generation]
 	sessions underWay
-	bodies   underWay // bodies that are coming in
+	bodies   underWay      // bodies that are coming in
+	patience time.Duration // for the disk, before the client has the id of what is made in the background
 }
 
 var _ exchange.Handler = (*Gateway)(nil)
@@ -48,7 +53,7 @@ func New(n Needs) *Gateway {
 	if n.MaxAnswer == 0 {
 		n.MaxAnswer = DefaultMaxAnswer
 	}
-	return &Gateway{Needs: n}
+	return &Gateway{Needs: n, patience: patience}
 }
 
 // Swap makes next the current generation and retires the one before, which it returns (nil at

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"time"
+
 	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -17,6 +19,8 @@ type leaving struct {
 	fresh    []string   // items and containers that are not written yet
 	due      bool       // there is something to write
 	writing  chan error // gets what became of the write that is under way; nil = there is none
+
+	announced bool // the client may have the id of what is made in the background
 }
 
 // leave notes what an answer, or an event of one, leaves at the vendor, by ids in a text: its own and others. Where all is
@@ -94,14 +98,36 @@ func (s *serving) holder() uploads.Owner {
 	return uploads.Owner{Tenant: s.x.Tenant, Provider: t.ProviderName}
 }
 
+// announced waits, for a while and once, until the id of what is made in the background is on disk, before the client
+// has it: it may ask for it at once, and nobody else knows of it when the gateway is killed.
+func (s *serving) announced() {
+	l := s.left
+	if l == nil || l.writing == nil || l.announced || !s.request.Background {
+		return
+	}
+	l.announced = true
+	enough := time.NewTimer(s.patience)
+	defer enough.Stop()
+	select {
+	case err := <-l.writing:
+		s.wrote(err)
+	case <-enough.C:
+	case <-s.ctx.Done():
+	}
+}
+
 // written waits until what the answer left so far is on disk.
 func (s *serving) written() error {
 	l := s.left
 	if l == nil || l.writing == nil {
 		return nil
 	}
-	err := <-l.writing
-	l.writing = nil
+	return s.wrote(<-l.writing)
+}
+
+// wrote notes what became of the write that was under way.
+func (s *serving) wrote(err error) error {
+	s.left.writing = nil
 	if err != nil {
 		s.Logger.Error("what an answer left at the vendor is not remembered", "request_id", s.x.ID, "error", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/store"
@@ -133,6 +134,36 @@ func TestAClientThatLeaves(t *testing.T) {
 	if v, found, err := g.Uploads.Left(uploads.Owner{}, "r"); !found || err != nil || !v.Open {
 		t.Errorf("%+v, %t, %v", v, found, err)
 	}
+}
+
+// TestABackgroundStreamIsKnownAtOnce: who has its id may ask for it.
+func TestABackgroundStreamIsKnownAtOnce(t *testing.T) {
+	goOn := make(chan struct{})
+	g, s := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, created)
+		w.(http.Flusher).Flush()
+		<-goOn
+		io.WriteString(w, fmt.Sprintf(final, "a"))
+	})
+	g.patience = time.Hour
+	release := locked(t, s)
+	reply := request(t.Context(), g, "POST", "/v1/responses", strings.Replace(responseBody, `"stream"`, `"background":true,"stream"`, 1))
+	first := make(chan string, 1)
+	go func() {
+		b, _ := reply.Stream.Next(nil)
+		_, found, err := g.Uploads.Left(uploads.Owner{}, "r")
+		first <- fmt.Sprint(strings.HasPrefix(string(b), created), found, err)
+	}()
+	for !waits("gateway.(*serving).announced(") && len(first) == 0 {
+		runtime.Gosched()
+	}
+	release()
+	if got := <-first; got != "true true <nil>" {
+		t.Errorf("the first events come: %s", got)
+	}
+	close(goOn)
+	all(t, reply, exchange.Completed)
 }
 
 // TestAnAnswerThatBreaksOff: its client has seen the id, and may ask for what there is.

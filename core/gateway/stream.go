@@ -184,6 +184,7 @@ func (st *stream) pass(dst []byte) []byte {
 		s.x.Timings.First = time.Since(s.x.Start)
 	}
 	s.leave(st.frame.Payload, st.event.ID, st.event.Left, st.event.Unstored)
+	s.announced()
 	if st.event.Error != nil && !st.failed {
 		if st.failed = true; !s.describes() {
 			s.end, s.err = exchange.UpstreamError, st.event.Error
