@@ -13,9 +13,10 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// stored is a file, batch or conversation as a vendor describes it, as far as the gateway looks.
+// stored is a file, batch, conversation or container as a vendor describes it, as far as the gateway looks.
 type stored struct {
 	ID      string `json:"id"`
+	Name    string `json:"name"` // of a container
 	Purpose string `json:"purpose"`
 	Expires int64  `json:"expires_at"` // seconds since the epoch
 	Status  string `json:"status"`
@@ -38,13 +39,16 @@ type stored struct {
 func (s *serving) files() *exchange.Reply {
 	x, e := s.x, &s.endpoint
 	if s.route.Files == nil {
-		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "there are no files, batches and conversations here: the route names no provider that keeps them"}, nil)
+		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Status: 404, Message: "there are no files, batches, conversations and containers here: the route names no provider that keeps them"}, nil)
 	}
 	s.owner = uploads.Owner{Tenant: x.Tenant, Provider: s.route.Files.Targets[0].ProviderName}
 	if e.Item != "" {
 		var found bool
 		var err error
-		if s.upload, found, err = s.Uploads.Get(s.owner, e.Item); err != nil {
+		if s.upload, found, err = s.Uploads.Get(s.owner, e.Item); err == nil && !found && x.Op == llm.OpContainers {
+			found, err = s.ranThere(e.Item)
+		}
+		if err != nil {
 			return s.fail(exchange.Internal, errState, err)
 		} else if !found {
 			return s.unknownItem(e.Item)
@@ -69,7 +73,7 @@ func (s *serving) file() *exchange.Reply {
 	switch {
 	case e.Item == "" && x.Method == "GET":
 		return s.list()
-	case e.Act == "content":
+	case s.bare():
 		return s.content()
 	}
 	if reply := s.conversed(); reply != nil {
@@ -85,7 +89,7 @@ func (s *serving) file() *exchange.Reply {
 	if err != nil {
 		return s.upstreamFailed(err)
 	}
-	if x.Op != llm.OpConversations || e.Act == "" { // items of a conversation are nobody's by themselves
+	if !s.talks() || e.Act == "" { // items of a conversation are nobody's by themselves, nor are files in a container
 		if reply := s.kept(raw); reply != nil {
 			return reply
 		}
@@ -107,7 +111,7 @@ func unknownItem(id string) *llm.Error {
 // readUpload reads a request that sends something: form data with a file, or what a batch is made of.
 func (s *serving) readUpload() *exchange.Reply {
 	x := s.x
-	if x.Op == llm.OpConversations {
+	if s.talks() {
 		return s.readTalk()
 	}
 	if x.Method != "POST" || s.endpoint.Item != "" {
@@ -156,7 +160,7 @@ func (s *serving) demand(rest, method, query string) error {
 // demandOf makes a call that is about what a vendor keeps, which the client itself did not need to ask for.
 func (s *serving) demandOf(m *upstream.Model, rest, method, query string) error {
 	x, e := s.x, &s.endpoint
-	answer, err := m.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: e.Act == "content", Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
+	answer, err := m.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: s.bare(), Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
 		*r = upstream.Request{Header: s.forward(), Method: method, Rest: below(e) + rest, Query: query}
 		if method == "POST" {
 			r.Body, r.Held = x.Request.Body.Bytes(), x.Request.Body.Held()
@@ -211,6 +215,9 @@ func (s *serving) remember(v *stored) error {
 	if s.x.Method == "DELETE" {
 		if !v.Deleted {
 			return nil
+		}
+		if err := s.Uploads.Forget(s.owner, s.endpoint.Item); err != nil { // where an answer left it
+			return err
 		}
 		return s.Uploads.Remove(s.owner, s.endpoint.Item)
 	}

@@ -29,6 +29,7 @@ type listing struct {
 	own     []uploads.Item // that may be in it, in order
 	want    int
 	purpose string
+	name    string
 	found   map[string]json.RawMessage // what the vendor's pages say; null = nothing yet
 	told    []stored                   // what it said of the caller's
 	page    listed
@@ -49,7 +50,7 @@ func (s *serving) list() *exchange.Reply {
 	if err != nil {
 		return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "the query cannot be read"}, nil)
 	}
-	l := listing{serving: s, want: listDefault, purpose: q.Get("purpose"), page: listed{Object: "list", Data: []json.RawMessage{}}}
+	l := listing{serving: s, want: listDefault, purpose: q.Get("purpose"), name: q.Get("name"), page: listed{Object: "list", Data: []json.RawMessage{}}}
 	if text := q.Get("limit"); text != "" {
 		if l.want, err = strconv.Atoi(text); err != nil || l.want < 1 {
 			return s.fail(exchange.ClientError, &llm.Error{Code: llm.CodeInvalid, Message: "limit must be a number above 0"}, nil)
@@ -167,7 +168,7 @@ func (l *listing) gather() *exchange.Reply {
 			continue
 		}
 		l.told = append(l.told, v)
-		if !l.suits(v.Purpose) {
+		if !l.suits(v.Purpose) || l.name != "" && l.name != v.Name && l.x.Op == llm.OpContainers {
 			continue
 		}
 		l.page.Data = append(l.page.Data, raw)

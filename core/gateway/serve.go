@@ -91,7 +91,7 @@ func (s *serving) serve() *exchange.Reply {
 		return s.listModels()
 	case llm.OpRealtime:
 		return s.realtime()
-	case llm.OpFiles, llm.OpBatches, llm.OpConversations:
+	case llm.OpFiles, llm.OpBatches, llm.OpConversations, llm.OpContainers:
 		return s.files()
 	case llm.OpResponses:
 		return s.responses()
@@ -530,7 +530,7 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 // of the call.
 func (s *serving) describes() bool {
 	switch s.x.Op {
-	case llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations:
+	case llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations, llm.OpContainers:
 		return true
 	}
 	return false

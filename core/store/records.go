@@ -35,7 +35,7 @@ func (k Key) Check(id string) error {
 // Upload is what a vendor keeps for a tenant: a file, or a batch of calls.
 type Upload struct {
 	Created time.Time `json:"created"`
-	Kind    string    `json:"kind,omitempty"`    // "files" or "batches"; "" where that was not remembered yet
+	Kind    string    `json:"kind,omitempty"`    // "files", "batches", "conversations" or "containers"; "" where that was not remembered yet
 	Expires time.Time `json:"expires,omitzero"`  // when the vendor deletes it
 	Gone    time.Time `json:"gone,omitzero"`     // since when the vendor says that there is none
 	Purpose string    `json:"purpose,omitempty"` // of a file

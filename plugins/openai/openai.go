@@ -44,6 +44,7 @@ var templates = []provider.Template{
 	{Op: llm.OpCompact, Dialect: llm.Responses, Method: "POST", Path: "/responses/compact"},
 	{Op: llm.OpResponses, Dialect: llm.Responses, Method: "GET", Path: "/responses"},
 	{Op: llm.OpConversations, Dialect: llm.Responses, Method: "GET", Path: "/conversations"},
+	{Op: llm.OpContainers, Dialect: llm.Responses, Method: "GET", Path: "/containers"},
 }
 
 // config is the plugin's config block.
@@ -74,7 +75,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 	return &provider.Info{
 		Name:     name,
 		Version:  version,
-		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpCompact, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations, llm.OpRealtime},
+		Ops:      []llm.Op{llm.OpChat, llm.OpEmbeddings, llm.OpRerank, llm.OpCountTokens, llm.OpCompact, llm.OpModels, llm.OpCompletions, llm.OpModerations, llm.OpImages, llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations, llm.OpImageEdits, llm.OpImageVariations, llm.OpFiles, llm.OpBatches, llm.OpResponses, llm.OpConversations, llm.OpContainers, llm.OpRealtime},
 		Dialects: []llm.Dialect{llm.OpenAI, llm.Responses},
 		Origins:  origins(p.presets),
 		Config: &schema.Block{

@@ -31,6 +31,7 @@ const (
 	OpBatches         Op = "batches"          // calls out of such a file, made some time
 	OpResponses       Op = "responses"        // responses that a vendor keeps: fetched, cancelled, deleted, what they were asked
 	OpConversations   Op = "conversations"    // conversations that a vendor keeps, and their items
+	OpContainers      Op = "containers"       // where a vendor runs code, and the files in there
 	OpRealtime        Op = "realtime"         // a session over WebSocket, spoken or written
 	OpOther           Op = "other"            // anything a route relays without understanding it
 )

@@ -84,6 +84,8 @@ func TestFilesOfRequests(t *testing.T) {
 		{llm.Responses, llm.OpChat, `{"model":"m","instructions":[{"type":"item_reference","id":"msg_1"}]}`, "msg_1"},
 		{llm.Responses, llm.OpChat, `{"model":"m","input":"x","tools":[{"type":"code_interpreter","container":"cntr_1"},{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, "cntr_1 cntr_2"},
 		{llm.Responses, llm.OpChat, input(`{"type":"shell_call","call_id":"c","action":{"commands":["ls"]},"environment":{"type":"container_reference","container_id":"cntr_1"}},{"type":"code_interpreter_call","id":"ci_1","code":"x","container_id":"cntr_2"}`), "cntr_1"},
+		{llm.Responses, llm.OpContainers, `{"name":"x","file_ids":["f-1","f-2"],"skills":[{"type":"skill_reference","skill_id":"skill_1"},{"type":"skill_reference","skill_id":"openai-spreadsheets"}]}`, "f-1 f-2 skill_1"},
+		{llm.Responses, llm.OpContainers, `{"file_id":"f-1"}`, "f-1"},
 		{llm.OpenAI, llm.OpChat, `{"model":"m","messages":[],"previous_response_id":"resp_1","conversation":"conv_1"}`, "resp_1 conv_1"},
 		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"container":"container_1"}`, "container_1"},
 		{llm.Anthropic, llm.OpChat, `{"model":"m","messages":[],"thread":{"type":"continue","previous_message_id":"msg_1"}}`, "msg_1"},

@@ -13,7 +13,8 @@ const PurposeBatch = "batch"
 // kept returns what a request for files or batches asks for, or false. The ends of their paths are
 // files, files/ID, files/ID/content, batches, batches/ID and batches/ID/cancel.
 func kept(method, path string, h llm.Header) (dialect.Endpoint, bool) {
-	if !strings.Contains(path, "/files") && !strings.Contains(path, "/batches") || h.Count("anthropic-version") > 0 { // whose files are others
+	others := strings.Contains(path, "/containers/") || strings.Contains(path, "/vector_stores/") || h.Count("anthropic-version") > 0 // have files of their own
+	if others || !strings.Contains(path, "/files") && !strings.Contains(path, "/batches") {
 		return dialect.Endpoint{}, false
 	}
 	parts := strings.Split(path, "/")

@@ -34,6 +34,7 @@ var (
 		"background", "previous_response_id", "conversation", "user", "safety_identifier", "prompt_cache_key", "metadata",
 		"models", "fallbacks", "fallback_models", "preset", "store")
 	conversationKeys = dialect.NewKeys("id")
+	containerKeys    = dialect.NewKeys("name", "file_ids", "file_id", "skills")
 	talkKeys         = dialect.NewKeys("items", "metadata")
 	textKeys         = dialect.NewKeys("format")
 	formatKeys       = dialect.NewKeys("schema", "name", "description")
@@ -153,6 +154,20 @@ func (q *requestReader) talk() {
 			q.Skip()
 		}
 	}
+}
+
+// container reads what a container is made of, or the file that it gets.
+func (q *requestReader) container() {
+	q.Members(containerKeys, func(key int) {
+		switch key {
+		case 0:
+			q.text(dialect.KindStructured, "name")
+		case 3:
+			q.list(shapeSkill)
+		default:
+			q.kept("file_ids")
+		}
+	})
 }
 
 // store reads whether the answer is stored, which it is where nothing is said. What is no truth value is the vendor's to

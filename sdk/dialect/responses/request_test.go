@@ -93,6 +93,19 @@ func TestEndpoint(t *testing.T) {
 		{"POST", "/v1/responses/compact/cancel", llm.OpResponses},
 		{"POST", "/v1/chat/completions", ""},
 		{"GET", "/v1/models", ""},
+		{"GET", "/v1/containers", llm.OpContainers},
+		{"POST", "/v1/containers", llm.OpContainers},
+		{"DELETE", "/v1/containers", ""},
+		{"GET", "/v1/containers/cntr_1", llm.OpContainers},
+		{"DELETE", "/v1/containers/cntr_1", llm.OpContainers},
+		{"POST", "/v1/containers/cntr_1", ""},
+		{"POST", "/v1/containers/cntr_1/files", llm.OpContainers},
+		{"GET", "/v1/containers/cntr_1/files", llm.OpContainers},
+		{"DELETE", "/v1/containers/cntr_1/files/cfile_1", llm.OpContainers},
+		{"GET", "/v1/containers/cntr_1/files/cfile_1/content", llm.OpContainers},
+		{"DELETE", "/v1/containers/cntr_1/files/cfile_1/content", ""},
+		{"GET", "/v1/containers/cntr_1/files/../content", ""},
+		{"GET", "/v1/containers/cntr_1/items", ""},
 	} {
 		e, ok := Codec{}.Endpoint(c.method, c.path, "", nil)
 		if e.Op != c.op || ok != (c.op != "") || e.Framing != dialect.ServerSent {

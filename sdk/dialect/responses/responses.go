@@ -3,7 +3,7 @@
 // errors and the list of models are as in package openai, whose codec this one extends.
 //
 // It re-marshals nothing and knows no transport. Responses that are stored can be fetched, cancelled and deleted, and what
-// they were asked can be listed; there are conversations and their items, and what the gateway is sent can be compacted.
+// they were asked can be listed; there are conversations and their items, containers and their files, and what the gateway is sent can be compacted.
 package responses
 
 import (
@@ -32,9 +32,9 @@ var _ dialect.Codec = Codec{}
 // Name returns llm.Responses.
 func (Codec) Name() llm.Dialect { return llm.Responses }
 
-// Endpoint knows the paths that make a response, are about a stored one or a conversation, count a request's tokens or
+// Endpoint knows the paths that make a response, are about a stored one, a conversation or a container, count a request's tokens or
 // compact it, under any prefix.
-func (Codec) Endpoint(method, path, query string, _ llm.Header) (dialect.Endpoint, bool) {
+func (Codec) Endpoint(method, path, query string, h llm.Header) (dialect.Endpoint, bool) {
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/responses"):
 		return dialect.Endpoint{Op: llm.OpChat}, true
@@ -43,17 +43,20 @@ func (Codec) Endpoint(method, path, query string, _ llm.Header) (dialect.Endpoin
 	case method == "POST" && strings.HasSuffix(path, "/responses/compact"):
 		return dialect.Endpoint{Op: llm.OpCompact}, true
 	}
-	return stored(method, path, query)
+	return stored(method, path, query, h)
 }
 
-// Request reads the body of a request for a response, for the count of its tokens or less of them, or for a conversation.
-func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
-	model := into.Model
+// Request reads the body of a request for a response, for the count of its tokens or less of them, for a conversation or a container.
+func (c Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
+	model, boundary := into.Model, into.Boundary
 	*into = dialect.Request{Texts: into.Texts[:0]}
 	switch {
 	case op == llm.OpChat, op == llm.OpCountTokens, op == llm.OpCompact:
-	case op != llm.OpConversations || len(body) == 0:
+	case op != llm.OpConversations && op != llm.OpContainers || len(body) == 0:
 		return nil
+	case boundary != "":
+		into.Boundary = boundary
+		return c.Codec.Request(llm.OpFiles, body, into)
 	}
 	if !utf8.Valid(body) {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body is not valid JSON: it is not UTF-8"}
@@ -62,9 +65,12 @@ func (Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if q.Type() != dialect.TypeObject {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
 	}
-	if op == llm.OpConversations {
+	switch op {
+	case llm.OpConversations:
 		q.talk()
-	} else {
+	case llm.OpContainers:
+		q.container()
+	default:
 		q.read()
 	}
 	if err := q.End(); err != nil {

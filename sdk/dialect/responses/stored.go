@@ -12,30 +12,37 @@ import (
 
 // stored returns what a request for what a vendor keeps asks for, or false. The ends of the paths are responses/ID,
 // responses/ID/cancel and responses/ID/input_items; conversations, conversations/ID, conversations/ID/items and
-// conversations/ID/items/ID.
-func stored(method, path, query string) (dialect.Endpoint, bool) {
-	if !strings.Contains(path, "responses") && !strings.Contains(path, "conversations") {
+// conversations/ID/items/ID; containers, containers/ID, containers/ID/files, containers/ID/files/ID and that's content.
+func stored(method, path, query string, h llm.Header) (dialect.Endpoint, bool) {
+	if !strings.Contains(path, "responses") && !strings.Contains(path, "/con") {
 		return dialect.Endpoint{}, false // as most paths: those of others cost nothing
 	}
 	parts := strings.Split(path, "/")
 	at := len(parts) - 1
-	for at >= 0 && parts[at] != "responses" && parts[at] != "conversations" {
-		at--
+	var known func(method string, below []string) bool
+	e := dialect.Endpoint{}
+	for ; at >= 0 && known == nil; at-- {
+		switch parts[at] {
+		case "responses":
+			e.Op, known = llm.OpResponses, ofResponses
+		case "conversations":
+			e.Op, known = llm.OpConversations, ofConversations
+		case "containers":
+			e.Op, known = llm.OpContainers, ofContainers
+		}
 	}
-	if at < 0 {
+	if known == nil {
 		return dialect.Endpoint{}, false
 	}
-	e := dialect.Endpoint{Op: llm.OpResponses}
-	known := ofResponses
-	if parts[at] == "conversations" {
-		e.Op, known = llm.OpConversations, ofConversations
-	}
-	below := parts[at+1:]
+	below := parts[at+2:]
 	if !known(method, below) || slices.ContainsFunc(below, func(part string) bool { return !openai.Identifier(part) }) {
 		return dialect.Endpoint{}, false
 	}
 	if len(below) > 0 {
 		e.Item, e.Act = below[0], strings.Join(below[1:], "/")
+	}
+	if e.Op == llm.OpContainers && method == "POST" && e.Act != "" {
+		e.Boundary = dialect.Boundary(h)
 	}
 	wishes(method, query, &e)
 	return e, true
@@ -65,6 +72,23 @@ func ofConversations(method string, below []string) bool {
 		return method == "GET" || method == "POST"
 	}
 	return len(below) == 3 && (method == "GET" || method == "DELETE")
+}
+
+// ofContainers is ofResponses for containers.
+func ofContainers(method string, below []string) bool {
+	switch {
+	case len(below) == 0:
+		return method == "GET" || method == "POST"
+	case len(below) == 1:
+		return method == "GET" || method == "DELETE"
+	case below[1] != "files":
+		return false
+	case len(below) == 2:
+		return method == "GET" || method == "POST"
+	case len(below) == 3:
+		return method == "GET" || method == "DELETE"
+	}
+	return len(below) == 4 && below[3] == "content" && method == "GET"
 }
 
 // wishes reads the query of a request for what a vendor keeps: what of it is known goes to the vendor.

@@ -36,6 +36,7 @@ func FuzzEndpoint(f *testing.F) {
 	f.Add("GET", "/v1/responses/resp_1", "stream=true&include[]=a")
 	f.Add("GET", "/v1/responses/resp_1/input_items", "limit=2&after=%00")
 	f.Add("POST", "/v1/responses/resp_1/cancel", "")
+	f.Add("GET", "/v1/containers/cntr_1/files/cfile_1/content", "limit=1")
 	f.Add("DELETE", "/v1/conversations/conv_1/items/msg_1", "include=a")
 	f.Fuzz(func(t *testing.T, method, path, query string) {
 		e, ok := Codec{}.Endpoint(method, path, query, nil)
