@@ -149,33 +149,50 @@ func TestTooManyExchangesAreShed(t *testing.T) {
 func TestBodiesTogetherAreBounded(t *testing.T) {
 	noLeak(t)
 	s := start(t, newHandler(nil), func(c *server.Config) { c.Limits.Bodies = 1000 })
-	claims := dial(t, s) // and sends nothing: it takes no room
-	send(t, claims, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
-	if line, err := bufio.NewReader(claims).ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
-		t.Fatalf("%q %v", line, err)
+	claim := func() (*net.TCPConn, chan bool) { // of all, which takes no room as long as nothing is sent
+		c := dial(t, s)
+		br := bufio.NewReader(c)
+		send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
+		if line, err := br.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+			t.Fatalf("%q %v", line, err)
+		}
+		closed := make(chan bool)
+		go func() {
+			io.Copy(io.Discard, br)
+			close(closed)
+		}()
+		return c, closed
 	}
-	c := dial(t, s)
-	first := bufio.NewReader(c)
-	send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"+strings.Repeat("x", 1000))
-	if r, _ := response(t, first); r.StatusCode != 200 {
+	claims, refused := claim()
+	post := func(framed string) (*http.Response, string) {
+		late := dial(t, s)
+		send(t, late, "POST / HTTP/1.1\r\nHost: a\r\n"+framed)
+		br := bufio.NewReader(late)
+		r, body := response(t, br)
+		settle(late, br)
+		return r, body
+	}
+	if r, _ := post("Content-Length: 1000\r\n\r\n" + strings.Repeat("x", 1000)); r.StatusCode != 200 {
 		t.Fatalf("status %d", r.StatusCode)
 	}
 	send(t, claims, "x") // now it takes all
 	taken := func() bool {
-		late := dial(t, s)
-		send(t, late, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n"+strings.Repeat("x", 101))
-		r, _ := response(t, bufio.NewReader(late))
+		r, _ := post("Content-Length: 101\r\n\r\n" + strings.Repeat("x", 101))
 		return r.StatusCode == 503
 	}
 	for begin := time.Now(); !taken(); {
 		if time.Since(begin) > patience {
 			t.Fatal("it takes no room")
 		}
+		select {
+		case <-refused: // it came when somebody had a bit of the room
+			claims, refused = claim()
+			send(t, claims, "x")
+		default:
+		}
 	}
 	for _, framing := range []string{"Content-Length: 101\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n65\r\nx"} {
-		late := dial(t, s)
-		send(t, late, "POST / HTTP/1.1\r\nHost: a\r\n"+framing)
-		r, body := response(t, bufio.NewReader(late))
+		r, body := post(framing)
 		if r.StatusCode != 503 || r.Header.Get("Retry-After") != "1" || !strings.Contains(body, `"code":"overloaded"`) {
 			t.Errorf("%d %v %s", r.StatusCode, r.Header, body)
 		}
@@ -186,7 +203,8 @@ func TestBodiesTogetherAreBounded(t *testing.T) {
 			t.Fatal("it keeps its room")
 		}
 	}
-	br := first
+	c := dial(t, s)
+	br := bufio.NewReader(c)
 	for range 30 { // what was reserved is given back each time
 		send(t, c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"+strings.Repeat("x", 100))
 		if r, _ := response(t, br); r.StatusCode != 200 {

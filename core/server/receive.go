@@ -99,7 +99,7 @@ func (c *conn) receiveLate(x *exchange.Exchange, h *guard.Head) error {
 	c.late = c.now.ctx
 	stop := context.AfterFunc(c.now.ctx, func() { c.raw.SetReadDeadline(time.Unix(1, 0)) })
 	body, refusal := c.receiveAside(awaited{bodyReader{c.in}, c.now.ctx}, h)
-	if c.late = nil; !stop() {
+	if c.late = nil; !stop() || c.now.ctx.Err() != nil { // which is noticed before its functions are called
 		refusal = errUnawaited
 	}
 	if refusal == nil && !c.in.Begin() {

@@ -165,6 +165,13 @@ func response(t testing.TB, br *bufio.Reader) (*http.Response, string) {
 	return r, string(b)
 }
 
+// settle ends a connection and waits until the server has closed it. What a request takes is given back when its answer
+// is written, which is a moment after somebody may have read that.
+func settle(c *net.TCPConn, br *bufio.Reader) {
+	c.CloseWrite()
+	io.Copy(io.Discard, br)
+}
+
 func TestUnary(t *testing.T) {
 	noLeak(t)
 	var got *exchange.Exchange
