@@ -464,7 +464,7 @@ func TestRealtimeLimits(t *testing.T) {
 		for c.WriteControl(websocket.PingMessage, nil, time.Now().Add(patience)) == nil {
 		}
 	})
-	goodbye(t, c.Conn, websocket.ClosePolicyViolation, "too many pings or pongs")
+	goodbye(t, c.Conn, websocket.ClosePolicyViolation, "too many pings, pongs or empty frames")
 	c.Close()
 	pings.Wait()
 	goodbye(t, up, websocket.CloseGoingAway, "*")

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server/guard"
+	"github.com/ginnel/ginnel/core/socket"
 	"github.com/ginnel/ginnel/core/spool"
 )
 
@@ -60,7 +62,8 @@ type conn struct {
 	late            context.Context // of the exchange whose body is being read
 	formed          int64           // bytes for the form
 	now             current
-	socket          chan struct{} // not nil: the connection is a WebSocket; closed when it has ended
+	socket          chan struct{}  // not nil: the connection is a WebSocket; closed when it has ended
+	frames          *socket.Frames // of the WebSocket
 
 	state atomic.Int32
 
@@ -157,10 +160,11 @@ func (c *conn) Read(p []byte) (int, error) {
 		return c.in.Read(p)
 	}
 	c.ahead.stop(c)
-	if n, err := c.ahead.take(p); n > 0 || err != nil {
-		return n, err
+	n, err := c.ahead.take(p)
+	if n == 0 && err == nil {
+		n, err = c.Conn.Read(p)
 	}
-	return c.Conn.Read(p)
+	return n, cmp.Or(c.frames.Follow(p[:n]), err)
 }
 
 // SetDeadline is called by those that would write under deadlines of their own: only reads have them.

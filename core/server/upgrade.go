@@ -47,7 +47,7 @@ func (c *conn) upgrade(rc *fasthttp.RequestCtx, session func(exchange.Socket)) b
 		c.srv.log.Error("upgrade", "request_id", id, "error", err)
 		return false
 	}
-	c.socket = make(chan struct{})
+	c.socket, c.frames = make(chan struct{}), socket.NewFrames()
 	return true
 }
 

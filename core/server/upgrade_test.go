@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/server"
 	"github.com/ginnel/ginnel/core/server/cert"
+	"github.com/ginnel/ginnel/core/socket"
 )
 
 // echoing answers upgrades with a session that says what it hears, and everything else with 200.
@@ -150,6 +152,37 @@ func TestSessions(t *testing.T) {
 		ws.WriteMessage(websocket.TextMessage, []byte("panic"))
 		<-h.ends
 		ws.Close()
+	}
+}
+
+// TestEmptyFramesEndASession: a client that sends pieces of a message with nothing in them, without end, is not read for.
+func TestEmptyFramesEndASession(t *testing.T) {
+	certs := &certmagic.FileStorage{Path: t.TempDir()}
+	for _, l := range []leave{{}, {fallback: true}, {tls: true}} {
+		ended := make(chan error, 1)
+		h := newHandler(func(context.Context, *exchange.Exchange) *exchange.Reply {
+			return &exchange.Reply{Status: 101, Session: func(client exchange.Socket) {
+				_, _, err := client.Receive()
+				ended <- err
+			}}
+		})
+		c := net.Conn(dial(t, start(t, h, func(c *server.Config) { l.change(t, c, certs) })))
+		if l.tls {
+			c = tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // who the server is does not matter here
+		}
+		send(t, c, upgradeHead+"\r\n")
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, " 101 ") {
+			t.Fatalf("%q %v", line, err)
+		}
+		go func() {
+			pieces := append([]byte("\x01\x81maskx"), bytes.Repeat([]byte("\x00\x80mask"), 1<<10)...) // none is the last
+			for _, err := c.Write(pieces); err == nil; {
+				_, err = c.Write(pieces[7:])
+			}
+		}()
+		if err := <-ended; !errors.Is(err, socket.ErrFlood) {
+			t.Errorf("%+v: %v", l, err)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ var (
 	ErrLate     = errors.New("a message is not whole in time")
 	ErrSlow     = errors.New("a message is not taken in time")
 	ErrFrame    = errors.New("a frame is not valid")
-	ErrFlood    = errors.New("too many pings or pongs")
+	ErrFlood    = errors.New("too many pings, pongs or empty frames")
 	ErrOver     = errors.New("the session lasted as long as one may")
 )
 

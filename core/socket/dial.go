@@ -3,6 +3,7 @@ package socket
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,10 @@ func Dial(ctx context.Context, call *Call, c Config) (*Answer, error) {
 		c.Cut()
 		return nil, context.Cause(ctx)
 	}
-	shake.done = true
+	if err := shake.over(); err != nil {
+		c.Cut()
+		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
 	if len(resp.Header["Sec-Websocket-Extensions"]) > 0 { // the library would compress, and its limits are of what is compressed
 		c.Cut()
 		return nil, fmt.Errorf("%w: it has an extension that was not offered", ErrHandshake)
@@ -123,13 +127,15 @@ type handshake struct {
 	total   int         // bytes that came
 	interim int         // answers that were passed over
 	err     error       // of reading, which a reader of heads may take for one of the head
+	frames  *Frames     // of what comes behind the answer
 	done    bool
 }
 
 func (h *handshake) Read(p []byte) (int, error) {
 	if h.done && h.given == len(h.seen) {
 		h.seen, h.given = nil, 0
-		return h.Conn.Read(p)
+		n, err := h.Conn.Read(p)
+		return n, cmp.Or(h.frames.Follow(p[:n]), err)
 	}
 	if h.given == len(h.seen) {
 		if err := h.more(); err != nil {
@@ -139,6 +145,17 @@ func (h *handshake) Read(p []byte) (int, error) {
 	n := copy(p, h.seen[h.given:])
 	h.given += n
 	return n, nil
+}
+
+// over is called when the library has read the answer, behind which the frames begin; some may have come.
+func (h *handshake) over() error {
+	h.done, h.frames = true, NewFrames()
+	for line, rest, more := bytes.Cut(h.seen, []byte("\n")); more; line, rest, more = bytes.Cut(rest, []byte("\n")) {
+		if len(bytes.TrimSuffix(line, []byte("\r"))) == 0 {
+			return h.frames.Follow(rest)
+		}
+	}
+	return nil
 }
 
 // more reads on until there is something of an answer that is not interim.

@@ -5,7 +5,7 @@ import "time"
 // A frame costs a system call or two, however little is in it: small ones without end would cost whole cores. Real
 // clients send a ping in some seconds, and some hundred pieces of sound in one.
 var (
-	controls = pace{step: time.Second / 100, burst: 1000}    // pings and pongs
+	controls = pace{step: time.Second / 100, burst: 1000}    // pings and pongs, and empty frames
 	pieces   = pace{step: time.Second / 1000, burst: 10_000} // messages, or parts of one, of less than few bytes
 )
 

@@ -218,7 +218,7 @@ func upstreamWords(err error) string {
 	case errors.Is(err, ErrSlow):
 		return "the upstream takes nothing"
 	case errors.Is(err, ErrFlood):
-		return "the upstream sends too many pings or pongs"
+		return "the upstream sends too many pings, pongs or empty frames"
 	}
 	return "the upstream's connection broke off"
 }

@@ -236,6 +236,28 @@ func TestFloods(t *testing.T) {
 	}
 }
 
+// TestEmptyFrames: pieces of a message with nothing in them, without end, are as pings without end.
+func TestEmptyFrames(t *testing.T) {
+	for _, side := range []socket.Side{socket.Client, socket.Upstream} {
+		p := relayed(t, config(), config(), &socket.Session{})
+		from, other, code := p.client, p.upstream, 1001
+		if side == socket.Upstream {
+			from, other, code = p.upstream, p.client, 1011
+		}
+		go func() {
+			pieces := append([]byte{1, 1, 'x'}, make([]byte, 4<<10)...) // none is the last
+			for _, err := from.NetConn().Write(pieces); err == nil; {
+				_, err = from.NetConn().Write(pieces[3:])
+			}
+		}()
+		goodbye(t, from, 1008)
+		goodbye(t, other, code)
+		if o := p.outcome(t); o.Side != side || !errors.Is(o.Err, socket.ErrFlood) {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
 // TestRefusedMessage: what may not be said goes nowhere, and the client hears why.
 func TestRefusedMessage(t *testing.T) {
 	p := relayed(t, config(), config(), &socket.Session{Asked: func(_ bool, m []byte) ([]byte, error) {
