@@ -109,8 +109,8 @@ func (s stream) rest(t *testing.T) string {
 func TestKilledProvider(t *testing.T) {
 	up := mockllm.Start(t, mockllm.Options{})
 	gw := start(t, twoProviders(up.URL))
-	others := gw.open(ask("mock+gap=50ms+chunks=40", "hello", true))
 	own := gw.open(ask("echo", "one two three four five six seven echo:pace=5s", true))
+	others := gw.open(ask("mock+gap=50ms+chunks=40", "hello", true))
 	waiting := make(chan string, 1)
 	go func() {
 		resp, body := gw.post(ask("echo", "hello echo:latency=60s", false))

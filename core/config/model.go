@@ -52,7 +52,7 @@ func modelShape() *schema.Block {
 		Doc: "What clients ask for by name, and where it may go.", Labels: []string{"name"},
 		Attrs: []schema.Attr{
 			{Name: "aliases", Kind: schema.Strings, Optional: true, Doc: "Further names that clients may use."},
-			{Name: "balance", Kind: schema.String, Default: "weighted", Enum: []string{"weighted", "least_latency"}, Doc: "How the targets share the calls: by chance and `weight`, or each call to the better of two, by the time to the first byte that is expected of them, the calls that wait for one, and `weight`."},
+			{Name: "balance", Kind: schema.String, Default: "weighted", Enum: []string{"weighted", "least_latency"}, Doc: "How the targets share the calls: by chance and `weight`, or each call to the better of two, by the time to the first content that is expected of them, the calls that wait for one, and `weight`."},
 			{Name: "fallback", Kind: schema.Refs, RefTo: "model", Optional: true, Doc: "The models that take a call, in turn, where this one fails for another reason than the request itself, before the first event of the answer: `[model.NAME]`. A key that may use this model may use them so; the route need not list them. Their own fallbacks do not count."},
 			{Name: "retry", Kind: schema.Object, Optional: true, Doc: "When a failed call is made again, before the first event of its answer: at another target, or at the same after a pause.", Fields: []schema.Attr{
 				{Name: "attempts", Kind: schema.Int, Default: "2", Doc: "Calls at most, the first included. A Retry-After of up to two seconds is waited for; a longer one goes to the client."},

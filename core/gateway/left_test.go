@@ -71,13 +71,15 @@ func waits(in string) bool {
 
 const item = "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"id\":\"msg_1\",\"type\":\"message\",\"content\":[]}}\n\n"
 
+const word = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"w\"}\n\n"
+
 // TestTheEndWaitsForTheDisk: what an answer leaves is written while it comes, and only its end waits for that.
 func TestTheEndWaitsForTheDisk(t *testing.T) {
 	whole := fmt.Sprintf(final, "a")
 	goOn := make(chan struct{})
 	g, s := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		io.WriteString(w, created+item)
+		io.WriteString(w, created+item+word)
 		w.(http.Flusher).Flush()
 		<-goOn
 		io.WriteString(w, whole)
@@ -85,7 +87,7 @@ func TestTheEndWaitsForTheDisk(t *testing.T) {
 	release := locked(t, s)
 	reply := request(t.Context(), g, "POST", "/v1/responses", responseBody)
 	first := ""
-	for first != created+item {
+	for first != created+item+word {
 		b, err := reply.Stream.Next(nil)
 		if err != nil {
 			t.Fatal(err)

@@ -49,6 +49,7 @@ type serving struct {
 	reranking   *rerank.Request    // the same of texts to be put in order
 	untold      bool               // it did not say what it used
 
+	opening opening         // of the stream that is awaited
 	found   dialect.Answer  // in a whole answer
 	replied exchange.Reply  // the memory of the reply
 	refusal *exchange.Reply // of what a filter made of the request
@@ -337,91 +338,6 @@ func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {
 	}
 	object := bytes.HasPrefix(bytes.TrimSpace(a.First), []byte("{")) // and so one whole answer
 	return dialect.JSONArray, s.x.Stream && s.endpoint.Framing == dialect.JSONArray && a.Dialect == s.x.Dialect && !object
-}
-
-// Begun implements upstream.Judge. It looks at the first event of a stream, before anything of it goes to the client: where
-// the upstream says in it that it failed, another may take the call. Comments in front of it are held back with it, but
-// not for long: a client that waits is to hear of them.
-func (s *serving) Begun(a *upstream.Answer) (more bool, failure error) {
-	if s.describes() {
-		return false, nil
-	}
-	framing, ok := s.streams(a)
-	if !ok {
-		return s.begunWhole(a)
-	}
-	f := dialect.NewCutter(framing)
-	f.Feed(a.First)
-	var frame dialect.Frame
-	for commented := false; frame.Payload == nil; commented = true {
-		ok, err := f.Next(&frame)
-		switch {
-		case err != nil:
-			return false, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
-		case !ok:
-			return !commented || time.Since(a.Came) < commentsHeld, nil
-		}
-	}
-	var e dialect.Event
-	if err := s.codecOf(a.Dialect).Event(s.x.Op, frame.Payload, &e); err != nil {
-		return false, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}
-	}
-	if e.Error != nil {
-		return false, e.Error
-	}
-	return false, nil
-}
-
-// commentsHeld is for how long the first event is waited for where only comments come, as some vendors send them on each
-// stream until the model has begun.
-const commentsHeld = 10 * time.Second
-
-// begunWhole looks at a whole answer: some vendors say an error in one, and in a 200, and what stands before an upstream
-// may answer in its place. Nothing of it goes to the client before it is whole, so it is awaited; one that is longer than
-// the beginning that is kept is looked at when it is read.
-func (s *serving) begunWhole(a *upstream.Answer) (more bool, failure error) {
-	begin := bytes.TrimLeft(a.First, jsonSpace)
-	object := len(begin) == 0 || begin[0] == '{'
-	switch {
-	case !object && answeredByObjects[s.x.Op]:
-		return false, conversation.Unreadable()
-	case !object || !a.Ended:
-		return object && !a.Ended, nil
-	case len(begin) > 0 && !bytes.HasSuffix(bytes.TrimRight(begin, jsonSpace), []byte("}")) && answeredByObjects[s.x.Op]:
-		return false, conversation.Unreadable()
-	case !saysError(begin):
-		return false, nil
-	}
-	var found dialect.Answer
-	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
-		return false, found.Error
-	}
-	return false, nil
-}
-
-// answeredByObjects are the operations whose whole answers are JSON objects, whatever the dialect.
-var answeredByObjects = map[llm.Op]bool{
-	llm.OpChat: true, llm.OpEmbeddings: true, llm.OpBatchEmbeddings: true, llm.OpRerank: true, llm.OpCountTokens: true, llm.OpCompact: true, llm.OpCompletions: true, llm.OpModerations: true,
-}
-
-const jsonSpace = " \t\r\n"
-
-// saysError reports whether a JSON text may say an error: as a member of that name that is not null or false, or as a
-// value. Most have neither, and are not parsed for it.
-func saysError(text []byte) bool {
-	const word = `"error"`
-	for {
-		at := bytes.Index(text, []byte(word))
-		if at < 0 {
-			return false
-		}
-		text = bytes.TrimLeft(text[at+len(word):], jsonSpace)
-		value, member := bytes.CutPrefix(text, []byte(":"))
-		value = bytes.TrimLeft(value, jsonSpace)
-		if !member || !bytes.HasPrefix(value, []byte("null")) && !bytes.HasPrefix(value, []byte("false")) {
-			return true
-		}
-	}
 }
 
 // Request implements upstream.Source: what the client sent, or what says the same in the dialect of the target's provider.

@@ -19,8 +19,8 @@ type TargetStats struct {
 	Name     string
 	Breaker  string        // closed, half_open, open
 	Cooling  bool          // after a 429
-	Latency  time.Duration // to the first byte, as it is expected
-	Waiting  int           // calls that wait for their first byte
+	Latency  time.Duration // to the first content, as it is expected
+	Waiting  int           // calls that wait for their first content
 	Calls    uint64
 	Failures uint64
 	Limited  uint64
@@ -39,8 +39,8 @@ var (
 	noBudgetDesc     = prometheus.NewDesc("ginnel_model_retries_refused_total", "Calls of a model that were not made again for want of retry budget.", []string{"model"}, nil)
 	breakerDesc      = prometheus.NewDesc("ginnel_target_breaker", "1 for the state that a target's breaker is in.", append(targetLabels, "state"), nil)
 	coolingDesc      = prometheus.NewDesc("ginnel_target_cooling", "1 while a target is passed over after it said that it has too much to do.", targetLabels, nil)
-	latencyDesc      = prometheus.NewDesc("ginnel_target_latency_seconds", "Time to the first byte that is expected of a target.", targetLabels, nil)
-	waitingDesc      = prometheus.NewDesc("ginnel_target_waiting", "Calls of a target that wait for their first byte.", targetLabels, nil)
+	latencyDesc      = prometheus.NewDesc("ginnel_target_latency_seconds", "Time to the first content that is expected of a target.", targetLabels, nil)
+	waitingDesc      = prometheus.NewDesc("ginnel_target_waiting", "Calls of a target that wait for their first content.", targetLabels, nil)
 	targetCallsDesc  = prometheus.NewDesc("ginnel_target_calls_total", "Calls of a target.", targetLabels, nil)
 	targetFailedDesc = prometheus.NewDesc("ginnel_target_failures_total", "Calls of a target that failed as its breaker counts it.", targetLabels, nil)
 	limitedDesc      = prometheus.NewDesc("ginnel_target_limited_total", "Calls of a target that it answered with 429.", targetLabels, nil)

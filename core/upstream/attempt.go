@@ -102,22 +102,33 @@ func merged(own, clients llm.Header) llm.Header {
 	return append(clients[:n], own...)
 }
 
-// maxFirst bounds what is read of an answer before its first event is there. A longer one passes unseen.
-const maxFirst = 64 << 10
+// The bounds of the beginning of an answer that is looked at. What is longer passes unseen, and what opens an answer is
+// held back for so long behind its head: a client that waits is to hear of it.
+const (
+	maxFirst = 64 << 10
+	heldFor  = 10 * time.Second
+)
 
-// begin reads the first bytes of an answer's body: of a stream, its first event.
+// begin reads the first bytes of an answer's body: of a stream, up to the first event with content.
 func begin(a *Answer, c *Call) error {
-	for more := true; more && !a.Ended && len(a.First) < maxFirst; {
+	for look := Awaited; look != Seen && !a.Ended && len(a.First) < maxFirst; {
+		by, before := time.Time{}, len(a.First)
+		if look == Held {
+			by = a.Came.Add(heldFor)
+		}
 		var err error
-		a.First, err = a.Body.Next(a.First)
+		a.First, err = a.Body.NextBy(a.First, by)
 		if errors.Is(err, io.EOF) {
 			a.Ended, err = true, nil
 		}
 		if err != nil {
 			return Error(err)
 		}
-		if more = false; c.Judge != nil {
-			more, a.Failure = c.Judge.Begun(a)
+		if !a.Ended && len(a.First) == before {
+			return nil // it was held back for long enough
+		}
+		if look = Seen; c.Judge != nil {
+			look, a.Failure = c.Judge.Begun(a)
 		}
 	}
 	if a.Ended && len(a.First) == 0 && !c.Empty {

@@ -84,7 +84,7 @@ func (demand) Keeps(*Target) bool        { return true }
 // lengths finds that an answer with the word for it says that the request is too long.
 type lengths struct{}
 
-func (lengths) Begun(*Answer) (bool, error) { return false, nil }
+func (lengths) Begun(*Answer) (Look, error) { return Seen, nil }
 func (lengths) Wait(*Answer) time.Duration  { return 0 }
 func (lengths) Overlong(a *Answer) bool     { return string(a.First) == "long" }
 

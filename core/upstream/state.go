@@ -32,7 +32,7 @@ type State struct {
 	probing bool
 	window  window
 	cooling time.Time // until then
-	latency float64   // to the first byte, in seconds: peaks at once, falls slowly
+	latency float64   // to the first content, in seconds: peaks at once, falls slowly
 	seen    time.Time // when latency was last learned
 	count   Snapshot
 }
@@ -41,8 +41,8 @@ type State struct {
 type Snapshot struct {
 	Breaker  string        `json:"breaker"`           // closed, open, half_open
 	Cooling  time.Duration `json:"cooling,omitempty"` // left, in nanoseconds
-	Latency  time.Duration `json:"latency"`           // to the first byte, as it is expected, in nanoseconds
-	Waiting  int           `json:"waiting"`           // calls that wait for their first byte
+	Latency  time.Duration `json:"latency"`           // to the first content, as it is expected, in nanoseconds
+	Waiting  int           `json:"waiting"`           // calls that wait for their first content
 	Calls    uint64        `json:"calls"`
 	Failures uint64        `json:"failures"`
 	Limited  uint64        `json:"limited"` // answers with 429
@@ -83,7 +83,7 @@ func (s *State) cools(now time.Time) bool {
 	return now.Before(s.cooling)
 }
 
-// load is the time to the first byte that one more call may expect, in seconds. A target that is not known
+// load is the time to the first content that one more call may expect, in seconds. A target that is not known
 // has one call at a time to find out.
 func (s *State) load(now time.Time) float64 {
 	if s == nil {

@@ -8,7 +8,7 @@
 //
 //  1. Among the targets of the model that fit the call and are in service, the balance chooses one. A target is out of
 //     service while its breaker is open, and is passed over while it cools down after a 429.
-//  2. Where the call fails before the first event of its answer, it is made again, as far as Attempts, On
+//  2. Where the call fails before the first event with content of its answer, it is made again, as far as Attempts, On
 //     and the retry budget allow: at a target that was not tried yet, at once, or at the same one after a
 //     pause with jitter, and not before its Retry-After.
 //  3. Where that does not help, each model of Fallback takes the call in turn, with targets, attempts,
@@ -88,7 +88,7 @@ type Balance string
 // The balances.
 const (
 	Weighted     Balance = "weighted"      // by chance, by weight
-	LeastLatency Balance = "least_latency" // the better of two, by their time to the first byte
+	LeastLatency Balance = "least_latency" // the better of two, by their time to the first content
 )
 
 // Cause is why a call failed, as far as another may fare better.
@@ -99,7 +99,7 @@ type Cause string
 // too small for it.
 const (
 	RateLimited Cause = "429"
-	Failing     Cause = "5xx" // or no connection, or an answer that breaks off before its first event
+	Failing     Cause = "5xx" // or no connection, or an answer that breaks off before its first content
 	TimedOut    Cause = "timeout"
 	refused     Cause = "refused"
 	unfit       Cause = "unfit"
@@ -168,14 +168,24 @@ type Demand interface {
 
 // Judge looks at what a target answers.
 type Judge interface {
-	// Begun looks at the beginning of an answer with a status below 400. It asks for more where the first event has
-	// not come whole, and returns what is wrong with that event: then the call may still be made elsewhere.
-	Begun(a *Answer) (more bool, failure error)
+	// Begun looks at the beginning of an answer with a status below 400, again whenever more of it came, until it is Seen.
+	// It returns what is wrong where that says that the call failed: then it may still be made elsewhere.
+	Begun(a *Answer) (Look, error)
 	// Wait returns for how long a failed answer asks in its body to be left alone.
 	Wait(a *Answer) time.Duration
 	// Overlong reports whether a failed answer says that the request is longer than the target's context window.
 	Overlong(a *Answer) bool
 }
+
+// Look says whether enough has come of an answer to begin with it.
+type Look uint8
+
+// The looks.
+const (
+	Seen    Look = iota // it has
+	Awaited             // something has to come whole, which takes as long as it takes
+	Held                // there is nothing of the answer yet: what came is held back, for some time
+)
 
 // Request is what a target is sent, besides the provider's own header.
 type Request struct {
@@ -199,7 +209,7 @@ type Answer struct {
 	Body     *egress.Body // nil of a call that Open made
 	Refused  bool         // the upstream does not accept the provider's credentials
 	Fault    llm.Code     // of an invoked plugin that failed by itself; "" = the answer is the upstream's
-	Failure  error        // what the first event says where it says that the call failed
+	Failure  error        // what the beginning says where it says that the call failed
 	Model    *Model       // that answered: the one asked, or a fallback
 	Target   *Target
 	Attempts int

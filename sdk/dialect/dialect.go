@@ -122,10 +122,13 @@ type Event struct {
 	Finish string
 	Usage  *llm.Usage // of the call so far; what it leaves out is 0
 	First  bool       // carries content of the answer: the first such event ends the time to first token
-	End    bool       // the dialect's terminator; it may carry whole texts
-	More   bool       // with End: there are servers that send another terminator behind it
-	Error  *llm.Error // the upstream reports an error inside the stream
-	Faults []Text     // the words of it, which filters see as they see Texts
+	// Opening says that the event comes before the answer's content and has none: where the call fails behind it, a client
+	// that got no more has got nothing.
+	Opening bool
+	End     bool       // the dialect's terminator; it may carry whole texts
+	More    bool       // with End: there are servers that send another terminator behind it
+	Error   *llm.Error // the upstream reports an error inside the stream
+	Faults  []Text     // the words of it, which filters see as they see Texts
 
 	ID       Span // of the answer's id, as Left has them, where later calls may name it
 	Left     []Left

@@ -3,10 +3,17 @@ package egress
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/sdk/llm"
 )
@@ -170,6 +177,97 @@ func TestNextTakesWhatIsThereAndNoMore(t *testing.T) {
 	}
 	if b, err = resp.Body.Next(nil); len(b) > 0 || err != io.EOF {
 		t.Fatalf("%q, %v", b, err)
+	}
+}
+
+// TestNextByGivesTheBodyBack where nothing came in time: it goes on.
+func TestNextByGivesTheBodyBack(t *testing.T) {
+	more := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(more) })
+	defer goOn()
+	script := func(_ int, c net.Conn, r *bufio.Reader) {
+		readRequest(r)
+		io.WriteString(c, chunkedHead+"3\r\none\r\n5\r\nth")
+		<-more
+		io.WriteString(c, "ree\r\n0\r\n\r\n")
+	}
+	o := serve(t, "tcp", script).origin(t)
+	resp, err := o.Do(context.Background(), get())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := resp.Body.NextBy(nil, time.Now().Add(time.Hour)); string(b) != "oneth" || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	for _, by := range []time.Duration{-time.Second, time.Millisecond, 0} {
+		if b, err := resp.Body.NextBy([]byte(">"), time.Now().Add(by)); string(b) != ">" || err != nil {
+			t.Fatalf("%q, %v", b, err)
+		}
+	}
+	goOn()
+	if b, err := resp.Body.All(nil, 10); string(b) != "ree" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := resp.Body.NextBy(nil, time.Now()); len(b) > 0 || err != io.EOF {
+		t.Errorf("%q, %v", b, err)
+	}
+	if s := o.Stats(); s.Open != 1 {
+		t.Errorf("the connection was not kept: %+v", s)
+	}
+}
+
+// TestNextByWithTLS, where a read that is given up must not be the last.
+func TestNextByWithTLS(t *testing.T) {
+	more := make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(more) })
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "one")
+		http.NewResponseController(w).Flush()
+		<-more
+		io.WriteString(w, "two")
+	}))
+	defer s.Close()
+	defer goOn()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	o, err := New(Needs{}).Origin(Config{URL: s.URL, TLS: &tls.Config{RootCAs: roots}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	resp, err := o.Do(context.Background(), get())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := resp.Body.Next(nil); string(b) != "one" || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	if b, err := resp.Body.NextBy(nil, time.Now().Add(time.Millisecond)); len(b) > 0 || err != nil {
+		t.Fatalf("%q, %v", b, err)
+	}
+	goOn()
+	if b, err := resp.Body.All(nil, 10); string(b) != "two" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestNextByIsBoundedAsTheCallIs: its own limit lengthens none of the call's, whose end is one.
+func TestNextByIsBoundedAsTheCallIs(t *testing.T) {
+	for name, limits := range map[string]Timeouts{"idle": {Idle: 20 * time.Millisecond}, "total": {Total: 20 * time.Millisecond, Idle: -1}} {
+		w, left := silentAfter(t, chunkedHead+"3\r\none\r\n")
+		resp, err := w.origin(t, func(c *Config) { c.Timeouts = limits }).Do(context.Background(), get())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := resp.Body.Next(nil)
+		if err == nil {
+			b, err = resp.Body.NextBy(b, time.Now().Add(time.Hour))
+		}
+		var e *Error
+		if !errors.As(err, &e) || e.Code() != llm.CodeTimeout {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+		<-left
 	}
 }
 

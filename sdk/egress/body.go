@@ -44,7 +44,11 @@ const (
 // Next appends what has arrived of the body. It waits for one byte, adds what is already there and
 // never waits for more. io.EOF, which may come with bytes, is the body's clean end and nothing else;
 // any other error is an *Error and comes without bytes.
-func (b *Body) Next(dst []byte) ([]byte, error) {
+func (b *Body) Next(dst []byte) ([]byte, error) { return b.NextBy(dst, time.Time{}) }
+
+// NextBy is Next that waits until by at the most; zero is for as long as Next does. Where nothing has come by then, it
+// returns neither bytes nor an error, and the body goes on.
+func (b *Body) NextBy(dst []byte, by time.Time) ([]byte, error) {
 	if b.err != nil {
 		return dst, b.err
 	}
@@ -59,8 +63,8 @@ func (b *Body) Next(dst []byte) ([]byte, error) {
 		if len(dst) > begin {
 			return dst, nil
 		}
-		if b.err == nil {
-			b.fill()
+		if b.err == nil && b.fill(by) {
+			return dst, nil
 		}
 		if b.err != nil {
 			return dst, b.err
@@ -106,7 +110,7 @@ func (b *Body) Close() error {
 	var rest [readSize]byte
 	if _, err := b.take(rest[:0]); err == nil && !b.ended() && b.last() && b.keep {
 		b.c.by = time.Now().Add(closeGrace)
-		b.fill()
+		b.fill(time.Time{})
 		if b.c != nil {
 			b.take(rest[:0])
 		}
@@ -163,15 +167,21 @@ func (b *Body) fail(err error) {
 	b.c = nil
 }
 
-// fill waits for more bytes.
-func (b *Body) fill() {
-	err := b.c.readWithin(b.o.timeouts.Idle)
-	if err == nil {
-		err = b.c.fill(Idle, true)
+// fill waits for more bytes, until by at the most, and reports whether that is over.
+func (b *Body) fill(by time.Time) (over bool) {
+	c, end := b.c, b.c.by
+	if !by.IsZero() && (end.IsZero() || by.Before(end)) {
+		c.by = by
 	}
+	err := c.readWithin(b.o.timeouts.Idle)
+	if err == nil {
+		err = c.fill(Idle, true)
+	}
+	over = err != nil && c.by != end && timedOut(err) && !time.Now().Before(by)
+	c.by = end
 	var e *Error
 	switch {
-	case err == nil:
+	case err == nil || over && b.ctx.Err() == nil:
 	case b.ctx.Err() != nil:
 		b.fail(cancelled(b.ctx))
 	case b.frame == untilClose && errors.As(err, &e) && e.Kind == Cut && b.c.eof:
@@ -179,6 +189,7 @@ func (b *Body) fill() {
 	default:
 		b.fail(err)
 	}
+	return over
 }
 
 // take appends the part of the body that is in the connection's buffer.

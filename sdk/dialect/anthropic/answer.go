@@ -47,6 +47,8 @@ type kind uint8
 const (
 	kindOther kind = iota
 	kindAnswer
+	kindStart
+	kindPing
 	kindBlockStart
 	kindBlockStop
 	kindStop
@@ -99,6 +101,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.counts, a.error()
 	into.Faults, into.ID, into.Left = a.fault.Texts(), a.own, a.left
 	into.First = len(a.texts) > 0 || a.kind == kindBlockStart && a.class != classWords && a.class != classSummary
+	into.Opening = !into.First && (a.kind == kindStart || a.kind == kindPing || a.kind == kindBlockStart)
 	into.End = a.kind == kindStop
 	if a.kind == kindBlockStop {
 		into.Closed = append(into.Closed, dialect.Block{Block: dialect.ClampIndex(a.index)})
@@ -209,6 +212,10 @@ func (a *answerReader) readKind(inside bool) {
 	switch string(raw) {
 	case "message":
 		a.kind = kindAnswer
+	case "message_start":
+		a.kind = kindStart
+	case "ping":
+		a.kind = kindPing
 	case "content_block_start":
 		a.kind = kindBlockStart
 	case "content_block_stop":

@@ -87,6 +87,9 @@ func (Codec) Event(_ llm.Op, payload []byte, into *dialect.Event) error {
 		case blockStart, blockDelta:
 			into.First = true
 			r.Skip()
+		case messageStart:
+			into.Opening = true
+			r.Skip()
 		case messageStop:
 			r.Each(kind, func(k string) {
 				if k == "stopReason" {

@@ -129,7 +129,7 @@ func (Codec) Event(_ llm.Op, payload []byte, into *dialect.Event) error {
 	if err := r.End(); err != nil {
 		return err
 	}
-	into.First = kind != "" && kind != messageStart && kind != messageEnd
+	into.First, into.Opening = kind != "" && kind != messageStart && kind != messageEnd, kind == messageStart
 	if fault.Said() || fault.Reported() {
 		into.Error, into.Faults = fault.Error(), fault.Texts()
 	}

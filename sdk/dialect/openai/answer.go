@@ -43,13 +43,14 @@ const (
 	saidAudio
 	saidTools
 	saidAnnotations
+	saidRole
 )
 
 var (
 	topKeys    = dialect.NewKeys("choices", "usage", "model", "error", "detail", "message", "code", "object", "data", "x_groq", "citations", "search_results", "type", "results")
 	choiceKeys = dialect.NewKeys("index", "message", "delta", "finish_reason", "text")
 	saidKeys   = dialect.NewKeys("content", "refusal", "reasoning_content", "reasoning", "reasoning_details",
-		"tool_calls", "function_call", "audio", "executed_tools", "annotations")
+		"tool_calls", "function_call", "audio", "executed_tools", "annotations", "role")
 	saidPartKeys = dialect.NewKeys("text", "thinking", "refusal")
 	audioKeys    = dialect.NewKeys("transcript", "id")
 	groqKeys     = dialect.NewKeys("usage")
@@ -67,6 +68,7 @@ type answerReader struct {
 	model   dialect.Span
 	choices int
 	called  bool // a tool call stands in it
+	told    bool // or something of the model's that has no text here
 	begun   dialect.Choices
 	over    dialect.Choices
 	op      llm.Op
@@ -114,6 +116,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	into.Faults, into.Left = a.fault.Texts(), a.left
 	into.Begun, into.Over = a.begun, a.over
 	into.First = len(a.texts) > 0 || a.called
+	into.Opening = a.answer && !into.First && !a.told && a.finish == "" && (a.usage == nil || a.choices > 0) && a.err == nil && (op == llm.OpChat || op == llm.OpCompletions)
 	into.UsageOnly = a.usage != nil && a.choices == 0 && a.err == nil
 	if op == llm.OpImages || op == llm.OpSpeech || uploads(op) {
 		into.First, into.UsageOnly = a.err == nil, false
@@ -280,7 +283,7 @@ func (a *answerReader) said(block int16) {
 		case saidToolCalls:
 			a.toolCalls()
 		case saidFunctionCall:
-			a.called = true
+			a.called = a.called || a.Type() != dialect.TypeNull
 			a.call(0)
 		case saidAudio:
 			a.audio()
@@ -288,8 +291,14 @@ func (a *answerReader) said(block int16) {
 			a.strings(blockTools, dialect.KindToolResult)
 		case saidAnnotations:
 			a.found()
-		default:
+		case saidRole:
 			a.Skip()
+		default:
+			switch string(a.Bytes(a.Skip())) {
+			case "null", "false", `""`, "[]", "{}":
+			default:
+				a.told = true
+			}
 		}
 	}
 }
@@ -333,6 +342,7 @@ func (a *answerReader) details() {
 	}
 	a.Array()
 	for n := 0; a.Item(&n); {
+		a.told = true
 		if a.Type() != dialect.TypeObject {
 			a.Skip()
 			continue

@@ -338,3 +338,28 @@ func BenchmarkEvent(b *testing.B) {
 		}
 	}
 }
+
+// TestWhatOpensAStream: chunks without anything of the model's, whatever members they have; not those behind it.
+func TestWhatOpensAStream(t *testing.T) {
+	for payload, opening := range map[string]bool{
+		`{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}`:                                                            true,
+		`{"choices":[{"index":0,"delta":{"role":"assistant","content":null,"function_call":null,"tool_calls":[],"x":{}}}],"usage":null}`: true,
+		`{"choices":[{"index":0,"delta":{"role":"assistant"}}],"usage":{"prompt_tokens":1,"completion_tokens":0}}`:                       true,
+		`{"choices":[],"prompt_filter_results":[]}`:                                                                                      true,
+
+		`{"choices":[{"index":0,"delta":{"content":"x"}}]}`:                                                    false,
+		`{"choices":[{"index":0,"delta":{"thought":"of a member that is not known"}}]}`:                        false,
+		`{"choices":[{"index":0,"delta":{"reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]}}]}`:  false,
+		`{"choices":[{"index":0,"delta":{"function_call":{"name":"f","arguments":""}}}]}`:                      false,
+		`{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}]}`:                              false,
+		`{"choices":[],"usage":{"prompt_tokens":1}}`:                                                           false,
+		`{"choices":[{"index":0,"delta":{"role":"assistant"}}],"error":{"message":"m","type":"server_error"}}`: false,
+		`{"type":"image_generation.partial_image"}`:                                                            false,
+		`[DONE]`: false,
+	} {
+		var e dialect.Event
+		if err := (Codec{}).Event(llm.OpChat, []byte(payload), &e); err != nil || e.Opening != opening {
+			t.Errorf("%s: %t, %v", payload, e.Opening, err)
+		}
+	}
+}

@@ -137,6 +137,16 @@ func meaningOf(name []byte) meaning {
 	return meaning{text, inUnknown, stageAdds, false}
 }
 
+// opens reports whether events of a type stand before what the model says: of the response, or of an item or a part that
+// is still empty.
+func opens(name []byte) bool {
+	switch string(bytes.TrimPrefix(name, []byte("response."))) {
+	case "created", "queued", "in_progress", "output_item.added", "content_part.added", "reasoning_summary_part.added":
+		return true
+	}
+	return false
+}
+
 // eventReader reads the payload of one event. Its type and its indices may stand after its texts.
 type eventReader struct {
 	answerReader
@@ -285,6 +295,7 @@ func (e *eventReader) settle(into *dialect.Event) {
 	}
 	into.Closed = e.closed
 	into.First = m.stage != stageNotes && len(e.texts) > 0 || e.whole && e.called
+	into.Opening = !into.First && into.Error == nil && opens(name)
 	into.End = m.stage == stageEnd
 	if into.End {
 		into.First = e.produced
