@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"errors"
+	"time"
+
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -33,10 +36,50 @@ func (s *serving) Features() []llm.Feature {
 	return q.Features()
 }
 
+// said returns the error that a failed answer says, or nil.
+func (s *serving) said(a *upstream.Answer) *llm.Error {
+	var e *llm.Error
+	if errors.As(a.Failure, &e) {
+		return e
+	}
+	var found dialect.Answer
+	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err != nil {
+		return nil
+	}
+	return found.Error
+}
+
+// Wait implements upstream.Judge.
+func (s *serving) Wait(a *upstream.Answer) time.Duration {
+	if e := s.said(a); e != nil {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// Account implements upstream.Judge. A 403 is about the account where it is not about what the request says: a country, a
+// key without a permission, a model that the account may not use.
+func (s *serving) Account(a *upstream.Answer) bool {
+	var code llm.Code
+	if e := s.said(a); e != nil {
+		code = e.Code
+	}
+	switch code {
+	case llm.CodeFiltered:
+		return false
+	case llm.CodeQuota:
+		return true
+	case llm.CodePermission:
+		return a.Failure != nil || a.Status == 403
+	}
+	return a.Status == 403
+}
+
 // Overlong implements upstream.Judge.
-func (*serving) Overlong(a *upstream.Answer) bool {
+func (s *serving) Overlong(a *upstream.Answer) bool {
 	if a.Failure != nil {
-		return dialect.Overlong(400, []byte(a.Failure.Error()))
+		e := s.said(a)
+		return e != nil && e.Code == llm.CodeTooLong || dialect.Overlong(400, []byte(a.Failure.Error()))
 	}
 	return dialect.Overlong(a.Status, a.First)
 }

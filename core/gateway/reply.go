@@ -133,8 +133,10 @@ func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 		return exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}
 	}
 	switch e.Code {
-	case llm.CodeInvalid: // it cannot be said to this provider
+	case llm.CodeInvalid, llm.CodeTooLong, llm.CodeFiltered: // it cannot be said to this provider
 		return exchange.ClientError, e
+	case llm.CodeAuth, llm.CodePermission:
+		return exchange.UpstreamError, errCredentials
 	case llm.CodeTimeout:
 		return exchange.TimedOut, e
 	case llm.CodeCut:
@@ -151,11 +153,12 @@ func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 func (s *serving) upstreamRefused() *exchange.Reply {
 	a := s.answer
 	s.end = exchange.UpstreamError
-	if !a.Refused && clientsOwn(a.Status) {
+	code := s.refusedAs(a)
+	if !a.Refused && clientsOwn(a.Status, code) {
 		s.end = exchange.ClientError
 	}
 	s.err = errors.New("upstream answered " + strconv.Itoa(a.Status))
-	refused := a.Refused || a.Status == 401 || a.Status == 403
+	refused := a.Refused || a.Status == 401 || a.Status == 403 && code != llm.CodeFiltered
 	message := "the upstream refused the request"
 	var found dialect.Answer
 	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
@@ -164,13 +167,13 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 			return s.checked(s.reply(a.Status, s.x.Response.Header, a.First))
 		}
 	}
-	e := &llm.Error{Code: dialect.CodeOfStatus(a.Status), Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
+	e := &llm.Error{Code: code, Status: a.Status, Message: message, RetryAfter: cmp.Or(upstream.RetryAfter(a.Header), s.Wait(a))}
 	if s.describes() && e.Code == llm.CodeNotFound {
 		e.Code = llm.CodeInvalid // it is not the model that is missing
 	}
 	switch {
 	case refused:
-		e.Status, e.Code, e.Message = 502, llm.CodeUpstream, "the upstream did not accept the gateway's credentials"
+		e = errCredentials
 	case a.Status == 426: // for the client it is about its own connection
 		e.Status, e.Code = 502, llm.CodeUpstream
 	}
@@ -184,14 +187,41 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	return s.checked(reply)
 }
 
+// errCredentials is what a client hears of whose keys are wrong.
+var errCredentials = &llm.Error{Code: llm.CodeUpstream, Status: 502, Message: "the upstream did not accept the gateway's credentials"}
+
+// refusedAs returns what a refusal of the upstream's is: what its status says, and what is more exact of its words.
+func (s *serving) refusedAs(a *upstream.Answer) llm.Code {
+	code := dialect.CodeOfStatus(a.Status)
+	if a.Status >= 500 {
+		return code
+	}
+	if e := s.said(a); e != nil {
+		switch e.Code {
+		case llm.CodeTooLong, llm.CodeFiltered, llm.CodeQuota, llm.CodeNotFound, llm.CodeTooLarge:
+			code = e.Code
+		}
+	}
+	if s.Overlong(a) {
+		code = llm.CodeTooLong
+	}
+	return code
+}
+
 // openaisErrors reports whether a dialect's errors have OpenAI's form: between two of them the vendor's own words stay,
 // with its code and the member that it names.
 func openaisErrors(d llm.Dialect) bool { return d == llm.OpenAI || d == llm.Responses }
 
-// clientsOwn reports whether an upstream's status blames the request. It does not where the matter is
-// the gateway's account (401 to 403), the model's name, which is the operator's (404), its proxy (407),
+// clientsOwn reports whether an upstream's status, or what it says, blames the request. It does not where the matter is
+// the gateway's account (401 to 403, or a quota), the model's name, which is the operator's (404), its proxy (407),
 // time (408, 425), the protocol that it speaks (426) or a limit (429).
-func clientsOwn(status int) bool {
+func clientsOwn(status int, code llm.Code) bool {
+	switch code {
+	case llm.CodeFiltered:
+		return true
+	case llm.CodeQuota:
+		return false
+	}
 	switch status {
 	case 401, 402, 403, 404, 407, 408, 425, 426, 429:
 		return false

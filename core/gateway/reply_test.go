@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/egress"
@@ -162,6 +163,53 @@ func TestErrorsBetweenOpenAIsDialects(t *testing.T) {
 		}
 		if r.Status != status || !strings.Contains(got, c.want) || strings.Contains(got, "sk-1") || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s from %s: status %d, %s\n\twant %s", c.path, c.from.dialect, r.Status, got, c.want)
+		}
+	}
+}
+
+// TestWhoseA403Is: the account's at most vendors, and then another target is asked; the request's own where the vendor does
+// not answer to what it says, and then its words are the client's.
+func TestWhoseA403Is(t *testing.T) {
+	const good = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"good"},"finish_reason":"stop"}]}`
+	for name, c := range map[string]struct {
+		from    llm.Dialect
+		status  int
+		body    string
+		account bool
+	}{
+		"OpenAI's country":           {llm.OpenAI, 403, `{"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","param":null,"type":"request_forbidden"}}`, true},
+		"OpenAI's permission":        {llm.Responses, 403, `{"error":{"message":"You have insufficient permissions for this operation.","type":"invalid_request_error","param":null,"code":"insufficient_permissions"}}`, true},
+		"Anthropic's permission":     {llm.Anthropic, 403, `{"type":"error","error":{"type":"permission_error","message":"Your API key does not have permission to use the specified resource."}}`, true},
+		"Anthropic's credit":         {llm.Anthropic, 400, `{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}`, true},
+		"Google's key":               {llm.Gemini, 403, `{"error":{"code":403,"message":"Generative Language API has not been used in project 1 before or it is disabled.","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED"}]}}`, true},
+		"Bedrock's key":              {llm.Bedrock, 403, `{"message":"The security token included in the request is expired"}`, true},
+		"Bedrock's model":            {llm.Bedrock, 403, `{"message":"You don't have access to the model with the specified model ID."}`, true},
+		"a plugin's 401":             {llm.Bedrock, 401, `{"error":{"message":"The security token included in the request is invalid"}}`, true},
+		"a proxy's page":             {llm.OpenAI, 403, `<html>`, true},
+		"within a 200":               {llm.OpenAI, 200, `{"error":{"message":"no","type":"permission_error"}}`, true},
+		"OpenRouter's moderation":    {llm.OpenAI, 403, `{"error":{"code":403,"message":"m requires moderation on v. Your input was flagged","metadata":{"reasons":["violence"],"flagged_input":"x","provider_name":"v","model_slug":"m"}}}`, false},
+		"its policy":                 {llm.OpenAI, 403, `{"error":{"code":403,"message":"Your input was flagged","metadata":{"error_type":"content_policy_violation"}}}`, false},
+		"xAI's check":                {llm.OpenAI, 403, `{"code":"The caller does not have permission to execute the specified operation","error":"Content violates usage guidelines. Your input was flagged. Failed check: SAFETY_CHECK_TYPE_BIO"}`, false},
+		"OpenRouter's, within a 200": {llm.OpenAI, 200, `{"error":{"code":403,"message":"Your input was flagged","metadata":{"flagged_input":"x"}}}`, false},
+	} {
+		for _, client := range []llm.Dialect{llm.OpenAI, llm.Anthropic} {
+			path, ask := streamedBy(client)
+			ask = strings.Replace(ask, `"stream":true,`, "", 1)
+			bad := canned{c.from, c.status, plainJSON, c.body}
+			reply, got, states := through(t, path, ask, bad, canned{llm.OpenAI, 200, plainJSON, good})
+			if route := reply.Header.Get(HeaderRoute); (route == "mf/t/2") != c.account || strings.Contains(got, "good") != c.account {
+				t.Errorf("%s, for %s: %s, %d %s", name, client, route, reply.Status, got)
+			}
+			if !c.account && (!strings.Contains(got, "Your input was flagged") || reply.Status >= 500 || reply.Status < 400) {
+				t.Errorf("%s, for %s: %d %s", name, client, reply.Status, got)
+			}
+			if n := states[0].Snapshot(time.Now()).Failures; n != 0 && c.status != 401 {
+				t.Errorf("%s: it counts as %d failures", name, n)
+			}
+			reply, got, _ = through(t, path, ask, bad) // and nobody else is there
+			if keys := strings.Contains(got, "the gateway's credentials"); keys != (c.account && name != "Anthropic's credit") || keys && reply.Status != 502 {
+				t.Errorf("%s, for %s, alone: %d %s", name, client, reply.Status, got)
+			}
 		}
 	}
 }

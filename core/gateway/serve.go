@@ -317,15 +317,6 @@ func (s *serving) call() *exchange.Reply {
 	return s.unary()
 }
 
-// Wait implements upstream.Judge.
-func (s *serving) Wait(a *upstream.Answer) time.Duration {
-	var found dialect.Answer
-	if err := s.codecOf(a.Dialect).Answer(s.x.Op, a.First, &found); err == nil && found.Error != nil {
-		return found.Error.RetryAfter
-	}
-	return 0
-}
-
 // streams reports whether an answer is a stream, and how it is cut into events. Lines are one where they are
 // translated only: no client's dialect has them.
 func (s *serving) streams(a *upstream.Answer) (dialect.Framing, bool) {

@@ -185,9 +185,14 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	if a == nil {
 		a = new(Answer)
 	}
-	if err == nil && cause == "" && judge != nil && (a.Status >= 400 || a.Failure != nil) && judge.Overlong(a) {
-		cause = overlong
-		r.overlong(t)
+	if err == nil && cause == "" && (a.Status >= 400 || a.Failure != nil) {
+		switch {
+		case judge == nil && a.Status == 403, judge != nil && judge.Account(a):
+			cause = refused // which its breaker has not heard of: some say it of what a request names
+		case judge != nil && judge.Overlong(a):
+			cause = overlong
+			r.overlong(t)
+		}
 	}
 	a.Model, a.Target = m, t
 	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: result.took}
@@ -236,7 +241,7 @@ func diagnose(a *Answer, err error) (Cause, time.Duration) {
 	switch {
 	case err != nil:
 		return causeOf(err)
-	case a.Refused || a.Fault == llm.CodeInternal || a.Status == 402: // an account without credit is of as little use as one that is not let in
+	case a.Refused || a.Fault == llm.CodeInternal || a.Status == 401 || a.Status == 402: // an account without credit is of as little use as one that is not let in
 		return refused, 0
 	case a.Fault == llm.CodeTimeout:
 		return TimedOut, RetryAfter(a.Header)
@@ -267,6 +272,8 @@ func causeOf(err error) (Cause, time.Duration) {
 		return TimedOut, e.RetryAfter
 	case llm.CodeInvalid:
 		return unfit, 0
+	case llm.CodeAuth: // the provider's own credentials cannot be had
+		return refused, 0
 	}
 	return "", 0
 }

@@ -103,6 +103,9 @@ func TestWhereACallGoes(t *testing.T) {
 		"the client's mistake":              {map[string][]string{"m/a": {"400"}}, nil, "m/a", "400", 0},
 		"an unknown model":                  {map[string][]string{"m/a": {"404"}}, nil, "m/a", "404", 0},
 		"an account without credit":         {map[string][]string{"m/a": {"402"}}, nil, "m/a f/x", "200", 0},
+		"refused credentials":               {map[string][]string{"m/a": {"401"}}, nil, "m/a f/x", "200", 0},
+		"credentials that cannot be had":    {map[string][]string{"m/a": {"authentication"}}, nil, "m/a f/x", "200", 0},
+		"an account that may not":           {map[string][]string{"m/a": {"403"}}, nil, "m/a f/x", "200", 0},
 		"not implemented":                   {map[string][]string{"m/a": {"501"}}, nil, "m/a", "501", 0},
 		"an internal error":                 {map[string][]string{"m/a": {"internal"}}, nil, "m/a", "internal", 0},
 		"an address it may not have":        {map[string][]string{"m/a": {"address"}}, nil, "m/a f/x", "200", 0},
@@ -137,6 +140,32 @@ func TestWhereACallGoes(t *testing.T) {
 				t.Errorf("%s: it took %s", name, took)
 			}
 		})
+	}
+}
+
+// TestWhatAnAccountMayNot goes elsewhere, and what a vendor says about the request's own words does not. No breaker opens by
+// a 403, which a request may bring about by what it names; by a 401 one does.
+func TestWhatAnAccountMayNot(t *testing.T) {
+	for word, opens := range map[string]bool{"401": true, "403": false} {
+		s := &script{plays: map[string][]string{"m/a": {word}}}
+		m := s.model("m", "a")
+		m.Breaker = Breaker{Failures: 1, Window: time.Minute, Cooldown: time.Minute}
+		m.Fallback = []*Model{s.model("f", "x")}
+		a, err := m.Do(t.Context(), &Call{Judge: lengths{}})
+		if got := said(a, err); got != "200" || s.made() != "m/a f/x" || a.Tries[0].Cause != refused {
+			t.Errorf("%s: %s, %+v", word, got, a.Tries)
+		}
+		if got := m.Targets[0].State.Snapshot(time.Now()).Opened == 1; got != opens {
+			t.Errorf("%s: opened %t", word, got)
+		}
+	}
+	s := new(script)
+	m := s.model("m", "a", "b")
+	m.call = func(context.Context, *Target, *Call) (*Answer, error) {
+		return &Answer{Status: 403, First: []byte("flagged")}, nil
+	}
+	if a, err := m.Do(t.Context(), &Call{Judge: lengths{}}); said(a, err) != "403" || a.Attempts != 1 {
+		t.Errorf("%s, %+v", said(a, err), a.Tries)
 	}
 }
 

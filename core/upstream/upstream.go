@@ -175,6 +175,9 @@ type Judge interface {
 	Wait(a *Answer) time.Duration
 	// Overlong reports whether a failed answer says that the request is longer than the target's context window.
 	Overlong(a *Answer) bool
+	// Account reports whether a failed answer is about what the provider's account may do or has paid for, and not about
+	// the request.
+	Account(a *Answer) bool
 }
 
 // Look says whether enough has come of an answer to begin with it.

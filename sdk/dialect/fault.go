@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ type Fault struct {
 	kind     string
 	label    string // a code that is a word
 	status   int
+	flagged  bool // it is about what the request says
 	texts    []Text
 }
 
@@ -115,6 +117,8 @@ func (f *Fault) read(r *Reader, top bool) {
 			f.message(r)
 		case "type":
 			f.kind = word(r)
+		case "metadata": // of OpenRouter
+			f.metadata(r)
 		case "code", "status", "status_code":
 			f.Code(r)
 		case "error":
@@ -122,6 +126,30 @@ func (f *Fault) read(r *Reader, top bool) {
 				f.read(r, false)
 			} else {
 				r.Skip()
+			}
+		default:
+			r.Skip()
+		}
+	}
+}
+
+// metadata reads what a vendor says about the error of one that it asked.
+func (f *Fault) metadata(r *Reader) {
+	if r.Type() != TypeObject {
+		r.Skip()
+		return
+	}
+	for o := r.Object(nil); ; {
+		if _, ok := r.Next(&o); !ok {
+			return
+		}
+		switch string(r.Bytes(o.Key)) {
+		case "flagged_input":
+			f.flagged = f.flagged || r.Type() == TypeString
+			r.Skip()
+		case "error_type":
+			if s := word(r); f.kind == "" {
+				f.kind = s
 			}
 		default:
 			r.Skip()
@@ -221,6 +249,9 @@ func (f *Fault) Code(r *Reader) {
 	}
 }
 
+// Type notes the type of an error that says none itself: it stands beside the message.
+func (f *Fault) Type(kind string) { f.kind = cmp.Or(f.kind, kind) }
+
 func (f *Fault) setStatus(n int64) {
 	if n >= 400 && n <= 599 {
 		f.status = int(n)
@@ -238,7 +269,12 @@ func word(r *Reader) string {
 // Error returns what was said as an error.
 func (f *Fault) Error() *llm.Error {
 	e := &llm.Error{Code: codeOf(f.label + " " + f.kind), Status: f.status, Message: f.text}
-	if f.status != 0 {
+	switch {
+	case f.flagged || says([]byte(f.text), filtered):
+		e.Code = llm.CodeFiltered
+	case says([]byte(f.text), unpaid):
+		e.Code = llm.CodeQuota
+	case f.status != 0 && e.Code != llm.CodeFiltered && e.Code != llm.CodeQuota && e.Code != llm.CodeTooLong:
 		e.Code = CodeOfStatus(f.status)
 	}
 	if e.Quoted = e.Message != ""; !e.Quoted {
@@ -247,6 +283,13 @@ func (f *Fault) Error() *llm.Error {
 	return e
 }
 
+// filtered and unpaid are what vendors say who have no code for it, in lower case: xAI, whose code is that of a permission;
+// Anthropic, whose type is that of an invalid request.
+var (
+	filtered = [][]byte{[]byte("content violates usage guidelines")}
+	unpaid   = [][]byte{[]byte("credit balance is too low")}
+)
+
 // codeOf classifies an error by the words of its code and type.
 func codeOf(words string) llm.Code {
 	words = strings.ToLower(words)
@@ -254,13 +297,16 @@ func codeOf(words string) llm.Code {
 		part string
 		code llm.Code
 	}{
-		{"rate_limit", llm.CodeRateLimited}, {"quota", llm.CodeRateLimited}, {"too_many_requests", llm.CodeRateLimited},
+		{"context_length", llm.CodeTooLong}, {"too_many_tokens", llm.CodeTooLong}, {"too_many_prompt_tokens", llm.CodeTooLong}, {"exceed_context", llm.CodeTooLong},
+		{"content_filter", llm.CodeFiltered}, {"content_policy", llm.CodeFiltered}, {"moderation", llm.CodeFiltered}, {"data_inspection", llm.CodeFiltered}, {"refusal", llm.CodeFiltered},
+		{"insufficient_quota", llm.CodeQuota}, {"exceeded_current_quota", llm.CodeQuota}, {"insufficient_balance", llm.CodeQuota}, {"billing", llm.CodeQuota},
+		{"rate_limit", llm.CodeRateLimited}, {"quota", llm.CodeRateLimited}, {"too_many_requests", llm.CodeRateLimited}, {"throttl", llm.CodeRateLimited},
 		{"overloaded", llm.CodeOverloaded}, {"capacity", llm.CodeOverloaded}, {"unavailable", llm.CodeOverloaded},
 		{"authentication", llm.CodeAuth}, {"api_key", llm.CodeAuth}, {"unauthorized", llm.CodeAuth},
-		{"billing", llm.CodePermission}, {"permission", llm.CodePermission}, {"forbidden", llm.CodePermission},
-		{"not_found", llm.CodeNotFound}, {"notfound", llm.CodeNotFound},
+		{"permission", llm.CodePermission}, {"forbidden", llm.CodePermission}, {"unsupported_country", llm.CodePermission},
+		{"not_found", llm.CodeNotFound}, {"notfound", llm.CodeNotFound}, {"invalid_model", llm.CodeNotFound},
 		{"timeout", llm.CodeTimeout}, {"too_large", llm.CodeTooLarge}, {"server_error", llm.CodeUpstream},
-		{"invalid", llm.CodeInvalid}, {"context_length", llm.CodeInvalid}, {"content_filter", llm.CodeInvalid}, {"too_many", llm.CodeInvalid},
+		{"invalid", llm.CodeInvalid}, {"too_many", llm.CodeInvalid},
 	} {
 		if strings.Contains(words, c.part) {
 			return c.code
@@ -274,7 +320,9 @@ func CodeOfStatus(status int) llm.Code {
 	switch status {
 	case 401:
 		return llm.CodeAuth
-	case 402, 403:
+	case 402:
+		return llm.CodeQuota
+	case 403:
 		return llm.CodePermission
 	case 404:
 		return llm.CodeNotFound

@@ -20,9 +20,14 @@ func Overlong(status int, body []byte) bool {
 	if status != 400 && status != 413 && status != 422 {
 		return false
 	}
-	lower := bytes.ToLower(body[:min(len(body), maxOverlong)])
-	for _, words := range overlong {
-		if bytes.Contains(lower, words) {
+	return says(body[:min(len(body), maxOverlong)], overlong)
+}
+
+// says reports whether one of the words, which are in lower case, stands in a text.
+func says(text []byte, words [][]byte) bool {
+	lower := bytes.ToLower(text)
+	for _, w := range words {
+		if bytes.Contains(lower, w) {
 			return true
 		}
 	}

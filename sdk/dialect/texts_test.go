@@ -56,7 +56,7 @@ func TestFaultReadsEveryShape(t *testing.T) {
 		status         int
 	}{
 		{`{"type":"overloaded_error","message":"m"}`, "m", llm.CodeOverloaded, 0},
-		{`{"type":"billing_error","message":"m"}`, "m", llm.CodePermission, 0},
+		{`{"type":"billing_error","message":"m"}`, "m", llm.CodeQuota, 0},
 		{`{"message":"m","code":"429"}`, "m", llm.CodeRateLimited, 429},
 		{`{"error":{"message":"inner","status":404}}`, "inner", llm.CodeNotFound, 404},
 		{`"words"`, "words", llm.CodeUpstream, 0},

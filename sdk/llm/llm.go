@@ -215,7 +215,10 @@ const (
 	CodeNotFound    Code = "not_found"   // the model is not there
 	CodeNoPrevious  Code = "no_previous" // the response that a call goes on from is not there
 	CodeTooLarge    Code = "too_large"
-	CodeDenied      Code = "denied" // a filter or a policy said no
+	CodeTooLong     Code = "too_long" // the request is longer than the model's context window
+	CodeFiltered    Code = "filtered" // the upstream does not answer to what the request says
+	CodeQuota       Code = "quota"    // the account at the upstream has no credit, or used up what it may
+	CodeDenied      Code = "denied"   // a filter or a policy said no
 	CodeRateLimited Code = "rate_limited"
 	CodeOverloaded  Code = "overloaded"
 	CodeTimeout     Code = "timeout"
@@ -254,7 +257,7 @@ func (e *Error) HTTPStatus() int {
 		return e.Status
 	}
 	switch e.Code {
-	case CodeInvalid:
+	case CodeInvalid, CodeTooLong, CodeFiltered:
 		return 400
 	case CodeAuth:
 		return 401
@@ -264,7 +267,7 @@ func (e *Error) HTTPStatus() int {
 		return 404
 	case CodeTooLarge:
 		return 413
-	case CodeRateLimited:
+	case CodeRateLimited, CodeQuota:
 		return 429
 	case CodeOverloaded, CodeUnavailable, CodeDraining:
 		return 503

@@ -232,7 +232,7 @@ func TestAnswerRecognisesErrors(t *testing.T) {
 		}
 	}
 	for kind, code := range map[string]llm.Code{
-		"invalid_request_error": llm.CodeInvalid, "authentication_error": llm.CodeAuth, "billing_error": llm.CodePermission, "permission_error": llm.CodePermission,
+		"invalid_request_error": llm.CodeInvalid, "authentication_error": llm.CodeAuth, "billing_error": llm.CodeQuota, "permission_error": llm.CodePermission,
 		"not_found_error": llm.CodeNotFound, "request_too_large": llm.CodeTooLarge, "rate_limit_error": llm.CodeRateLimited, "api_error": llm.CodeUpstream,
 		"timeout_error": llm.CodeTimeout, "overloaded_error": llm.CodeOverloaded,
 	} {

@@ -37,14 +37,17 @@ func errorType(e *llm.Error) (kind, code string) {
 	case llm.CodeAuth:
 		return "authentication_error", "invalid_api_key"
 	case llm.CodePermission:
-		if e.Status == 402 {
-			return "billing_error", "permission_denied"
-		}
 		return "permission_error", "permission_denied"
 	case llm.CodeNotFound:
 		return "not_found_error", "model_not_found"
 	case llm.CodeNoPrevious:
 		return "not_found_error", "previous_message_not_found"
+	case llm.CodeTooLong:
+		return "invalid_request_error", "context_length_exceeded"
+	case llm.CodeFiltered:
+		return "invalid_request_error", "content_filter"
+	case llm.CodeQuota:
+		return "billing_error", "insufficient_quota"
 	case llm.CodeTooLarge:
 		return "request_too_large", "request_too_large"
 	case llm.CodeDenied:

@@ -54,6 +54,12 @@ func statusOf(e *llm.Error) (status, reason string) {
 		return "PERMISSION_DENIED", "PERMISSION_DENIED"
 	case llm.CodeNotFound:
 		return "NOT_FOUND", "MODEL_NOT_FOUND"
+	case llm.CodeTooLong:
+		return "INVALID_ARGUMENT", "CONTEXT_LENGTH_EXCEEDED"
+	case llm.CodeFiltered:
+		return "INVALID_ARGUMENT", "CONTENT_FILTER"
+	case llm.CodeQuota:
+		return "RESOURCE_EXHAUSTED", "INSUFFICIENT_QUOTA"
 	case llm.CodeTooLarge:
 		return "INVALID_ARGUMENT", "REQUEST_TOO_LARGE"
 	case llm.CodeDenied:

@@ -188,6 +188,7 @@ func (a *answerReader) read() error {
 		}
 	}
 	if a.fault.Reported() || a.fault.Said() && !a.answer {
+		a.fault.Type(a.kind)
 		a.err = a.fault.Error()
 	}
 	return a.End()

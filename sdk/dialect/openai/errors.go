@@ -61,6 +61,12 @@ func errorType(e *llm.Error) (kind, code string) {
 		return "invalid_request_error", "model_not_found"
 	case llm.CodeNoPrevious:
 		return "invalid_request_error", "previous_response_not_found"
+	case llm.CodeTooLong:
+		return "invalid_request_error", "context_length_exceeded"
+	case llm.CodeFiltered:
+		return "invalid_request_error", "content_filter"
+	case llm.CodeQuota:
+		return "insufficient_quota", "insufficient_quota"
 	case llm.CodeTooLarge:
 		return "invalid_request_error", "request_too_large"
 	case llm.CodeDenied:

@@ -164,7 +164,7 @@ func TestEndings(t *testing.T) {
 		{`{"type":"error","code":"server_error","message":"m","param":null}`, "", llm.CodeUpstream, false},
 		{`{"code":null,"message":"m","param":null,"type":"error"}`, "", llm.CodeUpstream, false},
 		{`{"code":"429","message":"m","type":"error"}`, "", llm.CodeRateLimited, false},
-		{`{"type":"error","error":{"type":"invalid_request_error","code":"context_length_exceeded","message":"m"}}`, "", llm.CodeInvalid, false},
+		{`{"type":"error","error":{"type":"invalid_request_error","code":"context_length_exceeded","message":"m"}}`, "", llm.CodeTooLong, false},
 		{`{"error":{"message":"m","code":503}}`, "", llm.CodeOverloaded, false},
 		{`{"detail":"no"}`, "", llm.CodeUpstream, false},
 	} {
