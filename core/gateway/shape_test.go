@@ -232,3 +232,25 @@ func TestAnAnswerThatAFilterReplaces(t *testing.T) {
 		}
 	}
 }
+
+// TestSeveralAnswers: a target whose dialect has no word for them is passed over, as is a model whose targets have none; where
+// nobody can, the field is named.
+func TestSeveralAnswers(t *testing.T) {
+	const good = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"one"},"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"two"},"finish_reason":"stop"}]}`
+	for client, c := range map[llm.Dialect][3]string{
+		llm.OpenAI: {"/v1/chat/completions", `{"model":"m","n":2,"messages":[{"role":"user","content":"x"}]}`, "`n`"},
+		llm.Gemini: {"/v1beta/models/m:generateContent", `{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generationConfig":{"candidateCount":2}}`, "`generationConfig.candidateCount`"},
+	} {
+		for _, from := range []llm.Dialect{llm.Anthropic, llm.Responses, llm.Bedrock, llm.Cohere, llm.Ollama} {
+			one := canned{from, 200, plainJSON, `{}`}
+			reply, got, _ := through(t, c[0], c[1], one, canned{llm.OpenAI, 200, plainJSON, good})
+			if route := reply.Header.Get(HeaderRoute); reply.Status != 200 || !strings.HasPrefix(route, "mf/t/") || !strings.Contains(got, "one") || !strings.Contains(got, "two") {
+				t.Errorf("%s of %s: %s, %d %s", client, from, route, reply.Status, got)
+			}
+			reply, got, _ = through(t, c[0], c[1], one, one)
+			if route := reply.Header.Get(HeaderRoute); reply.Status != 400 || !strings.HasPrefix(route, "m/t/") || !strings.Contains(got, c[2]) {
+				t.Errorf("%s of %s, alone: %s, %d %s", client, from, route, reply.Status, got)
+			}
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (r *routing) note(m *Model, t *Target, c Cause) bool {
 
 // open reports whether another model may still help.
 func (r *routing) open(ctx context.Context) bool {
-	return ctx.Err() == nil && (r.sent > 0 && r.cause != "" || r.sent == 0 && len(r.skipped)+r.passed > 0)
+	return ctx.Err() == nil && (r.cause != "" || r.sent == 0 && len(r.skipped)+r.passed > 0)
 }
 
 // lastResort makes the call where targets only cool down, or says that nothing is in service.
@@ -203,8 +203,8 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		r.tries = a.try[:0]
 	}
 	r.tries = append(r.tries, one)
-	if cause == unfit && r.sent > 0 {
-		return cause // the failure before says more
+	if cause == unfit && (r.sent > 0 || r.cause == unfit) {
+		return cause // the failure before says more, and of those that cannot say the call the one that was asked for
 	}
 	r.settle(a, err, cause, after)
 	if cause != unfit {
