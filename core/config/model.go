@@ -44,6 +44,7 @@ type Target struct {
 	Model    string // the name at the provider
 	Weight   int
 	Context  int64    // tokens; 0 = not declared
+	Output   int64    // tokens; 0 = not declared
 	Lacks    []string // of llm.Features
 }
 
@@ -72,6 +73,7 @@ func modelShape() *schema.Block {
 				{Name: "model", Kind: schema.String, Doc: "The model's name at the provider."},
 				{Name: "weight", Kind: schema.Int, Default: "1", Doc: "Its share of the calls, beside the other targets' weights."},
 				{Name: "context", Kind: schema.Int, Optional: true, Doc: "The model's context window in tokens, the request and its answer together. A request that is clearly longer, or that another target found too long, goes to a target or fallback with a larger one."},
+				{Name: "output", Kind: schema.Int, Optional: true, Doc: "The longest answer that the model gives, in tokens. A request of another dialect that sets no limit gets this one where the provider's wants one (Anthropic's Messages, and thinking models of Anthropic's at Bedrock)."},
 				{Name: "lacks", Kind: schema.Strings, Optional: true, Doc: "What the model cannot do: `tools`, `images`, `audio`, `video`, `files`, `schema` (an answer that fits a JSON schema). A request that asks for it goes to another target or to a fallback, and is refused where there is none."},
 			},
 		}},
@@ -118,13 +120,21 @@ func (b *builder) abilities(n *node, t *Target) {
 		known = append(known, string(f))
 	}
 	b.words(n, "lacks", t.Lacks, known)
-	at := n.attrs["context"]
+	t.Context = b.tokens(n, "context", 256)
+	t.Output = b.tokens(n, "output", 1)
+}
+
+// tokens reads a number of tokens that may be declared, 0 where it is not.
+func (b *builder) tokens(n *node, name string, least int64) int64 {
+	at := n.attrs[name]
 	if at.v == nil {
-		return
+		return 0
 	}
-	if t.Context = get[int64](n, "context"); t.Context < 256 || t.Context > 1<<30 {
-		b.errorf(at.rng, "Invalid value", "context: the number of tokens, from 256.")
+	v := get[int64](n, name)
+	if v < least || v > 1<<30 {
+		b.errorf(at.rng, "Invalid value", "%s: the number of tokens, from %d.", name, least)
 	}
+	return v
 }
 
 // words checks a list of words at a path, each of which is one of known and there once.

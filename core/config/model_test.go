@@ -18,6 +18,7 @@ model "big" {
     provider = provider.up
     model    = "m-2"
     context  = 8192
+    output   = 4000
     lacks    = ["images", "audio"]
   }
 }
@@ -33,7 +34,7 @@ model "small" {
 func TestRouting(t *testing.T) {
 	c := must(t, load(t, base+routing, nil))
 	m, big, small := c.Models[0], c.Models[1], c.Models[2]
-	if at := big.Targets[0]; at.Context != 8192 || !slices.Equal(at.Lacks, []string{"images", "audio"}) || m.Targets[0].Context != 0 || m.Targets[0].Lacks != nil {
+	if at := big.Targets[0]; at.Context != 8192 || at.Output != 4000 || m.Targets[0].Output != 0 || !slices.Equal(at.Lacks, []string{"images", "audio"}) || m.Targets[0].Context != 0 || m.Targets[0].Lacks != nil {
 		t.Errorf("abilities: %+v, %+v", at, m.Targets[0])
 	}
 	if m.Balance != "weighted" || m.Retry.Attempts != 2 || m.Retry.Budget != 0.2 || !slices.Equal(m.Retry.On, []string{"429", "5xx"}) || m.Breaker.Failures != 0 || m.Fallback != nil {
@@ -65,6 +66,7 @@ func TestRoutingMistakes(t *testing.T) {
 		"unknown feature":     {`"images"`, `"image"`, `Did you mean "images"?`},
 		"feature twice":       {`"audio"`, `"images"`, `"images" stands twice`},
 		"context":             {"8192", "8", "from 256"},
+		"output":              {"4000", "0", "output: the number of tokens, from 1."},
 		"context in words":    {"8192", `"8k"`, "context"},
 		"unknown field":       {"failures = 5", "failure = 5", `Did you mean "failures"?`},
 		"targets of one name": {"model \"small\" {", "model \"small\" {\n  target \"up\" {\n    provider = provider.up\n    model = \"x\"\n  }\n", "up"},

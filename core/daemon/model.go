@@ -56,7 +56,7 @@ func (b *builder) model(m *config.Model) (_ *upstream.Model, err error) {
 		return nil, err
 	}
 	for _, t := range m.Targets {
-		target := &upstream.Target{Name: t.Name, ProviderName: t.Provider.Name, Model: t.Model, Weight: t.Weight, Context: t.Context, SharedFiles: b.shared[t.Provider]}
+		target := &upstream.Target{Name: t.Name, ProviderName: t.Provider.Name, Model: t.Model, Weight: t.Weight, Context: t.Context, Output: t.Output, SharedFiles: b.shared[t.Provider]}
 		for _, f := range t.Lacks {
 			target.Lacks = append(target.Lacks, llm.Feature(f))
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/codecs"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -251,6 +252,19 @@ func TestSeveralAnswers(t *testing.T) {
 			if route := reply.Header.Get(HeaderRoute); reply.Status != 400 || !strings.HasPrefix(route, "m/t/") || !strings.Contains(got, c[2]) {
 				t.Errorf("%s of %s, alone: %s, %d %s", client, from, route, reply.Status, got)
 			}
+		}
+	}
+}
+
+// TestTheLongestAnswerIsTheTargets where the request sets no limit and the provider's dialect wants one.
+func TestTheLongestAnswerIsTheTargets(t *testing.T) {
+	for limit, want := range map[string]string{"": `"max_tokens":9000`, `,"max_tokens":7`: `"max_tokens":7`} {
+		s, _ := awaiting(t, llm.OpenAI, "")
+		s.x.Request.Body = exchange.NewBody([]byte(`{"model":"m","messages":[{"role":"user","content":"x"}]`+limit+`}`), nil)
+		var r upstream.Request
+		err := s.translated(&upstream.Target{Model: "claude-sonnet-4-5", Output: 9000}, &upstream.Plan{Dialect: llm.Anthropic}, &r)
+		if err != nil || !strings.Contains(string(r.Body), want) {
+			t.Errorf("%s, %v, want %s", r.Body, err, want)
 		}
 	}
 }

@@ -77,6 +77,7 @@ type Target struct {
 	Model        string // the model's name at the provider
 	Weight       int
 	Context      int64         // tokens that a request and its answer may have together; 0 = not known
+	Output       int64         // tokens that an answer has at most; 0 = not known
 	Lacks        []llm.Feature // what the model cannot do
 	SharedFiles  bool          // a call may name whatever its provider keeps
 	State        *State        // nil = nothing is remembered of it

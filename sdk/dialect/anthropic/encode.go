@@ -10,8 +10,8 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
-// The limit of an answer where nobody says one: the dialect demands it, and every model takes this.
-const defaultMaxTokens = 4096
+// leastAnswer is what is left of an answer beside its thinking where nobody says a limit, in tokens.
+const leastAnswer = 4096
 
 // The budgets of reasoning for words of other dialects; the least that the API takes is minBudget.
 const minBudget = 1024
@@ -34,9 +34,9 @@ func (Codec) Head(bool) (query string, h llm.Header) {
 }
 
 // EncodeRequest writes a request for a message.
-func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
+func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := spoken(q)
-	budget, limit := e.budget()
+	budget, limit := e.budget(l.MaxTokens)
 	e.Key("max_tokens")
 	e.Int(limit)
 	e.wishes(budget)
@@ -75,13 +75,16 @@ func (e *encoder) refuse(field string) {
 }
 
 // budget returns how many tokens the model may think, 0 for none and -1 for as many as it likes, and the
-// limit of the answer, which contains them.
-func (e *encoder) budget() (budget, limit int64) {
+// limit of the answer, which contains them: where nobody says one, the longest that the model gives. The dialect demands it.
+func (e *encoder) budget(longest int64) (budget, limit int64) {
 	q := e.q
-	limit = q.MaxTokens
+	limit = max(q.MaxTokens, 0)
+	if limit == 0 {
+		limit = longest
+	}
 	said := limit > 0
 	if !said {
-		limit = defaultMaxTokens
+		limit = conversation.ClaudeOutput(q.Model)
 	}
 	r := q.Reasoning
 	if budget = r.Budget; budget == 0 && r.Effort != "" {
@@ -106,11 +109,11 @@ func (e *encoder) budget() (budget, limit int64) {
 		return budget, limit
 	case conversation.AdaptiveOnly(q.Model):
 		if !said {
-			limit += budget
+			limit = max(limit, leastAnswer+budget)
 		}
 		return -1, limit
 	case !said:
-		limit += budget
+		limit = max(limit, leastAnswer+budget)
 	case limit <= minBudget:
 		return drop("the limit of the answer leaves no room for it")
 	case budget >= limit:

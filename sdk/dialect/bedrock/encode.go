@@ -23,11 +23,11 @@ func (Codec) Head(bool) (query string, h llm.Header) { return "", nil }
 
 // EncodeRequest writes a request of Converse. The model's name decides in whose words it is told what
 // Converse has none for.
-func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]byte, []conversation.Loss, error) {
+func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
 	e := &encoder{q: q, maker: maker(q.Model)}
 	e.Object()
 	e.spoken()
-	thinking := e.thinking()
+	thinking := e.thinking(l.MaxTokens)
 	e.inference(thinking)
 	e.tools()
 	e.additional(thinking)

@@ -27,7 +27,7 @@ type thoughts struct {
 }
 
 // thinking decides how much the model thinks, in the words of its maker.
-func (e *encoder) thinking() (t thoughts) {
+func (e *encoder) thinking(longest int64) (t thoughts) {
 	q, r := e.q, e.q.Reasoning
 	t.limit = q.MaxTokens
 	off := r.Off || r.Effort == "none"
@@ -39,7 +39,7 @@ func (e *encoder) thinking() (t thoughts) {
 	case off && e.maker == openai:
 		e.lost.Drop("reasoning_effort", "OpenAI's models always think here")
 	case e.maker == anthropic:
-		return e.budget(t)
+		return e.budget(t, longest)
 	case e.maker == openai || e.maker == amazon:
 		if t.effort = effortOf(r.Budget); r.Effort != "" {
 			t.effort = efforts[r.Effort]
@@ -53,7 +53,7 @@ func (e *encoder) thinking() (t thoughts) {
 	return t
 }
 
-func (e *encoder) budget(t thoughts) thoughts {
+func (e *encoder) budget(t thoughts, longest int64) thoughts {
 	r, said := e.q.Reasoning, t.limit > 0
 	budget := r.Budget
 	if budget == 0 {
@@ -69,6 +69,11 @@ func (e *encoder) budget(t thoughts) thoughts {
 	case e.unsigned():
 		e.lost.Drop("reasoning_effort", "the conversation has tool calls without the thinking that led to them, which Anthropic's models want back")
 		return t
+	}
+	if !said && longest > 0 {
+		t.limit, said = longest, true
+	}
+	switch {
 	case budget < 0: // output says how much, where somebody did
 		t.budget = budget
 		return t

@@ -8,11 +8,29 @@ import (
 // AdaptiveOnly reports whether a model of Anthropic's, by its name, thinks as it likes and refuses to be told a number of
 // tokens, and a temperature or its like: those from version 4.7 on, such as claude-opus-4-7 and claude-sonnet-5.
 func AdaptiveOnly(model string) bool {
+	major, minor := claudeVersion(model)
+	return major > 4 || major == 4 && minor >= 7
+}
+
+// ClaudeOutput returns how many tokens of an answer every model of the generation gives that a model of Anthropic's is of, by
+// its name. Later ones have given more. Of one that is not known it is what all have given.
+func ClaudeOutput(model string) int64 {
+	switch major, minor := claudeVersion(model); {
+	case major >= 4:
+		return 32000
+	case major == 3 && minor >= 5:
+		return 8192
+	}
+	return 4096
+}
+
+// claudeVersion returns the version that stands in the name of a model of Anthropic's, or zeros.
+func claudeVersion(model string) (major, minor int) {
 	_, name, ok := strings.Cut(model, "claude-")
 	if !ok {
-		return false
+		return 0, 0
 	}
-	major, minor, read := 0, 0, 0
+	read := 0
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("-.:@", r) }) {
 		n, err := strconv.Atoi(word)
 		switch number := err == nil && len(word) <= 2; { // or it is a word, or a date
@@ -24,7 +42,7 @@ func AdaptiveOnly(model string) bool {
 			read = 2
 		}
 	}
-	return major > 4 || major == 4 && minor >= 7
+	return major, minor
 }
 
 // Adaptive is how a model of Anthropic's is told to think as it likes. The newer ones show nothing of it unasked.

@@ -18,6 +18,9 @@ type Loss struct {
 type Limits struct {
 	// MaxTokensField is what a server of OpenAI's dialect calls the limit; "" = max_completion_tokens.
 	MaxTokensField string
+	// MaxTokens is the longest answer that the model gives, where a dialect wants a limit and the request says none; 0 = not
+	// known.
+	MaxTokens int64
 	// Within is the member in which a server of Gemini's dialect wants a request whose tokens it is to count; "" = the
 	// request is the body.
 	Within string
