@@ -56,7 +56,7 @@ func TestRefusedResponses(t *testing.T) {
 		{"a remote tool server", with(`"tools":[{"type":"mcp","server_label":"l","server_url":"https://example.com"}]`), 403, "denied"},
 		{"a stored collection", with(`"tools":[{"type":"file_search","vector_store_ids":["vs"]}]`), 403, "denied"},
 	} {
-		for _, path := range []string{"/v1/responses", "/v1/responses/input_tokens"} {
+		for _, path := range []string{"/v1/responses", "/v1/responses/input_tokens", "/v1/responses/compact"} {
 			t.Run(c.name+" "+path, func(t *testing.T) {
 				status, id, body := gw.respond("POST", path, c.body)
 				if status != c.status {
@@ -71,7 +71,7 @@ func TestRefusedResponses(t *testing.T) {
 		status       int
 	}{
 		{"GET", "/v1/responses/resp_1", 404}, {"DELETE", "/v1/responses/resp_1", 404}, {"GET", "/v1/responses/resp_1/input_items", 404},
-		{"POST", "/v1/responses/resp_1/cancel", 404}, {"POST", "/v1/responses/compact", 404}, {"GET", "/v1/responses", 405},
+		{"POST", "/v1/responses/resp_1/cancel", 404}, {"GET", "/v1/responses/compact", 405}, {"GET", "/v1/responses", 405},
 	} {
 		status, id, body := gw.respond(c.method, c.path, "")
 		if checkError(t, body, "invalid_request", id); status != c.status {
