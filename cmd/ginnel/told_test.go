@@ -120,6 +120,11 @@ func TestUsageIsWhoMadeIts(t *testing.T) {
 				t.Errorf("shared %t, %s: who saw its end has not: %d %s", shared, way, status, text)
 			}
 			gw.wait("the ends", func() bool { return len(gw.events()) == 6 })
+			for _, e := range gw.events() {
+				if strings.HasSuffix(e.RequestID, "-made") != (e.Key == maker && e.TokensIn != nil) || e.Terminal == "" || e.Provider != "up" && e.Status < 400 {
+					t.Errorf("%+v", e)
+				}
+			}
 			if got := gw.counted(); fmt.Sprint(got) != fmt.Sprint(map[string][]int64{maker: {11}}) {
 				t.Errorf("shared %t, %s: counted are %v, and %s made it", shared, way, got, maker)
 			}

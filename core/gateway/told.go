@@ -38,6 +38,7 @@ func (s *serving) countFor(made *uploads.Left) {
 	x := exchange.New(context.WithoutCancel(s.ctx))
 	defer x.Cancel(nil)
 	x.ID, x.Listener, x.Method, x.Path, x.Route = s.x.ID+"-made", s.x.Listener, s.x.Method, s.x.Path, s.x.Route
+	x.Host, x.Remote, x.TLS = s.x.Host, s.x.Remote, s.x.TLS // of who asked
 	x.Op, x.Dialect, x.Model = s.x.Op, s.x.Dialect, s.x.Model
 	x.Tenant, x.KeyID = cmp.Or(made.Tenant, s.holder().Tenant), made.Key
 	x.Usage, x.Finish, x.End, x.Response.Status = s.x.Usage, s.x.Finish, exchange.Completed, s.answer.Status
