@@ -56,7 +56,7 @@ func routeShape() *schema.Block {
 			{Name: "auth", Kind: schema.String, Default: "key", Enum: []string{"key", "none"}, Doc: "Who may use it: the holder of a virtual key, or anybody who reaches the listener."},
 			{Name: "pipeline", Kind: schema.Ref, RefTo: "pipeline", Doc: "The filters: `pipeline.NAME`."},
 			{Name: "models", Kind: schema.Refs, RefTo: "model", Doc: "The models that may be asked for: `[model.NAME]`."},
-			{Name: "files", Kind: schema.Ref, RefTo: "provider", Optional: true, Doc: "The provider that keeps files and conversations and makes batches of calls, `provider.NAME`; without one there are none. Each tenant sees its own."},
+			{Name: "files", Kind: schema.Ref, RefTo: "provider", Optional: true, Doc: "The provider that keeps files, conversations and containers and makes batches of calls, `provider.NAME`; without one there are none. Each tenant sees its own."},
 		},
 	}
 }

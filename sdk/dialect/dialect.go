@@ -75,7 +75,7 @@ type Request struct {
 	Further      []string // models besides Model that the vendor is to run: in its place, as advisors, as tools
 	Files        []string // what the vendor keeps that the request names by an id or an address: files, what answers left
 	Previous     string   // the one of them that is the response that the request goes on from
-	Items        []string // items of earlier answers that it repeats, whose content the vendor takes by their ids
+	Items        []string // items of earlier answers that it repeats, whose content the vendor takes by their ids, and containers of theirs
 	Background   bool     // the answer is only begun: it is fetched later
 	Unstored     bool     // nothing of the answer is to be stored
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""
@@ -177,7 +177,7 @@ type Endpoint struct {
 	Stream   bool   // the path asks for a stream; where it does not, the body may
 	Framing  Framing
 	Boundary string // of a body that is form data and not JSON
-	Item     string // of OpFiles, OpBatches, OpResponses and OpConversations: the id of one; "" = all, or a new one
+	Item     string // of OpFiles, OpBatches, OpResponses, OpConversations and OpContainers: the id of one; "" = all, or a new one
 	Act      string // what of it is meant, or is to be done, where the path says it: "content", "cancel", "items/ID"
 	// Query is what of the request's query goes to the upstream, without a question mark: never a key.
 	Query string
