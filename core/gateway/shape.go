@@ -116,6 +116,7 @@ func (s *serving) gather(raw []byte, framing dialect.Framing) ([]byte, error) {
 	case g.err != nil:
 		return nil, conversation.Unreadable()
 	}
+	s.losses.Left(g.all.Answer.Other)
 	return out, nil
 }
 

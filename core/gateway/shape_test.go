@@ -268,3 +268,35 @@ func TestTheLongestAnswerIsTheTargets(t *testing.T) {
 		}
 	}
 }
+
+// TestLogprobsOfAGatheredStream: of a vendor's own form the lists are put together, and what cannot be is told.
+func TestLogprobsOfAGatheredStream(t *testing.T) {
+	two := func(first, second string) string {
+		return chunkOf + `{"index":0,"delta":{"role":"assistant","content":"a"},"logprobs":` + first + `}]}` + "\n\n" +
+			chunkOf + `{"index":0,"delta":{"content":"b"},"logprobs":` + second + `,"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+	}
+	for name, c := range map[string]struct{ first, second, want, dropped string }{
+		"OpenAI's":     {`{"content":[{"token":"a","logprob":-1}]}`, `{"content":[{"token":"b","logprob":-2}],"refusal":null}`, `{"content":[{"token":"a","logprob":-1},{"token":"b","logprob":-2}],"refusal":null}`, ""},
+		"lists":        {`{"tokens":["a"],"token_logprobs":[-1],"top_logprobs":null}`, `{"tokens":["b"],"token_logprobs":[-2.50],"top_logprobs":null}`, `{"tokens":["a","b"],"token_logprobs":[-1,-2.50],"top_logprobs":null}`, ""},
+		"one piece":    {`{"sum":-1}`, `null`, `{"sum":-1}`, ""},
+		"a number":     {`-1.5`, `-2`, `null`, "answer:choices[0].logprobs"},
+		"a number too": {`{"tokens":["a"],"sum":-1}`, `{"tokens":["b"],"sum":-2}`, `{"tokens":["a","b"],"sum":null}`, "answer:choices[0].logprobs"},
+	} {
+		r, got, _ := through(t, "/v1/chat/completions", chatBody, canned{llm.OpenAI, 200, events, two(c.first, c.second)})
+		if !strings.Contains(got, `"content":"ab"`) || !strings.Contains(got, `"logprobs":`+c.want+`,"finish_reason"`) || r.Header.Get(HeaderDropped) != c.dropped {
+			t.Errorf("%s: %q %s", name, r.Header.Get(HeaderDropped), got)
+		}
+	}
+}
+
+// TestTooManyCitationsAreTold: what is beyond the bound is lost, and said so.
+func TestTooManyCitationsAreTold(t *testing.T) {
+	for n, dropped := range map[int]string{3: "", conversation.MaxCitations + 1: "answer:choices[0].message.content[0].annotations"} {
+		one := `{"type":"url_citation","url_citation":{"start_index":0,"end_index":1,"url":"https://a.example","title":"t"}}`
+		body := `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"x","annotations":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]},"finish_reason":"stop"}]}`
+		r, got, _ := through(t, "/v1/messages", `{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]}`, canned{llm.OpenAI, 200, plainJSON, body})
+		if r.Header.Get(HeaderDropped) != dropped || r.Status != 200 {
+			t.Errorf("%d: %d %q %.200s", n, r.Status, r.Header.Get(HeaderDropped), got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package conversation
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -118,6 +119,9 @@ func (c *Collector) choice(choice *Choice, s *collected, d *Delta) error {
 		}
 		s.over = true
 		choice.Finish, choice.StopSequence = d.Finish, d.Sequence
+		if !s.logprobs.Whole() {
+			c.Answer.Other = append(c.Answer.Other, Field{Name: "choices[" + strconv.Itoa(d.Choice) + "].logprobs"})
+		}
 		choice.Logprobs = s.logprobs.Take()
 	}
 	return nil

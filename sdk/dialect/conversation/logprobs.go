@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 )
@@ -83,27 +84,75 @@ func LogprobsOf(list []byte) json.RawMessage {
 	return append(append([]byte(`{"content":`), list...), '}')
 }
 
-// LogprobPieces puts the log probabilities of a stream's pieces together. The zero value is ready.
+// LogprobPieces puts the log probabilities of a stream's pieces together: OpenAI's, and those of a vendor's own form whose
+// members are lists. The zero value is ready.
 type LogprobPieces struct {
-	first          json.RawMessage // as it came, where it is the only piece
-	words, refusal []byte
+	first   json.RawMessage // as it came, where it is the only piece
+	members []logprobMember // of several
+	odd     bool            // one had something that cannot be put together
 }
 
-// Add adds those of a piece, in OpenAI's form; nil are none.
+// maxLogprobMembers bounds their number, which is the upstream's word.
+const maxLogprobMembers = 16
+
+// logprobMember is a member of log probabilities.
+type logprobMember struct {
+	name  string // as it was written
+	items []byte // of its lists, with commas between
+	list  bool   // there was one
+}
+
+// Add adds those of a piece; nil are none.
 func (l *LogprobPieces) Add(raw json.RawMessage) {
-	if len(raw) == 0 {
-		return
-	}
-	if l.first == nil && l.words == nil && l.refusal == nil {
+	switch {
+	case len(raw) == 0:
+	case l.first == nil && l.members == nil && !l.odd:
 		l.first = raw
+	default:
+		if l.first != nil {
+			l.join(l.first)
+			l.first = nil
+		}
+		l.join(raw)
+	}
+}
+
+// join adds the members of a piece to those of the pieces before.
+func (l *LogprobPieces) join(raw json.RawMessage) {
+	r := dialect.NewReader(raw)
+	if r.Type() != dialect.TypeObject {
+		l.odd = true
 		return
 	}
-	if l.first != nil {
-		words, refusal := LogprobItems(l.first)
-		l.first, l.words, l.refusal = nil, joined([]byte{}, words), joined(nil, refusal)
+	for o := r.Object(nil); ; {
+		if _, ok := r.Next(&o); !ok {
+			break
+		}
+		name, kind := r.Bytes(o.Key), r.Type()
+		m, value := l.member(name), r.Bytes(r.Skip())
+		switch kind {
+		case dialect.TypeArray:
+			m.items, m.list = joined(m.items, items(value)), true
+		case dialect.TypeNull:
+		default:
+			l.odd = true
+		}
 	}
-	words, refusal := LogprobItems(raw)
-	l.words, l.refusal = joined(l.words, words), joined(l.refusal, refusal)
+	l.odd = l.odd || r.End() != nil
+}
+
+func (l *LogprobPieces) member(name []byte) *logprobMember {
+	for i := range l.members {
+		if l.members[i].name == string(name) {
+			return &l.members[i]
+		}
+	}
+	if len(l.members) == maxLogprobMembers {
+		l.odd = true
+		return &logprobMember{}
+	}
+	l.members = append(l.members, logprobMember{name: string(name)})
+	return &l.members[len(l.members)-1]
 }
 
 func joined(all, more []byte) []byte {
@@ -113,16 +162,31 @@ func joined(all, more []byte) []byte {
 	return append(all, more...)
 }
 
-// Take returns all of them in OpenAI's form, or nil, and forgets them.
+// Whole reports whether all of them could be put together.
+func (l *LogprobPieces) Whole() bool { return !l.odd }
+
+// Take returns all of them, or nil, and forgets them.
 func (l *LogprobPieces) Take() json.RawMessage {
 	p := *l
 	*l = LogprobPieces{}
-	if p.first != nil || p.words == nil {
+	if p.first != nil || len(p.members) == 0 {
 		return p.first
 	}
-	out := append(append([]byte(`{"content":[`), p.words...), `],"refusal":`...)
-	if len(p.refusal) == 0 {
-		return append(out, "null}"...)
+	if slices.ContainsFunc(p.members, func(m logprobMember) bool { return m.name == "content" }) {
+		p.member([]byte("refusal")) // which OpenAI's form has too
 	}
-	return append(append(append(out, '['), p.refusal...), "]}"...)
+	w := &dialect.Writer{}
+	w.Object()
+	for _, m := range p.members {
+		w.Key(m.name)
+		if !m.list {
+			w.Null()
+			continue
+		}
+		w.Array()
+		w.Raw(m.items)
+		w.EndArray()
+	}
+	w.EndObject()
+	return w.Buf
 }

@@ -35,8 +35,10 @@ const (
 type Losses struct {
 	Places Places
 	lost   Lost
-	spoke  bool // the first choice has words ...
-	told   bool // ... or log probabilities
+	spoke  bool   // the first choice has words ...
+	told   bool   // ... or log probabilities
+	citing [2]int // the text whose citations came last, ...
+	cited  int    // ... and how many
 }
 
 // answerMark stands before the way to what was lost of an answer, where it is told from what was lost of a request.
@@ -118,6 +120,12 @@ func place(choice, number int) string {
 }
 
 func (l *Losses) citations(choice, number int, all []Citation) {
+	if at := [2]int{choice, number}; at != l.citing {
+		l.citing, l.cited = at, 0
+	}
+	if l.cited += len(all); l.cited >= MaxCitations {
+		l.drop(place(choice, number)+".annotations", "of so many only the first are kept")
+	}
 	if l.Places.Citations {
 		return
 	}
