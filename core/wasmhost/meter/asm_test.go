@@ -36,6 +36,7 @@ type program struct {
 	globals  [][]byte
 	start    int // a function's index + 1
 	passive  int // bytes of one passive data segment
+	data     [][]byte
 	export   string
 }
 
@@ -107,6 +108,7 @@ func (p program) bytes() []byte {
 	if p.passive > 0 {
 		section(secData, 1, sized([]byte{1}, make([]byte, p.passive)))
 	}
+	section(secData, len(p.data), p.data...)
 	return out
 }
 

@@ -42,7 +42,7 @@ const (
 )
 
 // Version changes whenever the output for the same input does: it is part of cache keys.
-const Version = 3
+const Version = 4
 
 // The bounds of what is accepted. They keep the longest path between two tests short.
 const (

@@ -76,6 +76,8 @@ func (m *module) section(id byte) []byte {
 		return m.encodeElements()
 	case secCode:
 		return m.encodeCode()
+	case secData:
+		return m.encodeData()
 	}
 	return old
 }
