@@ -136,3 +136,41 @@ func TestUploadsOfATenant(t *testing.T) {
 	second.Close()
 	gw.wait("the place of one that left", func() bool { status, _ := whole(one); return status == 200 })
 }
+
+// TestAtOnceWithoutKeys: where no key is asked for, an address has as much under way as a tenant may.
+func TestAtOnceWithoutKeys(t *testing.T) {
+	v := newVoiceServer(t)
+	gw := start(t, strings.Replace(atOnce(v.URL, 1, 1), `auth     = "key"`, `auth     = "none"`, 1))
+	c, _ := gw.opened(t, v, "voice")
+	for range 2 {
+		_, resp, err := gw.speak("voice", nil)
+		if err == nil {
+			t.Fatal("a second session")
+		}
+		text, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(string(text), "this address has as many realtime sessions under way as it may (1)") {
+			t.Errorf("%d %v %s", resp.StatusCode, resp.Header, text)
+		}
+	}
+	bye(c.Conn, 1000, "")
+	gw.event(c.id)
+	c, _ = gw.opened(t, v, "voice")
+	bye(c.Conn, 1000, "")
+
+	gw = start(t, strings.Replace(atOnce(startVault(t).URL, 1, 1), `auth     = "key"`, `auth     = "none"`, 1))
+	body := ask("voice", strings.Repeat("x", 100_000), false)
+	comes := dialRaw(t, gw)
+	fmt.Fprintf(comes, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
+	if line, err := bufio.NewReader(comes).ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	send := func() (int, string) {
+		resp, text := gw.do(gw.request(context.Background(), body))
+		return resp.StatusCode, text
+	}
+	if status, text := send(); status != 429 || !strings.Contains(text, "this address has as many uploads under way as it may (1)") {
+		t.Errorf("%d %s", status, text)
+	}
+	comes.Close()
+	gw.wait("the place of one that left", func() bool { status, _ := send(); return status == 200 })
+}

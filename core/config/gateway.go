@@ -50,7 +50,7 @@ func gatewayShape() *schema.Block {
 				{Name: "idle_timeout", Kind: schema.Duration, Default: "120s", Doc: "Between two requests of a connection."},
 				{Name: "session", Kind: schema.Duration, Default: "1h", Doc: "How long a realtime session may last; then both sides are told that it is over (1001)."},
 				{Name: "write_timeout", Kind: schema.Duration, Default: "30s", Doc: "How long a client may take nothing of an answer."},
-				{Name: "tenant_sessions", Kind: schema.Int, Default: "256", Doc: "Realtime sessions that a tenant may have at once: a team, or a key without one, which its team's `limit` may overrule; more are answered 429 with Retry-After. Where no key is asked for there are no tenants."},
+				{Name: "tenant_sessions", Kind: schema.Int, Default: "256", Doc: "Realtime sessions that a tenant may have at once: a team, or a key without one, which its team's `limit` may overrule; more are answered 429 with Retry-After. Where no key is asked for, an address has as many (of IPv6, a network of 64 bits), and all clients of a proxy are one."},
 				{Name: "tenant_uploads", Kind: schema.Int, Default: "128", Doc: "The same of requests whose bodies are still coming, of more than 64 KiB or of a length that nobody says. Form data counts once for each `body` in it: with the defaults a tenant may be sending eight of the largest files."},
 			}},
 			{Name: "log", Kind: schema.Object, Optional: true, Doc: "The daemon's own log, on standard error.", Fields: []schema.Attr{

@@ -1,6 +1,12 @@
 package gateway
 
-import "testing"
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/ginnel/ginnel/core/access"
+	"github.com/ginnel/ginnel/core/exchange"
+)
 
 // TestUnderWay: what is larger takes more places, and what is larger than all of them goes alone.
 func TestUnderWay(t *testing.T) {
@@ -25,6 +31,24 @@ func TestUnderWay(t *testing.T) {
 	for range 5 {
 		if !u.enter("a", 1, 0) {
 			t.Error("there may be any")
+		}
+	}
+}
+
+// TestWhose: where there is no key, an address counts, and a network of IPv6's.
+func TestWhose(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:1":         "address/192.0.2.1/32",
+		"192.0.2.1:2":         "address/192.0.2.1/32",
+		"[2001:db8:0:1::9]:1": "address/2001:db8:0:1::/64",
+		"[fe80::1%eth0]:1":    "address/fe80::/64",
+	} {
+		s := &serving{x: &exchange.Exchange{Remote: netip.MustParseAddrPort(remote)}}
+		if got := s.whose(); got != want {
+			t.Errorf("%s is %s, not %s", remote, got, want)
+		}
+		if s.key, s.x.Tenant = new(access.Key), "team/a"; s.whose() != "team/a" {
+			t.Errorf("a key's is %s", s.whose())
 		}
 	}
 }
