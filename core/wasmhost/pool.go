@@ -13,10 +13,11 @@ import (
 var errClosed = errors.New("the filter is closed")
 
 // defaultInstances is the number of instances of a filter at most. A callback never waits, so more
-// than the processors can run only help tenants to keep theirs.
+// than the processors can run only help tenants to keep theirs; where all share them, one more is
+// enough for a callback whose thread writes to the log. Each of a Go guest takes 3 MB.
 func defaultInstances(shared bool) int {
 	if shared {
-		return runtime.GOMAXPROCS(0) + 2
+		return runtime.GOMAXPROCS(0) + 1
 	}
 	return 2*runtime.GOMAXPROCS(0) + 4
 }
