@@ -57,7 +57,7 @@ func filterShape() *schema.Block {
 				{Name: "output", Kind: schema.Size, Default: "1MiB", Doc: "What one callback may write, or four times what it was shown."},
 				{Name: "pause", Kind: schema.Duration, Default: "30s", Doc: "How long an exchange may wait for the filter's calls, in all."},
 			}},
-			{Name: "on_error", Kind: schema.String, Default: "closed", Enum: []string{"closed", "open"}, Doc: "What happens to a request when the filter fails: `closed` refuses it, `open` lets it pass unfiltered."},
+			{Name: "on_error", Kind: schema.String, Default: "closed", Enum: []string{"closed", "open"}, Doc: "What happens to a request when the filter fails: `closed` refuses it, `open` lets it pass unfiltered, and notes so on it: `failed_open`, with the phase."},
 			{Name: "config_text", Kind: schema.String, Optional: true, Doc: "Instead of a `config` block, for a proxy-wasm module: its configuration as it expects it, such as `file(\"rules.yaml\")`."},
 			{Name: "grant", Kind: schema.Object, Optional: true, Doc: "What the filter may reach beyond the exchange; it must also ask for it in its manifest.", Fields: []schema.Attr{
 				{Name: "http", Kind: schema.Strings, Optional: true, Doc: "Origins it may call: `https://host[:port]`."},

@@ -116,6 +116,9 @@ func (r *record) show(x *exchange.Exchange) string {
 		fmt.Fprintf(&b, "class %s\n", r.class)
 	}
 	for _, n := range x.Notes {
+		if n.Key == wasmhost.FailedNote { // it stands below, with its error
+			continue
+		}
 		fmt.Fprintf(&b, "note %s %s\n", n.Key, quote(n.Value))
 	}
 	for _, m := range r.metrics {

@@ -95,7 +95,11 @@ func (s *serving) filterFailed(err error) *exchange.Reply {
 	if end, e := s.stopped(); e != nil {
 		return s.fail(end, e, err)
 	}
-	return s.fail(exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "the request could not be checked"}, err)
+	what := "request"
+	if s.answer != nil {
+		what = "answer"
+	}
+	return s.fail(exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "the " + what + " could not be checked"}, err)
 }
 
 // stopped says why the exchange's context ended, or returns nil.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -54,6 +55,26 @@ func ended(end *exchange.Terminal) filter {
 		*end = x.End
 		return exchange.Verdict{}, nil
 	}}
+}
+
+// TestWhatCouldNotBeChecked: a client learns whether its request or the answer is what a filter failed at.
+func TestWhatCouldNotBeChecked(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"id":"1","object":"chat.completion","choices":[]}`)
+	}))
+	defer s.Close()
+	for phase, want := range map[exchange.Phase]string{
+		exchange.PhaseRequestHead: "the request could not be checked", exchange.PhaseRequestText: "the request could not be checked",
+		exchange.PhaseResponseHead: "the answer could not be checked", exchange.PhaseResponseBody: "the answer could not be checked",
+	} {
+		reply := serveFrom(t, egress.New(egress.Needs{}), s.URL, "/v1/chat/completions", chatBody, filter{phase, func(exchange.Phase, *exchange.Exchange) (exchange.Verdict, error) {
+			return exchange.Verdict{}, errors.New("broken")
+		}})
+		if reply.Status != 500 || !strings.Contains(string(reply.Body), want) || strings.Contains(string(reply.Body), "broken") {
+			t.Errorf("%s: %d %s", phase, reply.Status, reply.Body)
+		}
+		reply.Done(exchange.Completed)
+	}
 }
 
 func TestTheAccountIsNotTheClientsBusiness(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -283,7 +284,7 @@ func (f *Filter) Run(ctx context.Context, p exchange.Phase, x *exchange.Exchange
 	}
 	if !f.breaker.allow(x.Tenant, time.Now) {
 		f.tally.reasons[reasonSuspended].Add(1)
-		return f.broken(errSuspended)
+		return f.broken(x, p, errSuspended)
 	}
 	o := occasion{x: x, phase: p, event: eventOf(p)}
 	v, err := f.serve(ctx, x.Tenant, &o)
@@ -294,8 +295,8 @@ func (f *Filter) Run(ctx context.Context, p exchange.Phase, x *exchange.Exchange
 		if _, left := err.(abandoned); left {
 			return exchange.Verdict{}, err
 		}
-		f.fail(x.Tenant, p.String(), err)
-		return f.broken(err)
+		f.fail(x.Tenant, p.String(), x.ID, err)
+		return f.broken(x, p, err)
 	}
 	if o.delay > 0 {
 		wait(ctx, x, o.delay)
@@ -353,7 +354,9 @@ func (f *Filter) callback(ctx context.Context, tenant string, o *occasion) (v ex
 		return exchange.Verdict{}, false, err
 	}
 	f.pool.put(in)
-	f.breaker.succeeded(tenant)
+	if o.x == nil || !f.passed(o.x) { // else it fails in another phase of each exchange
+		f.breaker.succeeded(tenant)
+	}
 	return v, paused, nil
 }
 
@@ -385,20 +388,39 @@ func wait(ctx context.Context, x *exchange.Exchange, d time.Duration) {
 
 var errSuspended = errors.New("it failed too often and is suspended for this tenant")
 
-// fail tells the log and the breaker of a failure.
-func (f *Filter) fail(tenant, phase string, err error) {
-	f.logger.Error("filter failed", "filter", f.name, "phase", phase, "error", err)
+// fail tells the log and the breaker of a failure. request is the exchange's, or "" outside of one.
+func (f *Filter) fail(tenant, phase, request string, err error) {
+	f.logFailure(phase, request, err)
 	if d, opened := f.breaker.failed(tenant, time.Now); opened {
 		f.logger.Warn("filter suspended", "filter", f.name, "tenant", tenant, "for", d)
 	}
 }
 
-// broken applies the filter's policy.
-func (f *Filter) broken(err error) (exchange.Verdict, error) {
-	if f.open {
-		return exchange.Verdict{}, nil
+func (f *Filter) logFailure(phase, request string, err error) {
+	attrs := []any{"filter", f.name, "phase", phase, "error", err}
+	if request != "" {
+		attrs = append(attrs, "request_id", request)
 	}
-	return exchange.Verdict{}, err
+	f.logger.Error("filter failed", attrs...)
+}
+
+// FailedNote is the key of the note on an exchange that went on without its filter.
+const FailedNote = "failed_open"
+
+// broken applies the filter's policy. What goes on says so, once.
+func (f *Filter) broken(x *exchange.Exchange, p exchange.Phase, err error) (exchange.Verdict, error) {
+	if !f.open {
+		return exchange.Verdict{}, err
+	}
+	if !f.passed(x) {
+		x.Annotate(f.name, FailedNote, p.String())
+	}
+	return exchange.Verdict{}, nil
+}
+
+// passed reports whether the exchange went on without the filter before.
+func (f *Filter) passed(x *exchange.Exchange) bool {
+	return f.open && slices.ContainsFunc(x.Notes, func(n exchange.Note) bool { return n.Filter == f.name && n.Key == FailedNote })
 }
 
 // Close ends ticks and calls and closes all instances. It is called after the last Run returned.

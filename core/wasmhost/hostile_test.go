@@ -56,10 +56,40 @@ func TestHostileGuestsFailAlone(t *testing.T) {
 	}
 }
 
+// TestOnErrorOpenGoesOn, and the exchange and the log say so: which one it was, and no more than how it came.
 func TestOnErrorOpenGoesOn(t *testing.T) {
+	var log bytes.Buffer
+	f := newGuest(t, Spec{OnError: Open, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	x := newExchange("panic")
+	for range 2 {
+		if v := run(t, f, exchange.PhaseRequestHead, x); v.Action != exchange.Continue {
+			t.Errorf("%+v", v)
+		}
+	}
+	if len(x.Notes) != 1 || x.Notes[0] != (exchange.Note{Filter: "test", Key: "failed_open", Value: "request_head"}) {
+		t.Errorf("%+v", x.Notes)
+	}
+	for _, want := range []string{"filter failed", "request_id=req-1", "on purpose"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%q is not in the log: %s", want, &log)
+		}
+	}
+	if strings.Contains(log.String(), "stack trace") {
+		t.Errorf("%s", &log)
+	}
+}
+
+// TestOneGoodPhaseKeepsNoFilter: one that fails in each exchange is suspended, though another of its callbacks succeeds.
+func TestOneGoodPhaseKeepsNoFilter(t *testing.T) {
 	f := newGuest(t, Spec{OnError: Open})
-	if v := run(t, f, exchange.PhaseRequestHead, newExchange("panic")); v.Action != exchange.Continue {
-		t.Errorf("%+v", v)
+	for range tolerated + 1 {
+		x := newExchange("fail")
+		run(t, f, exchange.PhaseRequestHead, x)
+		x.Query = "find"
+		run(t, f, exchange.PhaseRequestHead, x)
+	}
+	if s := f.Stats(); s.Failures != tolerated || s.Errors["suspended"] == 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

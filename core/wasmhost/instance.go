@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -269,8 +270,22 @@ func (in *instance) cause(err error) error {
 		}
 	}
 	in.flushLine()
-	if in.cry != "" {
-		return fmt.Errorf("%w (it said: %s)", err, in.cry)
+	return &trap{err, in.cry}
+}
+
+// trap is how a guest ended by itself, and what it said last.
+type trap struct {
+	error
+	cry string
+}
+
+func (t *trap) Unwrap() error { return t.error }
+
+// Error leaves out the stack: its functions are numbers, and those of the rewritten module.
+func (t *trap) Error() string {
+	how, _, _ := strings.Cut(t.error.Error(), "\n")
+	if t.cry != "" {
+		how += " (it said: " + t.cry + ")"
 	}
-	return err
+	return how
 }

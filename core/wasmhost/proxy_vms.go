@@ -242,7 +242,7 @@ func (set *proxyVMs) broke(v *proxyVM, during string, err error) {
 	set.mu.Lock()
 	tenant := v.tenant
 	set.mu.Unlock()
-	set.filter.fail(tenant, during, err)
+	set.filter.fail(tenant, during, "", err)
 }
 
 // close ends all VMs. It is called after the last exchange's end.
@@ -275,7 +275,7 @@ func (f *Filter) runProxy(ctx context.Context, p exchange.Phase, x *exchange.Exc
 		}
 		if !f.breaker.allow(x.Tenant, time.Now) {
 			f.tally.reasons[reasonSuspended].Add(1)
-			return f.broken(errSuspended)
+			return f.broken(x, p, errSuspended)
 		}
 		var err error
 		if s, err = f.openStream(ctx, x); err != nil {
@@ -306,8 +306,8 @@ func (f *Filter) proxyFailed(ctx context.Context, x *exchange.Exchange, p exchan
 		return exchange.Verdict{}, err // nobody waits any more
 	case errors.Is(err, errLost):
 		f.tally.reasons[reasonInstance].Add(1)
-		f.logger.Error("filter failed", "filter", f.name, "phase", p.String(), "error", err)
-		return f.broken(err)
+		f.logFailure(p.String(), x.ID, err)
+		return f.broken(x, p, err)
 	case errors.Is(err, errPaused):
 		f.tally.reasons[reasonPause].Add(1)
 	case errors.Is(err, errStuck), errors.Is(err, exchange.ErrHeld):
@@ -315,8 +315,8 @@ func (f *Filter) proxyFailed(ctx context.Context, x *exchange.Exchange, p exchan
 	case s == nil:
 		f.tally.reasons[reasonInstance].Add(1)
 	}
-	f.fail(x.Tenant, p.String(), err)
-	return f.broken(err)
+	f.fail(x.Tenant, p.String(), x.ID, err)
+	return f.broken(x, p, err)
 }
 
 // openStream makes a context of the exchange's in the tenant's VM. A VM that broke meanwhile is tried

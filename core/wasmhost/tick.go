@@ -54,6 +54,6 @@ func (f *Filter) tick(ctx context.Context) {
 		return
 	}
 	if _, left := err.(abandoned); !left {
-		f.fail(own, "tick", err)
+		f.fail(own, "tick", "", err)
 	}
 }
