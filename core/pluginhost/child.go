@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 )
 
@@ -171,26 +172,27 @@ func (c *child) Diagnose(context.Context) string {
 	return "is it a plugin for this gateway, and an executable for this machine?"
 }
 
-// PluginToHost takes the control socket to where the process cannot write, and away with the only place where it could.
+// PluginToHost takes the control socket to where the process cannot write, and away with the only place where it could. One
+// in another place may be another process's.
 func (c *child) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" {
 		return "", "", errors.New("the plugin does not listen on a unix socket")
 	}
-	if filepath.Dir(address) == c.dir {
-		if info, err := os.Lstat(address); err != nil {
-			return "", "", err
-		} else if info.Mode().Type() != os.ModeSocket {
-			return "", "", errors.New("what it says that it listens on is no socket")
-		}
-		if err := os.Rename(address, c.control); err != nil {
-			return "", "", err
-		}
-		address = c.control
+	if filepath.Dir(address) != c.dir {
+		return "", "", fmt.Errorf("its socket is not in the directory that it was told of (%s)", goplugin.EnvUnixSocketDir)
+	}
+	if info, err := os.Lstat(address); err != nil {
+		return "", "", err
+	} else if info.Mode().Type() != os.ModeSocket {
+		return "", "", errors.New("what it says that it listens on is no socket")
+	}
+	if err := os.Rename(address, c.control); err != nil {
+		return "", "", err
 	}
 	if err := os.Remove(c.dir); err != nil {
 		return "", "", fmt.Errorf("it has more than its socket in its directory: %w", err)
 	}
-	return network, address, nil
+	return network, c.control, nil
 }
 
 // HostToPlugin returns an address as it is.

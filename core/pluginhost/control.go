@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
-	"sync"
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
@@ -23,25 +22,12 @@ import (
 // envCertificate is the environment by which go-plugin tells a plugin whom to trust.
 const envCertificate = "PLUGIN_CLIENT_CERT"
 
-// certificate is what the host shows to plugins that speak TLS. It is made once: to make one for each, as go-plugin does,
-// and of the longest kind, took longer than all else of a start.
-type certificate struct {
-	once sync.Once
-	pem  string
-	own  tls.Certificate
-	err  error
-}
-
-func (c *certificate) get() (pem string, config *tls.Config, err error) {
-	c.once.Do(c.make)
-	return c.pem, &tls.Config{Certificates: []tls.Certificate{c.own}, MinVersion: tls.VersionTLS12, ServerName: "localhost"}, c.err
-}
-
-func (c *certificate) make() {
+// certificate makes what the host shows to one process, should that speak TLS: another one takes no call by it, so no plugin
+// can have another answer for it. The curve is one that takes little time.
+func certificate() (text string, config *tls.Config, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		c.err = err
-		return
+		return "", nil, err
 	}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"}, SerialNumber: big.NewInt(1),
@@ -49,8 +35,12 @@ func (c *certificate) make() {
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	c.own, c.err = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-	c.pem = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	if err != nil {
+		return "", nil, err
+	}
+	own := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	text = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return text, &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12, ServerName: "localhost"}, nil
 }
 
 // control are the credentials of a control connection: which kind is known when the process has shaken hands.

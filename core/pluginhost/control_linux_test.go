@@ -2,6 +2,8 @@ package pluginhost_test
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,10 +11,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"golang.org/x/sys/unix"
@@ -65,6 +69,68 @@ func TestAnotherAnswersForAPlugin(t *testing.T) {
 	}
 	if _, err := described(t, path, grpc.WithTransportCredentials(plugin.OnlyPeer(os.Getppid))); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// The environment of a plugin that has another answer for it: the other's control socket, the version of the protocol that
+// it says it speaks, and whether it makes the socket its own by a link.
+const (
+	envVictim  = "GINNEL_TEST_VICTIM"
+	envVersion = "GINNEL_TEST_VERSION"
+	envLinked  = "GINNEL_TEST_LINKED"
+)
+
+// pose shakes hands with the socket of another plugin, and the certificate that this one shows where it has one.
+func pose(victim, version string, linked bool) {
+	shown := ""
+	if c, err := tls.Dial("unix", victim, &tls.Config{InsecureSkipVerify: true}); err == nil {
+		shown = base64.RawStdEncoding.EncodeToString(c.ConnectionState().PeerCertificates[0].Raw)
+		c.Close()
+	}
+	if linked {
+		mine := filepath.Join(os.Getenv(goplugin.EnvUnixSocketDir), "mine")
+		if err := os.Link(victim, mine); err != nil {
+			panic(err)
+		}
+		victim = mine
+	}
+	os.Stdout.WriteString("1|" + version + "|unix|" + victim + "|grpc|" + shown + "\n")
+	time.Sleep(time.Hour)
+}
+
+// TestAPluginHasNoOtherAnswerForIt: neither by another's socket, nor by a link to that; whether that one asks for a
+// certificate or looks who asks.
+func TestAPluginHasNoOtherAnswerForIt(t *testing.T) {
+	var victim, version, linked string
+	h, log := start(t, func(n *pluginhost.Needs) {
+		command := n.Command
+		n.Command = func(name string) *exec.Cmd {
+			cmd := command(name)
+			cmd.Env = []string{envVictim + "=" + victim, envVersion + "=" + version, envLinked + "=" + linked}
+			return cmd
+		}
+	})
+	for name, speaks := range map[string]string{"first": "1", "words": "3"} {
+		before := controls(t, h)
+		launched(t, h, pluginhost.ProviderSpec{Plugin: name})
+		after := slices.DeleteFunc(controls(t, h), func(path string) bool { return slices.Contains(before, path) })
+		if len(after) != 1 {
+			t.Fatalf("%s has the control sockets %v", name, after)
+		}
+		victim, version = after[0], speaks
+		for _, linked = range []string{"", "yes"} {
+			p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "impostor", Plugin: "impostor", Limits: pluginhost.Limits{Open: true}})
+			if err == nil {
+				p.Close(within(t))
+			}
+			want := "not in the directory"
+			if linked != "" {
+				want = map[string]string{"first": "connection error", "words": "another process is at the other end"}[name] // the older one hangs up
+			}
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(log.String(), "panic") {
+				t.Errorf("%s, linked %q: %v\n%s", name, linked, err, log)
+			}
+		}
 	}
 }
 

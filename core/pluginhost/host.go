@@ -65,7 +65,6 @@ type Needs struct {
 type Host struct {
 	Needs
 	copies copies
-	cert   certificate
 	guard  guard
 	forked atomic.Bool // a process was started that may have left others
 

@@ -105,6 +105,8 @@ func hostile(name string) {
 		}
 		os.Stdout.WriteString("1|3|unix|" + path + "|grpc|\n")
 		time.Sleep(time.Hour)
+	case "impostor":
+		pose(os.Getenv(envVictim), os.Getenv(envVersion), os.Getenv(envLinked) != "")
 	case "away": // leaves its parent's process group, and its session
 		syscall.Setsid()
 		syscall.Setpgid(0, 0)

@@ -73,7 +73,7 @@ type process struct {
 // that did not make it.
 func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	p := &process{free: func() {}}
-	cert, secure, err := h.cert.get()
+	cert, secure, err := certificate()
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", l.plugin, err)
 	}
