@@ -5,39 +5,100 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/ginnel/ginnel/sdk/plugin"
 )
 
-// callerKey is the key of whether a connection to the control socket comes from a plugin.
-type callerKey struct{}
+// refusedEvery is how often refused calls are logged: a plugin could fill the log with them.
+const refusedEvery = time.Minute
 
 // operators serves the control socket to everybody but the daemon's own plugins: they run as its user, and a
 // path's mode does not keep them from connecting.
-func (d *Daemon) operators(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if pid, _ := r.Context().Value(callerKey{}).(int); pid != 0 {
-			d.log.Warn("a plugin called the control socket and was refused", "pid", pid)
-			answer(w, nil, errPlugin)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
+type operators struct {
+	http.Handler
+	log *slog.Logger
+
+	mu      sync.Mutex // protects what follows
+	refused int        // calls that no line of the log has
+	told    time.Time  // when the last line was written
 }
 
 var errPlugin = errors.New("the control socket is not for plugins, nor for other processes that run with no_new_privs where the daemon does not")
 
-// caller notes the pid of a connection that comes from a plugin.
-func caller(ctx context.Context, c net.Conn) context.Context {
-	if pid, uid, err := plugin.Peer(c); err == nil && (ours(pid, uid) || near(pid, uid) && plugin.PeerGone(c)) {
-		return context.WithValue(ctx, callerKey{}, pid)
+// ServeHTTP implements http.Handler. Who is refused has to connect again.
+func (o *operators) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := r.Context().Value(incomingKey{}).(*incoming)
+	if c.plugin == 0 {
+		o.Handler.ServeHTTP(w, r)
+		return
 	}
-	return ctx
+	if n := o.refuse(time.Now()); n > 0 {
+		o.log.Warn("a plugin called the control socket and was refused", "pid", c.plugin, "calls", n)
+	}
+	w.Header().Set("Connection", "close")
+	answer(w, nil, errPlugin)
+}
+
+// refuse counts a refused call, and returns how many there were where it is time to say it.
+func (o *operators) refuse(now time.Time) (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refused++
+	if now.Sub(o.told) < refusedEvery {
+		return 0
+	}
+	n, o.refused, o.told = o.refused, 0, now
+	return n
+}
+
+// callers is the listener of the control socket.
+type callers struct{ net.Listener }
+
+// Accept returns a connection that knows who is at its other end.
+func (l callers) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &incoming{Conn: c}, nil
+}
+
+// incoming is a connection to the control socket. Who is there is looked up before the first read, which whoever serves it does
+// as soon as it was accepted: so nobody else waits for that, and the caller has no time to have another in its place.
+type incoming struct {
+	net.Conn
+	once   sync.Once
+	plugin int // the pid of the plugin that has connected; 0 = it is none. Valid after the first read
+}
+
+// Read implements net.Conn.
+func (c *incoming) Read(p []byte) (int, error) {
+	c.once.Do(func() { c.plugin = caller(c.Conn) })
+	return c.Conn.Read(p)
+}
+
+// incomingKey is the key of a connection in the contexts of its requests.
+type incomingKey struct{}
+
+// withIncoming notes the connection that requests come by.
+func withIncoming(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, incomingKey{}, c)
+}
+
+// caller returns the pid of a connection that comes from a plugin, or 0.
+func caller(c net.Conn) int {
+	if pid, uid, err := plugin.Peer(c); err == nil && (ours(pid, uid) || near(pid, uid) && plugin.PeerGone(c)) {
+		return pid
+	}
+	return 0
 }
 
 // ours reports whether a process is a plugin's: it descends from this one, or it can gain no privileges or do less

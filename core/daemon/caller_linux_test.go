@@ -2,11 +2,18 @@ package daemon
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,11 +31,15 @@ func TestTheFirstProcess(t *testing.T) {
 		beTheFirst(t)
 		return
 	}
+	inNamespace(t, exec.Command("/proc/self/exe", "-test.run=^TestTheFirstProcess$", "-test.v"))
+}
+
+// inNamespace runs a test in a process of a namespace that cmd is the first one of, and that can gain no privileges.
+func inNamespace(t *testing.T, cmd *exec.Cmd) {
 	runtime.LockOSThread() // no_new_privs is the thread's, and goes with it
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestTheFirstProcess$", "-test.v")
 	cmd.Env = append(os.Environ(), envFirst+"=yes")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS,
@@ -62,15 +73,23 @@ func TestTheFirstProcess(t *testing.T) {
 	}
 }
 
-// beTheFirst is the first process.
-func beTheFirst(t *testing.T) {
+// begun makes a process of a namespace ready for what it tests, and reports whether it can be.
+func begun(t *testing.T) bool {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		fmt.Println("skip no file system of processes:", err)
-		return
+		return false
 	}
 	fmt.Println("ready")
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		t.Fatal(err)
+	}
+	return true
+}
+
+// beTheFirst is the first process.
+func beTheFirst(t *testing.T) {
+	if !begun(t) {
+		return
 	}
 	if self := processStatus(os.Getpid()); os.Getpid() != 1 || self["NoNewPrivs"] != "1" {
 		t.Fatalf("it is process %d, no_new_privs %s", os.Getpid(), self["NoNewPrivs"])
@@ -94,5 +113,143 @@ func beTheFirst(t *testing.T) {
 	}
 	if ours(os.Getpid(), os.Geteuid()) {
 		t.Error("itself is not")
+	}
+}
+
+// envCall has the test binary be who calls a socket: it connects, and outside of a namespace it makes two requests.
+const envCall = "GINNEL_TEST_CALL"
+
+// TestACallerWhosePidIsAnothers: who connects may end, and leave the connection to another and its pid to a process that may
+// call.
+func TestACallerWhosePidIsAnothers(t *testing.T) {
+	if os.Getenv(envFirst) == "" {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		inNamespace(t, exec.Command("sh", "-c", `"$0" "$@"; exit $?`, self, "-test.run=^TestACallerWhosePidIsAnothers$", "-test.v"))
+		return
+	}
+	if !begun(t) {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	gone := exec.Command("/proc/self/exe", "-test.run=^TestACall$")
+	gone.Env = append(os.Environ(), envCall+"="+path)
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	pid := gone.Process.Pid
+	beAn(t, pid)
+	if ours(pid, os.Geteuid()) {
+		t.Fatal("the other process is not let in, whatever it has connected")
+	}
+	if got := caller(c); got != pid {
+		t.Errorf("it comes from %d, and the plugin was %d", got, pid)
+	}
+}
+
+// beAn has a process with this pid that is nobody's here: the child of one that has ended.
+func beAn(t *testing.T, pid int) {
+	t.Helper()
+	for range 100 {
+		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-2)), 0); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got == pid {
+			return
+		}
+		unix.Kill(got, unix.SIGKILL)
+	}
+	t.Fatalf("no process becomes %d", pid)
+}
+
+// TestACall is the other end of the tests that are called.
+func TestACall(t *testing.T) {
+	path := os.Getenv(envCall)
+	if path == "" {
+		return
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv(envFirst) != "" {
+		return
+	}
+	for range 2 {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			break
+		}
+	}
+	c.(*net.UnixConn).CloseWrite()
+	io.Copy(os.Stdout, c)
+}
+
+// TestRefusedCallers are sent away with each call, and do not fill the log. Nobody is looked at before the connection has
+// whoever serves it.
+func TestRefusedCallers(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	served := 0
+	o := &operators{log: slog.New(slog.NewTextHandler(&log, nil)), Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ })}
+	s := http.Server{Handler: o, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+		if c.(*incoming).plugin != 0 {
+			t.Error("who accepts looks who it is")
+		}
+		return withIncoming(ctx, c)
+	}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Serve(callers{l})
+	}()
+	defer func() { s.Close(); <-done }()
+	for range 5 {
+		call := exec.Command("/proc/self/exe", "-test.run=^TestACall$")
+		call.Env = []string{envCall + "=" + l.Addr().String()}
+		out, err := call.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(out), "HTTP/1.1 400"); n != 1 || !strings.Contains(string(out), "Connection: close") || !strings.Contains(string(out), "not for plugins") {
+			t.Errorf("%d answers: %s", n, out)
+		}
+	}
+	c, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+	if out, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(out), "HTTP/1.0 200") || served != 1 {
+		t.Errorf("an operator: %q, %v", out, err)
+	}
+	if n := strings.Count(log.String(), "was refused"); n != 1 {
+		t.Errorf("%d lines: %s", n, log.String())
+	}
+	if n := o.refuse(o.told.Add(refusedEvery)); n != 5 {
+		t.Errorf("%d calls in the next line", n)
 	}
 }

@@ -109,10 +109,12 @@ func (d *Daemon) listenControl() (*control, error) {
 		}
 		answer(w, key, err)
 	})
-	c := &control{path: path, done: make(chan struct{}), server: http.Server{Handler: d.operators(mux), ConnContext: caller, ReadHeaderTimeout: 10 * time.Second}}
+	c := &control{path: path, done: make(chan struct{}), server: http.Server{
+		Handler: &operators{Handler: mux, log: d.log}, ConnContext: withIncoming, ReadHeaderTimeout: 10 * time.Second,
+	}}
 	go func() {
 		defer close(c.done)
-		c.server.Serve(l)
+		c.server.Serve(callers{l})
 	}()
 	return c, nil
 }
