@@ -34,6 +34,7 @@ type child struct {
 	rules   *ruleset // what the process may do; nil = what its user may
 	group   *group   // what it may take; nil = what there is
 	guard   *guard   // of its process group; nil = it needs none
+	brood   *brood   // of its host
 	forks   bool     // it can start processes
 
 	stdout, stderr *os.File // our ends
@@ -50,8 +51,8 @@ type child struct {
 
 var _ runner.Runner = (*child)(nil)
 
-func newChild(cmd *exec.Cmd, name string, log *lines) *child {
-	return &child{cmd: cmd, name: name, log: log, exited: make(chan struct{})}
+func newChild(cmd *exec.Cmd, name string, log *lines, of *brood) *child {
+	return &child{cmd: cmd, name: name, log: log, brood: of, exited: make(chan struct{})}
 }
 
 // Start starts the process.
@@ -89,7 +90,12 @@ func (c *child) Start(ctx context.Context) (err error) {
 		return os.ErrProcessDone
 	}
 	c.group.hold(c.cmd, c.rules)
-	if err := startConfined(c.cmd, c.rules, c.exited); err != nil {
+	if err := c.brood.start(func() (int, error) {
+		if err := startConfined(c.cmd, c.rules, c.exited); err != nil {
+			return 0, err
+		}
+		return c.cmd.Process.Pid, nil
+	}); err != nil {
 		return err
 	}
 	c.pid, c.live = c.cmd.Process.Pid, true
@@ -115,7 +121,7 @@ func (c *child) wait() {
 	c.logged.Done()
 	c.reapGroup()
 	if c.forks {
-		buryAdopted()
+		c.brood.bury(0)
 	}
 }
 

@@ -1,14 +1,10 @@
 package pluginhost
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -61,16 +57,18 @@ func onLastThread(f func()) {
 	f() // it stays locked, and so the thread ends with this goroutine
 }
 
-// reap waits for the process and kills what is left of its group before the pid can be another's.
+// reap waits for the process and kills what is left of its groups before the pid can be another's, and before the guard
+// forgets them: a host that is killed between would leave it.
 func (c *child) reap() {
 	for unix.Waitid(unix.P_PID, c.pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.group.kill()
 	killGroup(c.pid)
 	c.guard.give(c.pid)
 	c.live = false
-	c.err = c.cmd.Wait()
+	c.err = c.brood.end(c.pid, c.cmd.Wait)
 	if c.limited = c.group.why(c.err); c.limited != nil {
 		c.err = c.limited
 	}
@@ -84,34 +82,6 @@ func (c *child) reapGroup() {
 			return
 		}
 	}
-}
-
-// adopt makes this process the parent of those of its descendants whose own parent ends, so that whoever asks finds it among
-// their ancestors, whatever they do.
-func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
-
-// buryAdopted waits for adopted processes that have ended. They are told from those that others here have started and wait
-// for: they can gain no privileges, and lead no process group, or else a session, which a plugin's own process cannot.
-func buryAdopted() {
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, path := range lists {
-		raw, _ := os.ReadFile(path)
-		for _, field := range strings.Fields(string(raw)) {
-			if pid, err := strconv.Atoi(field); err == nil && adopted(pid) {
-				unix.Wait4(pid, nil, unix.WNOHANG, nil)
-			}
-		}
-	}
-}
-
-func adopted(pid int) bool {
-	group, err := unix.Getpgid(pid)
-	session, err2 := unix.Getsid(pid)
-	if err != nil || err2 != nil || group == pid && session != pid {
-		return false
-	}
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	return err == nil && bytes.Contains(raw, []byte("\nNoNewPrivs:\t1\n"))
 }
 
 // killGroup kills a process and its group, which it may have left.

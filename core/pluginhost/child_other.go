@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"time"
 )
 
 func startConfined(cmd *exec.Cmd, _ *ruleset, _ <-chan struct{}) error { return cmd.Start() }
@@ -32,7 +33,14 @@ func (*Host) guardOf(*child) *guard { return nil }
 
 func adopt() error { return nil }
 
-func buryAdopted() {}
+type brood struct{}
+
+func (*brood) start(start func() (int, error)) error {
+	_, err := start()
+	return err
+}
+
+func (*brood) bury(time.Duration) {}
 
 func killGroup(pid int) error {
 	p, err := os.FindProcess(pid)

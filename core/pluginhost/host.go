@@ -66,6 +66,7 @@ type Host struct {
 	Needs
 	copies copies
 	guard  guard
+	brood  brood
 	forked atomic.Bool // a process was started that may have left others
 
 	mu   sync.Mutex // protects what follows

@@ -100,7 +100,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 	cmd.Env = append(cmd.Env, plugin.EnvLifeline+"="+strconv.Itoa(firstExtra+len(cmd.ExtraFiles)-1))
 
 	log := l.log(h.Logger)
-	p.child = newChild(cmd, l.plugin, &lines{log: log, secrets: l.secrets})
+	p.child = newChild(cmd, l.plugin, &lines{log: log, secrets: l.secrets}, &h.brood)
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  plugin.Handshake(),
 		VersionedPlugins: plugin.Sets(goplugin.PluginSet{kindProvider: &provider.Plugin{}, kindSink: &telemetry.Plugin{}}),

@@ -170,7 +170,7 @@ func (s *supervised) watch(ctx context.Context, p *process) error {
 		case <-tick.C:
 		}
 		if s.host.forked.Load() {
-			buryAdopted()
+			s.host.brood.bury(s.host.HealthEvery / 2)
 		}
 		// However long this process itself was away, the plugin gets its time.
 		check, cancel := context.WithTimeout(ctx, max(time.Until(answered.Add(s.limits.HungAfter)), s.limits.HungAfter/3))
