@@ -171,12 +171,20 @@ func (c *Cgroup) divide() error {
 	if err != nil {
 		return errors.Join(err, c.Close())
 	}
-	if c.read(ownGroup+"/cgroup.procs") == strconv.Itoa(os.Getpid()) {
-		for _, dir := range c.groups() { // of a daemon that was killed
-			(&group{of: c, path: dir}).remove()
+	c.sweep()
+	return nil
+}
+
+// sweep ends what a daemon that was killed has left, once its guard has ended, unless somebody else is there to stay.
+func (c *Cgroup) sweep() {
+	for end := time.Now().Add(groupGrace); c.shared(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return
 		}
 	}
-	return nil
+	for _, dir := range c.groups() {
+		(&group{of: c, path: dir}).remove()
+	}
 }
 
 // groups returns the directories of plugins' groups.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -121,8 +122,14 @@ func (g *guard) miss(w *watcher) bool {
 	return true
 }
 
-// watch starts the process of a guard, which has all that it is told first from its first moment on.
+// watch starts the process of a guard, which has all that it is told first from its first moment on: in a file, since a pipe
+// has room for some thousands of groups only.
 func watch(command []string, groups map[int]string) (*watcher, error) {
+	known, err := inMemory(groups)
+	if err != nil {
+		return nil, err
+	}
+	defer known.Close()
 	in, tell, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -130,9 +137,7 @@ func watch(command []string, groups map[int]string) (*watcher, error) {
 	defer in.Close()
 	w := &watcher{cmd: exec.Command(command[0], command[1:]...), tell: tell}
 	w.cmd.Stdin, w.cmd.Env, w.cmd.SysProcAttr = in, []string{}, &syscall.SysProcAttr{Setpgid: true} // a terminal's signals are not for it
-	for pid, cgroup := range groups {
-		w.say(pid, cgroup)
-	}
+	w.cmd.ExtraFiles = []*os.File{known}
 	if err := w.cmd.Start(); err != nil {
 		tell.Close()
 		return nil, err
@@ -140,10 +145,28 @@ func watch(command []string, groups map[int]string) (*watcher, error) {
 	return w, nil
 }
 
+// inMemory returns a file with the lines that tell of groups, to be read from its beginning.
+func inMemory(groups map[int]string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("groups", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "groups")
+	var text []byte
+	for pid, cgroup := range groups {
+		text = fmt.Appendf(text, "%d %s\n", pid, cgroup)
+	}
+	if _, err := f.WriteAt(text, 0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // say tells it of a group, or with its negative of one that it need not end any more. One that does not read is of no use.
 func (w *watcher) say(pid int, cgroup string) {
 	w.tell.SetWriteDeadline(time.Now().Add(guardPatience))
-	if _, err := fmt.Fprintf(w.tell, "%d %s\n", pid, cgroup); errors.Is(err, os.ErrDeadlineExceeded) && w.cmd.Process != nil {
+	if _, err := fmt.Fprintf(w.tell, "%d %s\n", pid, cgroup); errors.Is(err, os.ErrDeadlineExceeded) {
 		w.cmd.Process.Kill()
 	}
 }
@@ -152,7 +175,8 @@ func (w *watcher) say(pid int, cgroup string) {
 func keepWatch() {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // meant for the host, which drains first
 	groups := make(map[int]string)
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+	known := os.NewFile(firstExtra, "groups")
+	for lines := bufio.NewScanner(io.MultiReader(known, os.Stdin)); lines.Scan(); {
 		number, cgroup, _ := strings.Cut(lines.Text(), " ")
 		switch pid, err := strconv.Atoi(number); {
 		case err != nil:
