@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func (l *lines) write(p []byte) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn()
-	most := maxLine + l.secrets.longest() // so that a secret is whole that begins within a line's length
+	most := maxLine + l.secrets.longest // so that a secret is whole that begins within a line's length
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})
 		rest = after
@@ -84,22 +85,27 @@ func (l *lines) flush() {
 }
 
 func (l *lines) emit() {
-	if l.skip { // what it ends with may be the half of a secret
-		text := l.secrets.hide(string(l.rest))
-		l.rest = append(l.rest[:0], text[:min(max(len(text)-l.secrets.longest(), 0), maxLine)]...)
-	}
-	line := bytes.TrimSpace(l.rest)
+	line, whole := bytes.TrimSpace(l.rest), !l.skip
 	l.rest, l.skip = l.rest[:0], false
 	if len(line) == 0 {
 		return
 	}
 	l.turn()
-	if l.count++; l.count > maxLines {
+	if l.count++; l.count > maxLines { // before anything is looked for in it
 		l.dropped++
 		return
 	}
+	if !whole {
+		line = l.cut(line)
+	}
 	level, message, attrs := parseLine(line)
 	l.log.LogAttrs(context.Background(), level, "plugin says", append(attrs, slog.String("text", message))...)
+}
+
+// cut returns the beginning of a line that was too long, without its last bytes, which may be the half of a secret.
+func (l *lines) cut(line []byte) []byte {
+	text := l.secrets.hide(string(line))
+	return []byte(text[:min(max(len(text)-l.secrets.longest, 0), maxLine)])
 }
 
 // parseLine reads a line as slog.JSONHandler or hclog write it; any other is its own message.
@@ -108,8 +114,8 @@ func parseLine(line []byte) (slog.Level, string, []slog.Attr) {
 	if bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) {
 		level = slog.LevelError
 	}
-	var fields map[string]any
-	if line[0] != '{' || json.Unmarshal(line, &fields) != nil {
+	fields, ok := parseJSON(line)
+	if !ok {
 		return level, string(line), nil
 	}
 	message := ""
@@ -131,4 +137,18 @@ func parseLine(line []byte) (slog.Level, string, []slog.Attr) {
 		}
 	}
 	return level, message, attrs
+}
+
+// parseJSON returns the members of an object, in which numbers are as they are written: who looks for one has it so.
+func parseJSON(line []byte) (fields map[string]any, ok bool) {
+	if !bytes.HasPrefix(line, []byte("{")) {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	if d.Decode(&fields) != nil {
+		return nil, false
+	}
+	_, err := d.Token()
+	return fields, err == io.EOF
 }

@@ -28,23 +28,37 @@ const (
 	leastLine   = 24
 )
 
-// secrets are what a plugin was told and must not be read in logs, status and errors, whoever wrote it there.
-type secrets []string
+// secrets are what a plugin was told and must not be read in logs, status and errors, whoever wrote it there. There may be
+// none.
+type secrets struct {
+	hidden  *strings.Replacer // nil = there are none
+	longest int               // bytes of the longest
+}
 
-// secretsOf returns the values that can be looked for, the longest first: one may be a part of another.
-func secretsOf(values []string) (s secrets) {
+// secretsOf returns the values that can be looked for, all in one go; where several begin, the longest: one may be a part of
+// another.
+func secretsOf(values []string) secrets {
+	var all []string
 	for _, v := range values {
 		if len(v) >= leastSecret {
-			s = append(s, written(v)...)
+			all = append(all, written(v)...)
 		}
 		for line := range strings.SplitSeq(strings.ReplaceAll(v, `\n`, "\n"), "\n") { // of a key, also within JSON
 			if len(line) >= leastLine && len(line) < len(v) {
-				s = append(s, line)
+				all = append(all, line)
 			}
 		}
 	}
-	slices.SortFunc(s, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return slices.Compact(s)
+	if len(all) == 0 {
+		return secrets{}
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	longest := len(all[0])
+	var pairs []string
+	for _, v := range slices.Compact(all) {
+		pairs = append(pairs, v, masked)
+	}
+	return secrets{strings.NewReplacer(pairs...), longest}
 }
 
 // written returns a value as it is and as it stands in JSON, in Go's quotes, and in an address.
@@ -63,18 +77,10 @@ func written(v string) []string {
 func unquoted(text string) string { return text[1 : len(text)-1] }
 
 func (s secrets) hide(text string) string {
-	for _, v := range s {
-		text = strings.ReplaceAll(text, v, masked)
+	if s.hidden == nil {
+		return text
 	}
-	return text
-}
-
-// longest returns how many bytes the longest of them has.
-func (s secrets) longest() int {
-	if len(s) == 0 {
-		return 0
-	}
-	return len(s[0])
+	return s.hidden.Replace(text)
 }
 
 // heard keeps the secrets out of what a process says by gRPC for people to read, before it is cut short: half of one would
@@ -138,7 +144,7 @@ type hiding struct {
 
 // in returns a log in which the secrets are not.
 func (s secrets) in(log *slog.Logger) *slog.Logger {
-	if len(s) == 0 {
+	if s.hidden == nil {
 		return log
 	}
 	return slog.New(hiding{log.Handler(), s})
@@ -170,17 +176,17 @@ func (h hiding) WithGroup(name string) slog.Handler {
 
 func (h hiding) attr(a slog.Attr) slog.Attr {
 	a.Key, a.Value = h.secrets.hide(a.Key), a.Value.Resolve()
-	switch a.Value.Kind() {
-	case slog.KindGroup:
+	if a.Value.Kind() == slog.KindGroup {
 		group := slices.Clone(a.Value.Group())
 		for i := range group {
 			group[i] = h.attr(group[i])
 		}
 		a.Value = slog.GroupValue(group...)
-	case slog.KindString, slog.KindAny:
-		if text := a.Value.String(); h.secrets.hide(text) != text {
-			a.Value = slog.StringValue(h.secrets.hide(text))
-		}
+		return a
+	}
+	text := a.Value.String() // also of a number: a secret may be one
+	if shown := h.secrets.hide(text); shown != text {
+		a.Value = slog.StringValue(shown)
 	}
 	return a
 }
