@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -104,6 +106,10 @@ func hostile(name string) {
 			panic(err)
 		}
 		os.Stdout.WriteString("1|3|unix|" + path + "|grpc|\n")
+		time.Sleep(time.Hour)
+	case "lingering": // is told to end, and stays
+		provider.Serve(&words{})
+		os.NewFile(2, "stderr").WriteString("I stay\n") // go-plugin's own has ended
 		time.Sleep(time.Hour)
 	case "impostor":
 		pose(os.Getenv(envVictim), os.Getenv(envVersion), os.Getenv(envLinked) != "")
@@ -336,4 +342,53 @@ func TestNobodyWaitsForAMuteOne(t *testing.T) {
 	case <-time.After(deadline):
 		t.Error("not given up")
 	}
+}
+
+// TestAPluginThatTurns comes back as another: one whose calls the gateway makes as one that makes them itself.
+func TestAPluginThatTurns(t *testing.T) {
+	var turned atomic.Bool
+	h, _ := start(t, func(n *pluginhost.Needs) {
+		command := n.Command
+		n.Command = func(string) *exec.Cmd {
+			if turned.Load() {
+				return command("words")
+			}
+			return command("leases")
+		}
+	})
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "turncoat"})
+	turned.Store(true)
+	kill(t, p.PID(), syscall.SIGKILL)
+	await(t, "its refusal", func() bool {
+		s := p.State()
+		if s.Restarts > 0 && s.Status == pluginhost.Running {
+			t.Fatal("it is used")
+		}
+		return strings.Contains(s.Error, "than its first process")
+	})
+	turned.Store(false)
+	await(t, "one as the first", func() bool { return p.State().Status == pluginhost.Running })
+}
+
+// TestAPluginThatCannotTakeItsPlace is ended, which takes a while, and its state can be asked for meanwhile.
+func TestAPluginThatCannotTakeItsPlace(t *testing.T) {
+	h, log := start(t, nil)
+	before := childrenOf(t, os.Getpid())
+	p := launched(t, h, pluginhost.ProviderSpec{Plugin: "lingering"})
+	first := p.PID()
+	if err := os.Remove(p.Socket()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(p.Socket(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	kill(t, first, syscall.SIGKILL)
+	for said := range 5 { // a machine that stalls may see its end first
+		await(t, "one that is told to end", func() bool { return strings.Count(log.String(), "I stay") > said })
+		p.State()
+		if slices.ContainsFunc(childrenOf(t, os.Getpid()), func(pid int) bool { return !slices.Contains(before, pid) && !zombie(pid) }) {
+			return
+		}
+	}
+	t.Error("nobody is told its state before it has ended")
 }

@@ -65,6 +65,10 @@ func (h *Host) Provider(ctx context.Context, spec ProviderSpec) (*Provider, erro
 // errSilent is why a process is of no use that answers the host and nobody else.
 var errSilent = errors.New("it is invoked, and does not listen for calls")
 
+// errTurned is why a process does not follow another: who has launched the first one has looked at what that said, as the
+// lock file has it, and calls go where that was for.
+var errTurned = errors.New("it says another thing than its first process of who makes its calls, or of what it can be told of them")
+
 // ready makes a new process ready for calls.
 func (p *Provider) ready(ctx context.Context, proc *process) error {
 	info, err := proc.provider.Describe(ctx)
@@ -73,6 +77,9 @@ func (p *Provider) ready(ctx context.Context, proc *process) error {
 	}
 	if !info.Relays && !info.Invokes {
 		return errors.New("it neither relays nor is invoked")
+	}
+	if first := p.info.Load(); first != nil && (first.Relays != info.Relays || first.Placed != info.Placed || first.Connects != info.Connects) {
+		return errTurned
 	}
 	if err := p.configure(ctx, proc, info); err != nil {
 		return err

@@ -73,23 +73,30 @@ func (s *supervised) bring(ctx context.Context) (p *process, err error) {
 	if p, err = s.host.start(ctx, s.launch); err != nil {
 		return nil, err
 	}
-	if err := s.prepare(ctx, p); err != nil {
+	if err = s.prepare(ctx, p); err == nil {
+		err = s.enter(p)
+	}
+	if err != nil {
 		p.stop(stopGrace)
 		return nil, fmt.Errorf("plugin %s: %w", s.plugin, err)
 	}
+	return p, nil
+}
+
+// enter makes a process the current one.
+func (s *supervised) enter(p *process) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.socket != "" { // calls come here from now on: until now they went to the process before
 		if err := os.Rename(p.socket, s.socket); err != nil {
-			p.stop(stopGrace)
-			return nil, fmt.Errorf("plugin %s: %w", s.plugin, err)
+			return err
 		}
 		p.socket = ""
 	}
 	s.current, s.pid = p, p.child.pid
 	s.state.Status, s.state.PID, s.state.Since, s.state.Error = Running, s.pid, time.Now(), ""
 	s.state.Protocol, s.state.Bounded = p.version, p.bounded
-	return p, nil
+	return nil
 }
 
 // supervise watches the process and starts the next one when it has died, until ctx ends.
