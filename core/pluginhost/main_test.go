@@ -235,6 +235,8 @@ func attempted(what string) string {
 		err = strained(verb)
 	case "unshare": // nothing, which anyone may
 		err = syscall.Unshare(0)
+	case "alter":
+		err = altered(object)
 	case "limit", "affinity", "schedule", "nice", "share":
 		err = meddled(verb, object)
 	case "grow":

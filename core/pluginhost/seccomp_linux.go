@@ -20,33 +20,79 @@ const (
 	callMachine  = 4
 	callArgument = 16
 	callSecond   = 24
+	callThird    = 32
 )
 
 // forbiddenCalls are the system calls that no plugin needs: they look into other processes, change the machine, its
-// file systems or its clock, make namespaces, in which the rest would be within reach again, or reach parts of the
-// kernel in which its faults were.
+// file systems or its clock, make namespaces, in which the rest would be within reach again, reach parts of the
+// kernel in which its faults were, or change or watch files by a way on which Landlock is not asked.
 var forbiddenCalls = slices.Concat(machineCalls, []uintptr{
 	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
+	unix.SYS_PROCESS_MADVISE, unix.SYS_PROCESS_MRELEASE,
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
-	unix.SYS_OPEN_TREE, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_OPEN_BY_HANDLE_AT,
+	unix.SYS_OPEN_TREE, unix.SYS_OPEN_TREE_ATTR, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK,
 	unix.SYS_UNSHARE, unix.SYS_SETNS,
-	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_FANOTIFY_INIT,
+	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
 	unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
 	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE, unix.SYS_KEXEC_LOAD, unix.SYS_REBOOT,
 	unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG,
 	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
 	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
-	unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_SEMGET, unix.SYS_MSGGET, unix.SYS_MQ_OPEN, // what processes share beside files
+	unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_SHMCTL, unix.SYS_SEMGET, unix.SYS_SEMCTL, // what processes share beside files
+	unix.SYS_MSGGET, unix.SYS_MSGSND, unix.SYS_MSGRCV, unix.SYS_MSGCTL, unix.SYS_MQ_OPEN, unix.SYS_MQ_UNLINK,
 	unix.SYS_IOPRIO_SET,
+	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT, // of any file of its user
+	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_SETXATTRAT,
+	unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR, unix.SYS_REMOVEXATTRAT, unix.SYS_FILE_SETATTR,
+	unix.SYS_TRUNCATE,
+	unix.SYS_NAME_TO_HANDLE_AT, unix.SYS_OPEN_BY_HANDLE_AT,
+	unix.SYS_INOTIFY_INIT1, unix.SYS_INOTIFY_ADD_WATCH, unix.SYS_FANOTIFY_INIT, unix.SYS_FANOTIFY_MARK, // in directories that it may not list
+	unix.SYS_SYNC, unix.SYS_SYNCFS, // what others have written
 })
 
 // ownCalls change how a process may run. They name it first, 0 being the one that calls, and are for that one only:
 // a limit of processor time ends whom it is set for, and Landlock is not asked.
-var ownCalls = []uintptr{unix.SYS_PRLIMIT64, unix.SYS_SCHED_SETAFFINITY, unix.SYS_SCHED_SETSCHEDULER, unix.SYS_SCHED_SETPARAM, unix.SYS_SCHED_SETATTR, unix.SYS_SETPRIORITY}
+var ownCalls = []uintptr{unix.SYS_PRLIMIT64, unix.SYS_SCHED_SETAFFINITY, unix.SYS_SCHED_SETSCHEDULER, unix.SYS_SCHED_SETPARAM, unix.SYS_SCHED_SETATTR, unix.SYS_SETPRIORITY,
+	unix.SYS_MOVE_PAGES, unix.SYS_MIGRATE_PAGES}
+
+// partly is a system call of which plugins need some uses. The others are told by an argument.
+type partly struct {
+	call   uintptr
+	at     uint32   // where the argument is
+	part   uint32   // the bits of it that are looked at
+	values []uint32 // that are refused
+}
+
+// partlyForbidden are those uses by which Landlock is walked around, or others are reached.
+var partlyForbidden = slices.Concat(machinePartly, []partly{
+	// What a file system is told by ioctl, for which a descriptor that is open for reading is enough: flags by which nobody can
+	// write a file, room beyond its end, copies of directories. They are known by a letter.
+	{unix.SYS_IOCTL, callSecond, 0xff00, []uint32{'f' << 8, 'X' << 8, 'v' << 8, letterBtrfs << 8, letterF2FS << 8, letterBcachefs << 8}},
+	// Who owns a descriptor gets its signals. A lease on a file keeps others from opening it for a while, also if they may.
+	{unix.SYS_IOCTL, callSecond, whole, []uint32{fioSetOwn, unix.SIOCSPGRP}},
+	{unix.SYS_FCNTL, callSecond, whole, []uint32{unix.F_SETOWN, unix.F_SETOWN_EX, unix.F_SETLEASE, unix.F_SETDELEG, unix.F_NOTIFY}},
+	{unix.SYS_OPENAT, callThird, emptying, emptied},
+})
+
+// A file is emptied as it is opened, also for reading, and Landlock is not asked before Linux 6.2. The access mode of 3 is
+// neither for reading nor for writing, and has the rights of a file's user for both.
+const emptying = unix.O_TRUNC | unix.O_ACCMODE
+
+var emptied = []uint32{unix.O_TRUNC | unix.O_RDONLY, unix.O_TRUNC | unix.O_ACCMODE}
+
+// Numbers of ioctl that package unix has not (asm/sockios.h, and the letters of file systems in their headers), and an
+// argument as it is.
+const (
+	fioSetOwn      = 0x8901
+	letterBtrfs    = 0x94
+	letterF2FS     = 0xf5
+	letterBcachefs = 0xbc
+	whole          = 0xffffffff
+)
 
 // absentCalls are told to be absent, and so a runtime goes the older way: what they do is described in memory, where a
-// filter cannot look, or done by the kernel later, which no filter sees.
-var absentCalls = []uintptr{unix.SYS_CLONE3, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
+// filter cannot look, or done by the kernel later, which no filter sees, or takes from what the whole machine has (io_setup).
+var absentCalls = []uintptr{unix.SYS_CLONE3, unix.SYS_OPENAT2, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_IO_SETUP}
 
 // families are those of the sockets that a plugin may make.
 var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
@@ -91,6 +137,17 @@ func filterOf(absent []uintptr) ([]bpf.RawInstruction, error) {
 		}
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(c), SkipTrue: uint8(len(who) + 1)})
 		program = append(append(program, who...), bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW})
+	}
+	for _, p := range partlyForbidden {
+		program = append(program,
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(p.call), SkipTrue: uint8(2*len(p.values) + 3)},
+			bpf.LoadAbsolute{Off: p.at, Size: 4},
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: p.part},
+		)
+		for _, v := range p.values {
+			program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: v, SkipTrue: 1}, refuse(unix.EPERM))
+		}
+		program = append(program, bpf.LoadAbsolute{Off: callNumber, Size: 4})
 	}
 	program = append(program,
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 3},

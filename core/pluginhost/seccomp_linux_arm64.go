@@ -8,8 +8,10 @@ const (
 	otherCalls = 0x40000000
 )
 
-// Calls that this machine has beside those of all: such as are forbidden, and those that start a process.
+// Calls that this machine has beside those of all: such as are forbidden, all or some uses of them, and those that start a
+// process.
 var (
-	machineCalls = []uintptr{unix.SYS_KEXEC_FILE_LOAD}
-	machineForks []uintptr
+	machineCalls  = []uintptr{unix.SYS_KEXEC_FILE_LOAD, unix.SYS_SEMOP, unix.SYS_SEMTIMEDOP}
+	machinePartly []partly
+	machineForks  []uintptr
 )

@@ -8,4 +8,7 @@ const (
 	otherCalls = 0
 )
 
-var machineCalls, machineForks []uintptr
+var (
+	machineCalls, machineForks []uintptr
+	machinePartly              []partly
+)
