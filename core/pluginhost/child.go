@@ -33,7 +33,7 @@ type child struct {
 	control string   // where that is from then on
 	rules   *ruleset // what the process may do; nil = what its user may
 	group   *group   // what it may take; nil = what there is
-	guard   *guard   // of its process group; nil = it needs none
+	guard   *guard   // which ends its process group should the host not do it
 	brood   *brood   // of its host
 	forks   bool     // it can start processes
 

@@ -26,9 +26,9 @@ const guarding = "guard"
 // that ended early is not followed by another.
 const guardPatience = time.Second
 
-// guard is a process that ends what plugins have started when the host is gone without having done so: the kernel ends a
-// plugin with it, and not its children. It runs while there are plugins that may have some. It is outside of what contains
-// plugins; where one has ended it all the same, the next takes its place.
+// guard is a process that ends plugins and what they have started when the host is gone without having done so: the kernel
+// ends a plugin with it, and neither its children nor one that has become another program on a thread of its own. It runs
+// while there are plugins. It is outside of what contains them; where one has ended it all the same, the next takes its place.
 type guard struct {
 	command []string // nil = there is none to start
 	log     *slog.Logger
@@ -46,7 +46,7 @@ type watcher struct {
 
 // take has the guard end a process group, and all that is in its cgroup.
 func (g *guard) take(pid int, in *group) {
-	if g == nil || len(g.command) == 0 {
+	if len(g.command) == 0 {
 		return
 	}
 	cgroup := ""
@@ -68,7 +68,7 @@ func (g *guard) take(pid int, in *group) {
 
 // give has it forget a group that is ended. With the last one it ends itself.
 func (g *guard) give(pid int) {
-	if g == nil || len(g.command) == 0 {
+	if len(g.command) == 0 {
 		return
 	}
 	g.mu.Lock()
@@ -88,7 +88,7 @@ func (g *guard) give(pid int) {
 func (g *guard) start() {
 	w, err := watch(g.command, g.groups)
 	if err != nil {
-		g.log.Warn("what plugins start may outlive the gateway", "error", err)
+		g.log.Warn("plugins and what they start may outlive the gateway", "error", err)
 		return
 	}
 	g.now = w
@@ -101,7 +101,7 @@ func (g *guard) follow(w *watcher, begun time.Time) {
 	if !g.miss(w) {
 		return
 	}
-	g.log.Warn("what ends that which plugins start has ended itself, and is started again", "error", err)
+	g.log.Warn("what ends plugins with the gateway has ended itself, and is started again", "error", err)
 	time.Sleep(time.Until(begun.Add(guardPatience)))
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -193,14 +193,6 @@ func keepWatch() {
 		unix.Kill(-pid, unix.SIGKILL)
 	}
 	os.Exit(0)
-}
-
-// guardOf returns the guard of what a process may start, or nil where that is nothing.
-func (h *Host) guardOf(c *child) *guard {
-	if !c.forks {
-		return nil
-	}
-	return &h.guard
 }
 
 // guardCommand returns the command of a guard, where there is one.

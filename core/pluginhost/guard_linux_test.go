@@ -5,6 +5,7 @@ package pluginhost_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -25,17 +26,51 @@ func TestChildrenEndWithTheHost(t *testing.T) {
 	}
 }
 
-// TestAGuardIsThereWhileItIsNeeded, and the next plugin with children has one again.
+// TestALeaverEndsWithTheHost: the kernel ends a plugin with its host no more once it has become another program on a thread
+// of its own.
+func TestALeaverEndsWithTheHost(t *testing.T) {
+	cmd := hostOf(t, "leaver")
+	plugin := hosted(t, cmd)
+	if guardOf(t, cmd.Process.Pid, plugin) == 0 {
+		t.Fatal("there is no guard")
+	}
+	kill(t, cmd.Process.Pid, syscall.SIGKILL)
+	await(t, "the plugin's end", func() bool { return syscall.Kill(plugin, 0) == syscall.ESRCH || zombie(plugin) })
+}
+
+// TestAnExecutableEndsWithTheHost without a guard, too, whatever thread the program in front of it became it on.
+func TestAnExecutableEndsWithTheHost(t *testing.T) {
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe := filepath.Join(t.TempDir(), "deaf")
+	if err := os.WriteFile(exe, self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := hostOf(t, exe)
+	plugin := hosted(t, cmd)
+	guard := guardOf(t, cmd.Process.Pid, plugin)
+	if guard == 0 {
+		t.Fatal("there is no guard")
+	}
+	kill(t, guard, syscall.SIGSTOP)
+	defer syscall.Kill(guard, syscall.SIGCONT) // it ends what is left
+	kill(t, cmd.Process.Pid, syscall.SIGKILL)
+	await(t, "the plugin's end", func() bool { return syscall.Kill(plugin, 0) == syscall.ESRCH || zombie(plugin) })
+}
+
+// TestAGuardIsThereWhileItIsNeeded, and the next plugin has one again, may it have children or not.
 func TestAGuardIsThereWhileItIsNeeded(t *testing.T) {
 	h, _ := start(t, nil)
 	before := childrenOf(t, os.Getpid())
 	started := func() int {
 		return len(slices.DeleteFunc(childrenOf(t, os.Getpid()), func(pid int) bool { return slices.Contains(before, pid) }))
 	}
-	for range 2 {
+	for _, children := range []bool{true, false} {
 		var open []*pluginhost.Provider
 		for range 2 {
-			p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "words", Limits: pluginhost.Limits{Children: true}})
+			p, err := h.Provider(within(t), pluginhost.ProviderSpec{Name: "x", Plugin: "words", Limits: pluginhost.Limits{Children: children}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,18 +123,24 @@ func TestAGuardThatHangs(t *testing.T) {
 // parent returns the pids of a host, of its plugin, and of a child of that.
 func parent(t *testing.T) (host, plugin, child int) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ph")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	cmd := exec.Command("/proc/self/exe", "host", dir, "parent")
+	cmd := hostOf(t, "parent")
 	plugin = hosted(t, cmd)
 	children := childrenOf(t, plugin)
 	if len(children) != 1 {
 		t.Fatalf("children of the plugin: %v", children)
 	}
 	return cmd.Process.Pid, plugin, children[0]
+}
+
+// hostOf returns the command of a host with one plugin.
+func hostOf(t *testing.T, plugin string) *exec.Cmd {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ph")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return exec.Command("/proc/self/exe", "host", dir, plugin)
 }
 
 // guardOf returns the pid of the other child that a host with one plugin has; 0 = there is none now.

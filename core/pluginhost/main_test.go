@@ -5,6 +5,7 @@ package pluginhost_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -38,6 +40,10 @@ const deadline = 30 * time.Second
 // without arguments under a host.
 func TestMain(m *testing.M) {
 	args := os.Args[1:]
+	if len(args) > 1 && args[0] == "aside" {
+		aside(func() { _, err := pluginhost.Alone(args[1:]); fmt.Fprintln(os.Stderr, err) })
+		os.Exit(1)
+	}
 	if len(args) > 1 && args[0] == "alone" {
 		var err error
 		if args, err = pluginhost.Alone(args[1:]); err != nil {
@@ -58,6 +64,10 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if len(os.Args) == 1 && os.Getenv(plugin.Handshake().MagicCookieKey) != "" {
+		if filepath.Base(os.Args[0]) == "deaf" {
+			serve("deaf")
+			return
+		}
 		serve("words")
 		return
 	}
@@ -87,6 +97,11 @@ func serve(name string) {
 		os.Exit(3)
 	case "mute":
 		time.Sleep(time.Hour)
+	case "deaf": // to the end of its host
+		os.Unsetenv(plugin.EnvLifeline)
+		provider.Serve(&words{})
+	case "leaver": // becomes another program on another thread than its first
+		aside(func() { panic(syscall.Exec("/proc/self/exe", []string{"words", "plugin", "deaf"}, os.Environ())) })
 	case "parent":
 		fork(false)
 		provider.Serve(&words{})
@@ -98,18 +113,41 @@ func serve(name string) {
 	}
 }
 
-// host launches a plugin, says its pid and waits to be killed.
+// aside calls f on another thread than the process's first.
+func aside(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if syscall.Gettid() == os.Getpid() {
+			aside(f)
+			return
+		}
+		f()
+	}()
+	<-done
+}
+
+// host launches a plugin, says its pid and waits to be killed. One that is named by its path is started aside.
 func host(dir, plugin string) {
+	alone, sum := "alone", ""
+	if strings.Contains(plugin, "/") {
+		raw, err := os.ReadFile(plugin)
+		if err != nil {
+			panic(err)
+		}
+		alone, sum = "aside", fmt.Sprintf("%x", sha256.Sum256(raw))
+	}
 	h, err := pluginhost.New(pluginhost.Needs{
 		Logger:  slog.New(slog.DiscardHandler),
 		Dir:     dir,
 		Command: func(name string) *exec.Cmd { return exec.Command("/proc/self/exe", "plugin", name) },
-		Alone:   []string{"/proc/self/exe", "alone"},
+		Alone:   []string{"/proc/self/exe", alone},
 	})
 	if err != nil {
 		panic(err)
 	}
-	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin, Limits: pluginhost.Limits{Children: plugin == "parent"}})
+	p, err := h.Provider(context.Background(), pluginhost.ProviderSpec{Name: "x", Plugin: plugin, SHA256: sum, Limits: pluginhost.Limits{Children: plugin == "parent"}})
 	if err != nil {
 		panic(err)
 	}

@@ -134,7 +134,7 @@ func (h *Host) start(ctx context.Context, l launch) (_ *process, err error) {
 			p.child.rules, p.contained = rules, rules.files()
 			if err == nil {
 				p.child.group, p.bounded = h.bound(l.limits)
-				p.child.guard = h.guardOf(p.child)
+				p.child.guard = &h.guard
 			}
 			return p.child, err
 		},

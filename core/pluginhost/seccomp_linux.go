@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -278,6 +279,13 @@ func Alone(args []string) (own []string, err error) {
 	}
 	if len(args) < 3 {
 		return nil, errors.New("it needs to know what for, a path and a name")
+	}
+	// That a process ends with its host is noted for each of its threads, and only the one that calls exec goes on. The first,
+	// for which it was noted as it was made, is there until then.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("to end with the host: %w", err)
 	}
 	word, files := strings.CutSuffix(args[0], withFiles)
 	if !files {
