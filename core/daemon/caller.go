@@ -20,8 +20,8 @@ import (
 // refusedEvery is how often refused calls are logged: a plugin could fill the log with them.
 const refusedEvery = time.Minute
 
-// operators serves the control socket to everybody but the daemon's own plugins: they run as its user, and a
-// path's mode does not keep them from connecting.
+// operators serves the control socket to root and the daemon's user, but not to the daemon's own plugins: they run as its
+// user, and a path's mode does not keep them from connecting. Nor is it relied on for others.
 type operators struct {
 	http.Handler
 	log *slog.Logger
@@ -31,20 +31,22 @@ type operators struct {
 	told    time.Time  // when the last line was written
 }
 
+var errUser = errors.New("the control socket is for root and the daemon's user only")
+
 var errPlugin = errors.New("the control socket is not for plugins, nor for other processes that run with no_new_privs where the daemon does not")
 
 // ServeHTTP implements http.Handler. Who is refused has to connect again.
 func (o *operators) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(incomingKey{}).(*incoming)
-	if c.plugin == 0 {
+	if c.stranger == nil {
 		o.Handler.ServeHTTP(w, r)
 		return
 	}
 	if n := o.refuse(time.Now()); n > 0 {
-		o.log.Warn("a plugin called the control socket and was refused", "pid", c.plugin, "calls", n)
+		o.log.Warn("a process called the control socket and was refused", "pid", c.stranger.pid, "uid", c.stranger.uid, "calls", n, "error", c.stranger.why)
 	}
 	w.Header().Set("Connection", "close")
-	answer(w, nil, errPlugin)
+	answer(w, nil, c.stranger.why)
 }
 
 // refuse counts a refused call, and returns how many there were where it is time to say it.
@@ -75,13 +77,19 @@ func (l callers) Accept() (net.Conn, error) {
 // as soon as it was accepted: so nobody else waits for that, and the caller has no time to have another in its place.
 type incoming struct {
 	net.Conn
-	once   sync.Once
-	plugin int // the pid of the plugin that has connected; 0 = it is none. Valid after the first read
+	once     sync.Once
+	stranger *stranger // that has connected; nil = it is none. Valid after the first read
+}
+
+// stranger is a process that the control socket is not for.
+type stranger struct {
+	pid, uid int
+	why      error
 }
 
 // Read implements net.Conn.
 func (c *incoming) Read(p []byte) (int, error) {
-	c.once.Do(func() { c.plugin = caller(c.Conn) })
+	c.once.Do(func() { c.stranger = caller(c.Conn) })
 	return c.Conn.Read(p)
 }
 
@@ -93,12 +101,18 @@ func withIncoming(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, incomingKey{}, c)
 }
 
-// caller returns the pid of a connection that comes from a plugin, or 0.
-func caller(c net.Conn) int {
-	if pid, uid, err := plugin.Peer(c); err == nil && (ours(pid, uid) || near(pid, uid) && plugin.PeerGone(c)) {
-		return pid
+// caller returns the stranger from whom a connection comes, or nil.
+func caller(c net.Conn) *stranger {
+	pid, uid, err := plugin.Peer(c)
+	switch {
+	case err != nil: // on a system that does not tell
+		return nil
+	case uid != 0 && uid != os.Geteuid():
+		return &stranger{pid, uid, errUser}
+	case ours(pid, uid) || near(pid, uid) && plugin.PeerGone(c):
+		return &stranger{pid, uid, errPlugin}
 	}
-	return 0
+	return nil
 }
 
 // ours reports whether a process is a plugin's: it descends from this one, or it can gain no privileges or do less

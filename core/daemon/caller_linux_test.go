@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -71,6 +72,55 @@ func inNamespace(t *testing.T, cmd *exec.Cmd) {
 	if err := cmd.Wait(); err != nil || !strings.Contains(rest, "PASS") {
 		t.Errorf("%v\n%s", err, rest)
 	}
+}
+
+// TestTheControlSocketIsForOneUser, whatever the mode of its path says: root is let in, and others than the daemon's are not.
+func TestTheControlSocketIsForOneUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	l, err := net.Listen("unix", fmt.Sprintf("@ginnel-test-%d", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &operators{log: slog.New(slog.DiscardHandler), Handler: http.NotFoundHandler()}
+	s := http.Server{Handler: o, ConnContext: withIncoming}
+	go s.Serve(callers{l})
+	defer s.Close()
+	for uid, want := range map[int]int{0: http.StatusNotFound, 65534: http.StatusBadRequest} {
+		c, err := dialAs(uid, l.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET /status HTTP/1.1\r\nHost: daemon\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != want || (want != http.StatusNotFound) != strings.Contains(string(body), errUser.Error()) {
+			t.Errorf("user %d: %d, %s", uid, resp.StatusCode, body)
+		}
+	}
+}
+
+// dialAs connects as another user, which a thread can be for itself.
+func dialAs(uid int, to net.Addr) (net.Conn, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := threadAs(uid); err != nil {
+		return nil, err
+	}
+	c, err := net.Dial(to.Network(), to.String())
+	return c, errors.Join(err, threadAs(0))
+}
+
+func threadAs(uid int) error {
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETREUID, ^uintptr(0), uintptr(uid), 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // begun makes a process of a namespace ready for what it tests, and reports whether it can be.
@@ -154,8 +204,8 @@ func TestACallerWhosePidIsAnothers(t *testing.T) {
 	if ours(pid, os.Geteuid()) {
 		t.Fatal("the other process is not let in, whatever it has connected")
 	}
-	if got := caller(c); got != pid {
-		t.Errorf("it comes from %d, and the plugin was %d", got, pid)
+	if got := caller(c); got == nil || got.pid != pid {
+		t.Errorf("it comes from %v, and the plugin was %d", got, pid)
 	}
 }
 
@@ -215,7 +265,7 @@ func TestRefusedCallers(t *testing.T) {
 	served := 0
 	o := &operators{log: slog.New(slog.NewTextHandler(&log, nil)), Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ })}
 	s := http.Server{Handler: o, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-		if c.(*incoming).plugin != 0 {
+		if c.(*incoming).stranger != nil {
 			t.Error("who accepts looks who it is")
 		}
 		return withIncoming(ctx, c)
