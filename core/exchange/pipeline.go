@@ -202,11 +202,21 @@ func (f *Flow) End(ctx context.Context) (Verdict, error) { return f.reverse(ctx,
 // request. Verdicts and errors have no effect.
 func (f *Flow) Late(ctx context.Context) {
 	f.seen = len(f.pipeline.filters)
-	f.reverse(ctx, PhaseEnd)
+	f.tell(ctx, PhaseEnd)
 }
 
 // Done runs PhaseDone; verdicts and errors have no effect any more.
-func (f *Flow) Done(ctx context.Context) { f.reverse(ctx, PhaseDone) }
+func (f *Flow) Done(ctx context.Context) { f.tell(ctx, PhaseDone) }
+
+// tell runs a phase in reverse through all filters that saw the request, whatever one of them says: each may have something
+// to count.
+func (f *Flow) tell(ctx context.Context, p Phase) {
+	by := f.by
+	for i := f.seen - 1; i >= 0; i-- {
+		f.run(ctx, f.pipeline.filters[i], p)
+	}
+	f.by = by
+}
 
 func (f *Flow) reverse(ctx context.Context, p Phase) (Verdict, error) {
 	if f.pipeline.phases&p == 0 {

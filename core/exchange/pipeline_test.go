@@ -253,6 +253,30 @@ func TestPipelineOrder(t *testing.T) {
 	}
 }
 
+// TestAllFiltersAreTold: of an end that only says what was used, and of what is done, each filter hears, whatever one of them
+// says, and none is said to have ended the exchange.
+func TestAllFiltersAreTold(t *testing.T) {
+	ctx := t.Context()
+	for name, answer := range map[string]struct {
+		v   Verdict
+		err error
+	}{"fails": {err: errors.New("no state")}, "refuses": {v: Verdict{Action: Respond}}, "closes": {v: Verdict{Action: Close}}} {
+		var heard []string
+		hears := func(name string, v Verdict, err error) Filter {
+			return filter{name, PhaseEnd | PhaseDone, func(p Phase, _ *Exchange) (Verdict, error) {
+				heard = append(heard, name+":"+p.String())
+				return v, err
+			}}
+		}
+		flow := NewPipeline("p", hears("a", Verdict{}, nil), hears("b", answer.v, answer.err)).Flow(New(ctx))
+		flow.Late(ctx)
+		flow.Done(ctx)
+		if got := strings.Join(heard, " "); got != "b:end a:end b:done a:done" || flow.By() != "" {
+			t.Errorf("one %s: %s are told, and %q has ended it", name, got, flow.By())
+		}
+	}
+}
+
 func TestStreamVerdicts(t *testing.T) {
 	ctx := context.Background()
 	on := func(phase Phase, v Verdict, err error) *Flow {
