@@ -107,6 +107,9 @@ func (q *requestReader) formField(name string, content []byte, at dialect.Span, 
 	switch lower {
 	case "model", "stream", "purpose", "file", "file_id":
 	default:
+		if strings.HasPrefix(lower, "file_id") { // as file_ids and file_id[], which some take for file_id
+			return "a field's name begins with file_id and is another"
+		}
 		return ""
 	}
 	switch {

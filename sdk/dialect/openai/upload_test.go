@@ -101,9 +101,16 @@ func TestFormsNameFiles(t *testing.T) {
 	if err := (Codec{}).Request(llm.OpTranscriptions, []byte(form(field("model", "m"), field("file_id", "f-1"))), &r); err != nil || len(r.Files) != 1 || r.Files[0] != "f-1" {
 		t.Errorf("%q %v", r.Files, err)
 	}
-	for _, body := range []string{form(field("model", "m"), field("File_ID", "f-1")), form(field("model", "m"), field("file_id", "f-1"), field("file_id", "f-2"))} {
-		if err := (Codec{}).Request(llm.OpTranscriptions, []byte(body), &r); err == nil {
-			t.Errorf("%q passes", body)
+	bodies := []string{form(field("model", "m"), field("file_id", "f-1"), field("file_id", "f-2"))}
+	for _, name := range []string{"File_ID", "file_id[]", "file_ids", "FILE_IDs[0]", "file_id.0", "file_id "} {
+		bodies = append(bodies, form(field("model", "m"), field(name, "f-1")))
+	}
+	for _, body := range bodies {
+		for _, op := range []llm.Op{llm.OpTranscriptions, llm.OpFiles} { // the latter as which what goes into a container is read
+			q := dialect.Request{Boundary: "X"}
+			if err := (Codec{}).Request(op, []byte(body), &q); err == nil {
+				t.Errorf("%s: %q passes", op, body)
+			}
 		}
 	}
 }
