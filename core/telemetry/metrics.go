@@ -166,7 +166,9 @@ func (m *metrics) count(e *Event) {
 		s = m.add(e)
 	}
 	s.requests.Inc()
-	s.duration.Observe(e.Timings.Total.Seconds())
+	if e.Timings.Total > 0 { // what only says what an earlier one has used took no time
+		s.duration.Observe(e.Timings.Total.Seconds())
+	}
 	if e.Timings.First > 0 {
 		s.first.Observe(e.Timings.First.Seconds())
 	}

@@ -263,6 +263,15 @@ func TestMetrics(t *testing.T) {
 		t.Error("a client made a series")
 	}
 
+	told := sampleEvent()
+	told.Timings = exchange.Timings{} // it only says what an earlier one has used
+	tel.metrics.inFlight.Add(1)
+	tel.Finish(ctx, &told)
+	expect(t, scrape(t, tel),
+		`ginnel_requests_total{model="fast",provider="echo",route="chat",terminal="completed"} 2`,
+		`ginnel_tokens_total{model="fast",provider="echo",route="chat",type="input"} 20`,
+		`ginnel_request_duration_seconds_count{model="fast",provider="echo",route="chat",terminal="completed"} 1`)
+
 	tel.SetNames(Names{Routes: []string{"chat"}, Models: []string{"slow"}, Providers: []string{"echo"}})
 	tel.Finish(ctx, &e)
 	text = scrape(t, tel)
