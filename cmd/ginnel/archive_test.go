@@ -24,6 +24,8 @@ type archive struct {
 	silent bool     // it says of none that is cancelled what it used
 	asked  []string // the requests that came, without those for a model
 	calls  []string // the bodies of those for one
+
+	deleted func(*http.Request) // is called when one is gone, before that is answered; nil = nothing
 }
 
 // failure is the status of an answer that says nothing.
@@ -90,6 +92,9 @@ func startArchive(t *testing.T, name string) *archive {
 	}))
 	handle("DELETE /v1/responses/{id}", one(func(r *http.Request, _ map[string]any) any {
 		delete(k.kept, r.PathValue("id"))
+		if k.deleted != nil {
+			k.deleted(r)
+		}
 		return map[string]any{"id": r.PathValue("id"), "object": "response.deleted", "deleted": true}
 	}))
 	handle("POST /v1/responses/{id}/cancel", one(func(_ *http.Request, o map[string]any) any {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -62,7 +64,7 @@ func TestDeletedBackgroundUsage(t *testing.T) {
 			}
 			up.mu.Unlock()
 			n := 2
-			if o["seen"] == true {
+			if c.counted { // as an exchange of its own, or when it was seen
 				n++
 			}
 			gw.wait("the ends", func() bool { return len(gw.events()) == n })
@@ -82,6 +84,34 @@ func TestDeletedBackgroundUsage(t *testing.T) {
 				t.Error("one that could not be looked at is gone")
 			}
 		})
+	}
+}
+
+// TestWhoHangsUpOnADelete pays all the same for what he deletes, once: it is counted before the vendor is asked.
+func TestWhoHangsUpOnADelete(t *testing.T) {
+	up := startArchive(t, "a")
+	gw := start(t, holding(up, headersAndRate))
+	one := gw.caller()
+	_, _, id := one.answer(`,"background":true`)
+	ctx, hangUp := context.WithCancel(t.Context())
+	up.mu.Lock()
+	up.finish(up.kept[id])
+	up.deleted = func(r *http.Request) {
+		hangUp()
+		<-r.Context().Done()
+	}
+	up.mu.Unlock()
+	if resp, err := http.DefaultClient.Do(one.requestTo(ctx, "DELETE", "/v1/responses/"+id, "", "Authorization", "Bearer "+one.key)); err == nil {
+		resp.Body.Close()
+		t.Errorf("%d", resp.StatusCode)
+	}
+	gw.wait("the ends", func() bool { return len(gw.events()) == 3 })
+	if status, text, _ := one.ask("DELETE", "/v1/responses/"+id, ""); status != 404 {
+		t.Errorf("again: %d %s", status, text)
+	}
+	gw.wait("the end", func() bool { return len(gw.events()) == 4 })
+	if got := fmt.Sprint(gw.counted()); !strings.HasSuffix(got, ":[11]]") {
+		t.Errorf("counted are %s", got)
 	}
 }
 

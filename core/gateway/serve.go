@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -64,8 +63,7 @@ type serving struct {
 	upload  uploads.Upload // the one that is asked for, or is new
 	charged int64          // calls of a batch that is to be made
 
-	untallied bool       // what the response used that is asked for is not told yet
-	tally     *llm.Usage // what the one used that is to be deleted
+	untallied bool // what the response used that is asked for is not told yet
 
 	keepers []string // providers that keep, for the caller, all that the request names
 
@@ -416,7 +414,7 @@ func (s *serving) whole(raw []byte) *exchange.Reply {
 	s.x.Response.Body = exchange.NewBody(raw, dialect.MergeTexts(found.Texts, found.Faults))
 	s.x.Finish = found.Finish
 	if !filed && !s.untold { // a batch says what it used each time, and is counted once
-		s.x.Usage = cmp.Or(found.Usage, s.tally)
+		s.x.Usage = found.Usage
 	}
 	s.leave(raw, found.ID, found.Left, found.Unstored)
 	if err := s.settled(); err != nil && s.later() && s.request.Background {

@@ -16,7 +16,7 @@ import (
 
 // tell has what a response used counted, or not, where the answer at hand says it.
 func (s *serving) tell(id string) error {
-	if s.x.Finish == "" && s.tally == nil { // there may be more to come
+	if s.x.Finish == "" { // there may be more to come
 		s.x.Usage = nil
 		return nil
 	}
@@ -25,23 +25,30 @@ func (s *serving) tell(id string) error {
 		s.x.Usage = nil
 		return err
 	}
-	if left.Key != s.x.KeyID {
-		s.countFor(&left)
+	if s.madeBy(&left); left.Key != s.x.KeyID {
+		s.countFor(&left, s.x.Usage, s.x.Finish)
 		s.x.Usage = nil
 	}
 	return nil
 }
 
-// countFor has the usage at hand counted for who made the response, since it is another who has it told: as an exchange
-// of its own, which the filters that count see the end of.
-func (s *serving) countFor(made *uploads.Left) {
+// madeBy completes a record: one of a version that did not say yet who made the response is taken for the asker's.
+func (s *serving) madeBy(left *uploads.Left) {
+	if left.Tenant == "" && left.Key == "" {
+		left.Tenant, left.Key = s.x.Tenant, s.x.KeyID
+	}
+}
+
+// countFor has a usage counted for who made the response, where the exchange at hand cannot say it: another has asked, or
+// only deletes it. It is an exchange of its own, which the filters that count see the end of.
+func (s *serving) countFor(made *uploads.Left, used *llm.Usage, finish string) {
 	x := exchange.New(context.WithoutCancel(s.ctx))
 	defer x.Cancel(nil)
 	x.ID, x.Listener, x.Method, x.Path, x.Route = s.x.ID+"-made", s.x.Listener, s.x.Method, s.x.Path, s.x.Route
 	x.Host, x.Remote, x.TLS = s.x.Host, s.x.Remote, s.x.TLS // of who asked
 	x.Op, x.Dialect, x.Model = s.x.Op, s.x.Dialect, s.x.Model
 	x.Tenant, x.KeyID = cmp.Or(made.Tenant, s.holder().Tenant), made.Key
-	x.Usage, x.Finish, x.End, x.Response.Status = s.x.Usage, s.x.Finish, exchange.Completed, s.answer.Status
+	x.Usage, x.Finish, x.End, x.Response.Status = used, finish, exchange.Completed, s.answer.Status
 	of := &serving{Gateway: s.Gateway, x: x, route: s.route, codec: s.codec, model: s.model, status: s.answer.Status, end: x.End}
 	of.answer = s.answer
 	of.team = s.generation.teams[access.TeamOf(x.Tenant)]
@@ -58,13 +65,15 @@ func (s *serving) countFor(made *uploads.Left) {
 // nobody will have it, and may have ended before.
 var ends = [...]struct{ method, rest string }{{"GET", ""}, {"POST", "/cancel"}, {"GET", ""}}
 
-// closing learns what a response used that is to be deleted and whose end nobody has seen: behind that the vendor tells
-// it to nobody. Where it cannot be learned now the response is not deleted.
+// closing learns what a response used that is to be deleted and whose end nobody has seen, and has it counted: behind that
+// the vendor tells it to nobody, and whoever deletes it may be gone before. Where it cannot be learned now the response is
+// not deleted.
 func (s *serving) closing() *exchange.Reply {
 	if s.x.Method != "DELETE" || !s.untallied {
 		return nil
 	}
 	defer s.letGo()
+	var found dialect.Answer
 	for _, way := range ends {
 		if err := s.demandOf(s.model.Model, way.rest, way.method, ""); err != nil {
 			return s.upstreamFailed(err)
@@ -84,18 +93,24 @@ func (s *serving) closing() *exchange.Reply {
 		if err != nil {
 			return s.upstreamFailed(err)
 		}
-		var found dialect.Answer
 		if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
 			return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
 		}
-		s.tally = found.Usage
-		if found.Finish != "" && (s.tally != nil || way.method == "GET") {
+		if found.Finish != "" && (found.Usage != nil || way.method == "GET") {
 			break
 		}
 	}
-	if s.tally != nil {
+	if found.Usage == nil {
+		s.Logger.Warn("what a response used that is deleted is not known: the vendor did not say it", "request_id", s.x.ID, "response", s.endpoint.Item)
 		return nil
 	}
-	s.Logger.Warn("what a response used that is deleted is not known: the vendor did not say it", "request_id", s.x.ID, "response", s.endpoint.Item)
+	left, first, err := s.Uploads.Tell(s.holder(), s.endpoint.Item)
+	if err != nil {
+		return s.fail(exchange.Internal, errState, err)
+	}
+	if first {
+		s.madeBy(&left)
+		s.countFor(&left, found.Usage, found.Finish)
+	}
 	return nil
 }
