@@ -115,15 +115,23 @@ func startArchive(t *testing.T, name string) *archive {
 	return k
 }
 
-// compact says a conversation in less. The caller holds mu.
+// compact says a conversation in less: it repeats items that have an id, and adds a compaction. The caller holds mu.
 func (k *archive) compact(r *http.Request) any {
 	body, _ := io.ReadAll(r.Body)
 	k.calls = append(k.calls, string(body))
 	k.count++
-	return map[string]any{"id": fmt.Sprint("resp_", k.name, k.count), "object": "response.compaction", "created_at": 1, "usage": map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}, "output": []any{
-		map[string]any{"type": "message", "id": "msg_1", "role": "user", "status": "completed", "content": []any{map[string]any{"type": "input_text", "text": k.words}}},
-		map[string]any{"type": "compaction", "id": "cmp_1", "encrypted_content": "sealed"},
-	}}
+	var q struct{ Input any }
+	json.Unmarshal(body, &q)
+	var output []any
+	items, _ := q.Input.([]any)
+	for _, item := range items {
+		if o, _ := item.(map[string]any); o["id"] != nil {
+			output = append(output, item)
+		}
+	}
+	output = append(output, map[string]any{"type": "message", "id": "msg_1", "role": "user", "status": "completed", "content": []any{map[string]any{"type": "input_text", "text": k.words}}},
+		map[string]any{"type": "compaction", "id": fmt.Sprint("cmp_", k.name, k.count), "encrypted_content": "sealed"})
+	return map[string]any{"id": fmt.Sprint("resp_", k.name, k.count), "object": "response.compaction", "created_at": 1, "usage": map[string]any{"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}, "output": output}
 }
 
 // conversations adds the paths of conversations.

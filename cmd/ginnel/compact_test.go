@@ -60,3 +60,36 @@ func TestCompacting(t *testing.T) {
 		t.Errorf("where there is none: %d %s", status, text)
 	}
 }
+
+// TestACompactionMakesNothingOnesOwn but what it makes: it repeats what it was asked, with ids that the client chose.
+func TestACompactionMakesNothingOnesOwn(t *testing.T) {
+	up := startArchive(t, "a")
+	gw := start(t, holding(up, headersAndRate))
+	one, two := gw.caller(), gw.caller()
+	_, _, id := one.answer("")
+	_, text, made := one.ask("POST", "/v1/responses/compact", `{"model":"big","input":"x"}`)
+	compaction := "cmp_" + strings.TrimPrefix(made, "resp_")
+	if !strings.Contains(text, compaction) {
+		t.Fatal(text)
+	}
+	asks := func(c caller, path, item string) int {
+		status, _, _ := c.ask("POST", path, `{"model":"big","input":[`+item+`,{"role":"user","content":"x"}]}`)
+		return status
+	}
+	name := id[len("resp_"):]
+	for _, c := range []struct{ chosen, named string }{
+		{`{"type":"message","id":"msg_` + name + `","role":"user","content":[{"type":"input_text","text":"x"}]}`, `{"type":"item_reference","id":"msg_` + name + `"}`},
+		{`{"type":"function_call_output","id":"rs_` + name + `","call_id":"c","output":"x"}`, `{"type":"reasoning","id":"rs_` + name + `","summary":[]}`},
+		{`{"type":"compaction","id":"\u0063` + compaction[1:] + `","encrypted_content":"sealed"}`, `{"type":"compaction","id":"` + compaction + `"}`},
+	} {
+		if status := asks(two, "/v1/responses/compact", c.chosen); status != 200 {
+			t.Errorf("%s: %d", c.chosen, status)
+		}
+		if status := asks(two, "/v1/responses", c.named); status != 404 {
+			t.Errorf("another's, which %s names: %d", c.chosen, status)
+		}
+		if status := asks(one, "/v1/responses", c.named); status != 200 {
+			t.Errorf("its own: %s: %d", c.named, status)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ginnel/ginnel/core/uploads"
@@ -35,7 +36,7 @@ func (s *serving) leave(text []byte, own dialect.Span, found []dialect.Left, uns
 		s.note(text, own, true)
 	}
 	for _, f := range found {
-		if !shared && (stored || f.Container || f.Repeated) {
+		if !shared && !s.repeats(text, f.Span) && (stored || f.Container || f.Repeated) {
 			s.note(text, f.Span, false)
 		}
 	}
@@ -46,6 +47,11 @@ func (s *serving) leave(text []byte, own dialect.Span, found []dialect.Left, uns
 
 // leaves reports whether answers of an operation leave something that a call may name.
 func leaves(op llm.Op) bool { return op == llm.OpChat || op == llm.OpResponses || op == llm.OpCompact }
+
+// repeats reports whether an id stood in the request, where its client may have put any: in a compaction that is compacted.
+func (s *serving) repeats(text []byte, at dialect.Span) bool {
+	return len(s.request.Compactions) > 0 && slices.Contains(s.request.Compactions, dialect.TextOf(text[at.Start:at.End], ""))
+}
 
 // note has an id written that was not yet.
 func (s *serving) note(text []byte, at dialect.Span, response bool) {

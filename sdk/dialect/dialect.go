@@ -76,6 +76,7 @@ type Request struct {
 	Files        []string // what the vendor keeps that the request names by an id or an address: files, what answers left
 	Previous     string   // the one of them that is the response that the request goes on from
 	Items        []string // items of earlier answers that it repeats, whose content the vendor takes by their ids, and containers of theirs
+	Compactions  []string // of what is to be compacted, those that it has: an answer that repeats one did not make it
 	Background   bool     // the answer is only begun: it is fetched later
 	Unstored     bool     // nothing of the answer is to be stored
 	Unseen       string   // a field whose content the gateway cannot see ("previous_response_id"), or ""

@@ -81,6 +81,29 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// TestLeftOfACompaction: of a conversation that is said in less the compaction is left, and nothing that it repeats; and of one
+// that is to be, compactions are found.
+func TestLeftOfACompaction(t *testing.T) {
+	const body = `{"id":"resp_1","object":"response.compaction","output":[{"type":"message","id":"msg_1","role":"user","content":[]},{"type":"code_interpreter_call","id":"ci_1","container_id":"cntr_1","code":"x"},{"id":"cmp_1","encrypted_content":"sealed","type":"compaction"},{"type":"item_reference","id":"msg_2"},{"id":"msg_3"}]}`
+	const want = "response resp_1, item cmp_1"
+	var answer dialect.Answer
+	if err := Of(llm.Responses).Answer(llm.OpCompact, []byte(body), &answer); err != nil || lefts(body, answer.ID, answer.Left) != want {
+		t.Errorf("%s, %v", lefts(body, answer.ID, answer.Left), err)
+	}
+	var event dialect.Event
+	streamed := `{"type":"response.completed","response":` + body + `}`
+	if err := Of(llm.Responses).Event(llm.OpCompact, []byte(streamed), &event); err != nil || lefts(streamed, event.ID, event.Left) != want {
+		t.Errorf("%s, %v", lefts(streamed, event.ID, event.Left), err)
+	}
+	for op, want := range map[llm.Op]string{llm.OpCompact: "cmp_1 cmp_2", llm.OpChat: ""} {
+		var read dialect.Request
+		err := Of(llm.Responses).Request(op, []byte(`{"model":"m","input":[{"id":"\u0063mp_1","type":"compaction","encrypted_content":"sealed"},{"role":"user","id":"msg_1","content":"x"},{"type":"compaction","id":"cmp_2"}]}`), &read)
+		if got := strings.Join(read.Compactions, " "); err != nil || got != want {
+			t.Errorf("%s: %q, %v", op, got, err)
+		}
+	}
+}
+
 // TestItemsOfRequests: what a request repeats of earlier answers without saying it, a vendor takes by its id.
 func TestItemsOfRequests(t *testing.T) {
 	for item, want := range map[string]string{

@@ -72,7 +72,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	if op == llm.OpOther {
 		return nil
 	}
-	a := answerReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts, vendors: true}, left: into.Left}
+	a := answerReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts, vendors: true, compacts: op == llm.OpCompact}, left: into.Left}
 	if a.Type() == dialect.TypeObject {
 		a.response()
 	} else {
@@ -213,8 +213,11 @@ func (a *answerReader) output() {
 }
 
 // leaveItem notes what the item that was read leaves. It is one of the output: what an answer repeats of its request has
-// ids that the client chose.
+// ids that the client chose. The output of a conversation that is said in less repeats it, too: only the compaction is new.
 func (a *answerReader) leaveItem() {
+	if a.compacts && !a.compaction {
+		return
+	}
 	if a.id.Len() > 0 {
 		a.left = append(a.left, dialect.Left{Span: a.id, Repeated: a.named})
 	}

@@ -166,7 +166,7 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	if op == llm.OpOther {
 		return nil
 	}
-	e := eventReader{answerReader: answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts, closed: into.Closed, event: true, vendors: true}, left: into.Left}}
+	e := eventReader{answerReader: answerReader{reader: reader{Reader: dialect.NewReader(payload), texts: into.Texts, closed: into.Closed, event: true, vendors: true, compacts: op == llm.OpCompact}, left: into.Left}}
 	if e.Type() != dialect.TypeObject {
 		e.strings(dialect.KindText)
 		into.Texts = e.texts

@@ -159,6 +159,7 @@ func (r *reader) item() {
 		r.texts = append(r.texts[:result], r.texts[result+1:]...)
 	}
 	r.settle(begin, kind, role)
+	r.compaction = string(r.word(name)) == "compaction"
 	if word := string(r.word(name)); r.vendors {
 		r.named = kind == kindReasoning && !has.sealed && has.said || kind == kindCall && has.less(kind, word)
 	} else {
@@ -228,6 +229,9 @@ func (h held) less(kind kindOf, name string) bool {
 func (r *reader) refers(kind kindOf, name string, has held) {
 	if r.id.Len() == 0 {
 		return
+	}
+	if r.compacts && r.compaction {
+		r.compactions = append(r.compactions, dialect.TextOf(r.Bytes(r.id), ""))
 	}
 	switch {
 	case kind == kindOpaque && name == "item_reference", kind == kindUnknown && name == "":

@@ -19,8 +19,12 @@ type reader struct {
 	unseen  string   // the first field whose content cannot be seen, or ""
 	vendors bool     // a vendor wrote it, and no client
 
+	compacts    bool     // it is a conversation to be said in less, or one that is
+	compactions []string // that stand in the former
+
 	id, container dialect.Span // of the last item, in what a vendor wrote: where its code ran
 	named         bool         // who repeats it is asked for it by its id
+	compaction    bool         // it is one
 }
 
 // text reads a string as a text of the first block; anything else but null cannot be seen.

@@ -61,7 +61,7 @@ func (c Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 	if !utf8.Valid(body) {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body is not valid JSON: it is not UTF-8"}
 	}
-	q := requestReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts}, into: into}
+	q := requestReader{reader: reader{Reader: dialect.NewReader(body), texts: into.Texts, compacts: op == llm.OpCompact}, into: into}
 	if q.Type() != dialect.TypeObject {
 		return &llm.Error{Code: llm.CodeInvalid, Message: "the body must be a JSON object"}
 	}
@@ -77,6 +77,7 @@ func (c Codec) Request(op llm.Op, body []byte, into *dialect.Request) error {
 		return err
 	}
 	into.Texts, into.Unseen, into.Further, into.Files, into.Items = q.texts, q.unseen, q.further, q.files, q.items
+	into.Compactions = q.compactions
 	into.Model = dialect.TextOf(body[into.ModelSpan.Start:into.ModelSpan.End], model)
 	return nil
 }
