@@ -205,7 +205,8 @@ func (o *Origin) locate(c Config) error {
 // caller closes the answer's body; ctx ends the call at any time until then.
 //
 // A request is sent a second time, on a new connection, only where a connection that had served
-// before died without one byte of an answer: its other side had closed it while it was idle.
+// before died without one byte of an answer: its other side had closed it while it was idle. One that is to be sent
+// Once has a new connection at first.
 func (o *Origin) Do(ctx context.Context, r *Request) (*Response, error) {
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("origin %s: %w", o.label, err)
@@ -218,7 +219,7 @@ func (o *Origin) Do(ctx context.Context, r *Request) (*Response, error) {
 		by = time.Now().Add(o.timeouts.Total)
 	}
 	for again := false; ; again = true {
-		c, err := o.conn(ctx, by, again)
+		c, err := o.conn(ctx, by, again || r.Once)
 		if err != nil {
 			return nil, err
 		}
@@ -282,6 +283,10 @@ func (o *Origin) exchange(ctx context.Context, c *conn, r *Request, by time.Time
 		c.close()
 		if ctx.Err() != nil {
 			err = cancelled(ctx)
+		}
+		var e *Error
+		if whole && errors.As(err, &e) {
+			e.Sent = true
 		}
 		return nil, err
 	}
@@ -351,6 +356,7 @@ type Request struct {
 	Header llm.Header
 	Body   []byte // not changed, and not kept after Do returned
 	Held   Held   // what of the body is in a file, and where in Body it stands
+	Once   bool   // it is never sent a second time
 }
 
 // Held is what of a body is in a file.

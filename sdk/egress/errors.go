@@ -40,6 +40,7 @@ func (k Kind) String() string {
 type Error struct {
 	Kind  Kind
 	Began bool // bytes of the answer had come
+	Sent  bool // the request had been sent whole, and no head of an answer had come
 	Err   error
 }
 
