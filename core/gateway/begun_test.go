@@ -105,6 +105,27 @@ func TestWhatGoesOnInTheBackgroundIsNotMadeAgain(t *testing.T) {
 	}
 }
 
+// TestABackgroundResponseIsMadeOnce, also where its answer breaks off before its first event, or is half of a whole one.
+func TestABackgroundResponseIsMadeOnce(t *testing.T) {
+	for name, bad := range map[string]canned{
+		"comments":    {llm.Responses, 200, events, ": wait\n\n"},
+		"half of one": {llm.Responses, 200, plainJSON, `{"id":"r","status":"queued"`},
+		"nothing":     {llm.Responses, 200, events, ""},
+		"a failure":   {llm.Responses, 500, plainJSON, "{}"},
+	} {
+		for ask, once := range map[string]bool{
+			`{"model":"m","stream":true,"background":true,"input":"x"}`: name != "a failure",
+			`{"model":"m","background":true,"input":"x"}`:               name != "a failure",
+			`{"model":"m","stream":true,"input":"x"}`:                   false,
+		} {
+			fallback := canned{llm.Responses, 529, plainJSON, `{}`} // which says that it was asked
+			if reply, got, _ := through(t, "/v1/responses", ask, bad, fallback); (reply.Status == 529) == once {
+				t.Errorf("%s, %s: %d %s", name, ask, reply.Status, got)
+			}
+		}
+	}
+}
+
 // TestWhatFailsBehindItsOpeningGoesElsewhere, in each dialect, and the client gets one stream only, as its upstream wrote it.
 func TestWhatFailsBehindItsOpeningGoesElsewhere(t *testing.T) {
 	const role = chunkOf + `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}` + "\n\n"

@@ -48,7 +48,7 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 		path = plan.StreamPath
 	}
 	path = withQuery(withRest(path, request.Rest), request.Query)
-	*out = egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: merged(plan.Header, request.Header), Body: request.Body, Held: request.Held}
+	*out = egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: merged(plan.Header, request.Header), Body: request.Body, Held: request.Held, Once: c.Once}
 	if c.Open != nil {
 		a, err := c.Open(ctx, plan, out)
 		if err != nil {
@@ -77,9 +77,24 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	}
 	if err := begin(a, c); err != nil {
 		resp.Body.Close()
-		return nil, plan, err
+		return nil, plan, underway{err}
 	}
 	return a, plan, nil
+}
+
+// underway is the failure of a call that an upstream took on.
+type underway struct{ error }
+
+func (u underway) Unwrap() error { return u.error }
+
+// goesOn reports whether an upstream may be at work on a call that failed.
+func goesOn(a *Answer, err error) bool {
+	if err == nil {
+		return a.Status < 400 || a.Fault != "" // of which nobody knows what its plugin had sent
+	}
+	var took underway
+	var e *egress.Error
+	return errors.As(err, &took) || errors.As(err, &e) && (e.Sent || e.Began)
 }
 
 // trip is all that one request takes, in one piece of memory.

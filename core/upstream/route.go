@@ -194,6 +194,9 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 			r.overlong(t)
 		}
 	}
+	if r.call.Once && cause != "" && goesOn(a, err) {
+		cause = ""
+	}
 	a.Model, a.Target = m, t
 	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: result.took}
 	if cause == unfit {

@@ -141,6 +141,9 @@ type Call struct {
 	Open func(ctx context.Context, p *Plan, r *egress.Request) (*Answer, error)
 	// Empty says that an answer may have no body.
 	Empty bool
+	// Once says that what the call begins goes on where its answer is lost. Once it was sent it is made again only where an
+	// upstream refused it.
+	Once bool
 }
 
 // Source says what a target is sent.
