@@ -136,11 +136,12 @@ func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 	if !errors.As(err, &e) {
 		return exchange.Internal, &llm.Error{Code: llm.CodeInternal, Message: "internal error"}
 	}
+	if credentials(e) {
+		return exchange.UpstreamError, errCredentials
+	}
 	switch e.Code {
 	case llm.CodeInvalid, llm.CodeTooLong, llm.CodeFiltered: // it cannot be said to this provider
 		return exchange.ClientError, e
-	case llm.CodeAuth, llm.CodePermission:
-		return exchange.UpstreamError, errCredentials
 	case llm.CodeTimeout:
 		return exchange.TimedOut, e
 	case llm.CodeCut:
@@ -193,6 +194,12 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 
 // errCredentials is what a client hears of whose keys are wrong.
 var errCredentials = &llm.Error{Code: llm.CodeUpstream, Status: 502, Message: "the upstream did not accept the gateway's credentials"}
+
+// credentials reports whether a failure is about the gateway's keys, of which the vendor's words may quote one.
+func credentials(err error) bool {
+	var e *llm.Error
+	return errors.As(err, &e) && (e.Code == llm.CodeAuth || e.Code == llm.CodePermission)
+}
 
 // refusedAs returns what a refusal of the upstream's is: what its status says, and what is more exact of its words.
 func (s *serving) refusedAs(a *upstream.Answer) llm.Code {

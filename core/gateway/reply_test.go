@@ -188,6 +188,32 @@ func TestErrorsBetweenOpenAIsDialects(t *testing.T) {
 	}
 }
 
+// TestKeysInAStream: what its first events say of the gateway's keys is not the client's, in whatever form it is.
+func TestKeysInAStream(t *testing.T) {
+	const role = chunkOf + `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}` + "\n\n"
+	for name, c := range map[string]struct {
+		from  llm.Dialect
+		words string
+		keys  bool
+	}{
+		"a key":               {llm.OpenAI, role + `data: {"error":{"message":"Incorrect API key provided: sk-op***abcd","type":"authentication_error","code":"invalid_api_key"}}`, true},
+		"a key, at first":     {llm.OpenAI, `data: {"error":{"message":"Incorrect API key provided: sk-op***abcd","type":"authentication_error","code":"invalid_api_key"}}`, true},
+		"a permission":        {llm.OpenAI, role + `data: {"error":{"message":"Project proj_abcd has no access","type":"permission_error","code":"permission_denied"}}`, true},
+		"Anthropic's":         {llm.Anthropic, "event: error\n" + `data: {"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key abcd"}}`, true},
+		"of Responses":        {llm.Responses, "event: error\n" + `data: {"type":"error","sequence_number":0,"code":"invalid_api_key","message":"Incorrect API key provided: sk-op***abcd","param":null}`, true},
+		"a moderation":        {llm.OpenAI, role + `data: {"error":{"code":403,"message":"abcd was flagged","metadata":{"flagged_input":"x"}}}`, false},
+		"a vendor's overload": {llm.OpenAI, role + `data: {"error":{"message":"abcd","type":"server_error"}}`, false},
+	} {
+		for _, client := range []llm.Dialect{llm.OpenAI, llm.Anthropic, llm.Responses, llm.Gemini} {
+			path, ask := streamedBy(client)
+			reply, got, _ := through(t, path, ask, canned{c.from, 200, events, c.words + "\n\n"})
+			if keys := strings.Contains(got, "the gateway's credentials"); keys != c.keys || strings.Contains(got, "abcd") == c.keys || keys && reply.Status != 502 {
+				t.Errorf("%s, for %s: %d %s", name, client, reply.Status, got)
+			}
+		}
+	}
+}
+
 // TestWhoseA403Is: the account's at most vendors, and then another target is asked; the request's own where the vendor does
 // not answer to what it says, and then its words are the client's.
 func TestWhoseA403Is(t *testing.T) {

@@ -303,6 +303,8 @@ func (s *serving) call() *exchange.Reply {
 	framing, ok := s.streams(answer)
 	events := s.inEvents(answer)
 	switch {
+	case credentials(answer.Failure): // in whatever form: nothing of it went to the client
+		return s.checked(s.upstreamFailed(answer.Failure))
 	case ok && events:
 		return s.stream(framing)
 	case answer.Failure != nil:
