@@ -75,6 +75,7 @@ func (s *serving) stream(framing dialect.Framing) *exchange.Reply {
 func (s *serving) streamFrom(from source) *exchange.Reply {
 	st := &stream{s: s, source: from, array: s.endpoint.Framing == dialect.JSONArray}
 	st.framer = dialect.NewCutter(s.endpoint.Framing)
+	s.opening = opening{} // which still has what it cut, where it was held back for long enough
 	st.plain = s.route.Pipeline.Phases()&(exchange.PhaseDelta|exchange.PhaseEvent) == 0
 	s.status = s.answer.Status
 	s.replied = exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: st, Done: s.done}

@@ -145,6 +145,17 @@ func delta(text string) string {
 	return "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":0,\"content_index\":0,\"delta\":\"" + text + "\"}\n\n"
 }
 
+// TestWhatCutAnOpeningIsLetGo where the stream begins though it is longer than what is looked at.
+func TestWhatCutAnOpeningIsLetGo(t *testing.T) {
+	reply := ask(t, "/v1/responses", responseBody, []string{strings.Repeat(": wait\n\n", 64<<10), created, delta("a"), fmt.Sprintf(final, "a")})
+	if o := reply.Stream.(*stream).s.opening; o.of != nil || o.cutter != nil {
+		t.Errorf("%d bytes were cut", o.fed)
+	}
+	if got := all(t, reply, exchange.Completed); !strings.Contains(got, "response.completed") {
+		t.Errorf("%.100s", got)
+	}
+}
+
 // TestATerminatorWithTextsPassesTheFilters: the last event of Responses says everything again. It comes
 // after what was held back, without the word, and the end is told once, after it.
 func TestATerminatorWithTextsPassesTheFilters(t *testing.T) {
