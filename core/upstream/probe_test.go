@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ginnel/ginnel/sdk/llm"
@@ -46,6 +47,45 @@ func TestFastClientErrorsAttract(t *testing.T) {
 		}
 		if failed > 20 {
 			t.Errorf("status %d: the target that refuses at once took %d of 100 calls", status, failed)
+		}
+	}
+}
+
+// TestWhoRefusesDrawsNobody, nor does it use up the retries: where another target is well no call fails, and where latency
+// counts few ask who refuses.
+func TestWhoRefusesDrawsNobody(t *testing.T) {
+	for _, word := range []string{"401", "402", "403"} {
+		for _, balance := range []Balance{Weighted, LeastLatency} {
+			synctest.Test(t, func(t *testing.T) {
+				n := make(map[string]int)
+				m := new(script).model("m", "a", "b")
+				m.Balance = balance
+				m.call = func(_ context.Context, t *Target, _ *Call) (*Answer, error) {
+					n[t.Name]++
+					if t.Name == "a" {
+						return answer(word)
+					}
+					time.Sleep(50 * time.Millisecond)
+					return answer("200")
+				}
+				for range 400 {
+					a, err := m.Do(t.Context(), new(Call))
+					if err != nil || a.Status != 200 {
+						t.Fatalf("%s, %s: %s after %v", word, balance, said(a, err), n)
+					}
+					for _, one := range a.Tries {
+						if one.Target == "a" && one.Took != 0 {
+							t.Fatalf("%s, %s: it took %s", word, balance, one.Took)
+						}
+					}
+				}
+				if balance == LeastLatency && n["a"] > 40 {
+					t.Errorf("%s: %v", word, n)
+				}
+				if used, refused := m.Budget.Used(); used+refused > 0 {
+					t.Errorf("%s, %s: %d retries, %d refused", word, balance, used, refused)
+				}
+			})
 		}
 	}
 }

@@ -110,8 +110,8 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 			}
 			return
 		}
-		paid := n > 0 && cause != unfit
-		if paid && (cause != refused && cause != overlong && !m.on(cause) || !m.Budget.take(m.Share)) {
+		paid := n > 0 && cause != unfit && cause != refused // by whom no target is asked twice
+		if paid && (cause != overlong && !m.on(cause) || !m.Budget.take(m.Share)) {
 			return
 		}
 		if wait > 0 {
@@ -171,11 +171,12 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	if after == 0 && err == nil && cause != "" && a.Status >= 400 && judge != nil {
 		after = judge.Wait(a)
 	}
-	result.took, result.cause, result.cool, result.void = time.Since(begin), cause, after, false
+	took := time.Since(begin)
+	result.took, result.cause, result.cool, result.void = took, cause, after, false
 	switch {
 	case err != nil || a.Status < 400:
 	case a.Status == 404: // of its own making: others are better
-		result.took = max(result.took, penalty)
+		result.took = max(took, penalty)
 	default:
 		result.quick = true
 	}
@@ -189,6 +190,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		switch {
 		case judge == nil && a.Status == 403, judge != nil && judge.Account(a):
 			cause = refused // which its breaker has not heard of: some say it of what a request names
+			result.took, result.quick = max(took, penalty), false
 		case judge != nil && judge.Overlong(a):
 			cause = overlong
 			r.overlong(t)
@@ -198,7 +200,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		cause = ""
 	}
 	a.Model, a.Target = m, t
-	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: result.took}
+	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: took}
 	if cause == unfit {
 		one.Took = 0
 	}
