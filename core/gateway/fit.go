@@ -69,7 +69,7 @@ func (s *serving) Account(a *upstream.Answer) bool {
 		return false
 	case llm.CodeQuota:
 		return true
-	case llm.CodePermission:
+	case llm.CodeAuth, llm.CodePermission:
 		return a.Failure != nil || a.Status == 403
 	}
 	return a.Status == 403

@@ -233,6 +233,7 @@ func TestWhoseA403Is(t *testing.T) {
 		"Bedrock's model":            {llm.Bedrock, 403, `{"message":"You don't have access to the model with the specified model ID."}`, true},
 		"a plugin's 401":             {llm.Bedrock, 401, `{"error":{"message":"The security token included in the request is invalid"}}`, true},
 		"a proxy's page":             {llm.OpenAI, 403, `<html>`, true},
+		"a key, within a 200":        {llm.OpenAI, 200, `{"error":{"message":"Incorrect API key provided: sk-1","type":"authentication_error","code":"invalid_api_key"}}`, true},
 		"within a 200":               {llm.OpenAI, 200, `{"error":{"message":"no","type":"permission_error"}}`, true},
 		"OpenRouter's moderation":    {llm.OpenAI, 403, `{"error":{"code":403,"message":"m requires moderation on v. Your input was flagged","metadata":{"reasons":["violence"],"flagged_input":"x","provider_name":"v","model_slug":"m"}}}`, false},
 		"its policy":                 {llm.OpenAI, 403, `{"error":{"code":403,"message":"Your input was flagged","metadata":{"error_type":"content_policy_violation"}}}`, false},
@@ -250,7 +251,7 @@ func TestWhoseA403Is(t *testing.T) {
 			if !c.account && (!strings.Contains(got, "Your input was flagged") || reply.Status >= 500 || reply.Status < 400) {
 				t.Errorf("%s, for %s: %d %s", name, client, reply.Status, got)
 			}
-			if n := states[0].Snapshot(time.Now()).Failures; n != 0 && c.status != 401 {
+			if n := states[0].Snapshot(time.Now()).Failures; n != 0 {
 				t.Errorf("%s: it counts as %d failures", name, n)
 			}
 			reply, got, _ = through(t, path, ask, bad) // and nobody else is there

@@ -188,8 +188,8 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	}
 	if err == nil && cause == "" && (a.Status >= 400 || a.Failure != nil) {
 		switch {
-		case judge == nil && a.Status == 403, judge != nil && judge.Account(a):
-			cause = refused // which its breaker has not heard of: some say it of what a request names
+		case a.Refused, a.Status == 401, judge == nil && a.Status == 403, judge != nil && judge.Account(a):
+			cause = refused // which its breaker has not heard of: a request may bring it about by what it names
 			result.took, result.quick = max(took, penalty), false
 		case judge != nil && judge.Overlong(a):
 			cause = overlong
@@ -238,15 +238,15 @@ func (m *Model) on(c Cause) bool {
 func diagnose(a *Answer, err error) (Cause, time.Duration) {
 	if err == nil && a.Failure != nil {
 		cause, after := causeOf(a.Failure)
-		if cause == unfit {
-			cause = "" // the upstream read it
+		if cause == unfit || cause == refused {
+			cause = "" // the upstream read it, and what it refuses may be the request's
 		}
 		return cause, after
 	}
 	switch {
 	case err != nil:
 		return causeOf(err)
-	case a.Refused || a.Fault == llm.CodeInternal || a.Status == 401 || a.Status == 402: // an account without credit is of as little use as one that is not let in
+	case a.Fault == llm.CodeInternal || a.Status == 402: // an account without credit is of as little use as one that is not let in
 		return refused, 0
 	case a.Fault == llm.CodeTimeout:
 		return TimedOut, RetryAfter(a.Header)

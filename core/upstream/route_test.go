@@ -60,6 +60,9 @@ func answer(word string) (*Answer, error) {
 	if code, ok := strings.CutPrefix(word, "fault "); ok {
 		return &Answer{Status: 500, Fault: llm.Code(code)}, nil
 	}
+	if word == "stale" {
+		return &Answer{Status: 400, Refused: true}, nil
+	}
 	if word == "event" {
 		return &Answer{Status: 200, Failure: &llm.Error{Code: llm.CodeOverloaded}}, nil
 	}
@@ -146,9 +149,9 @@ func TestWhereACallGoes(t *testing.T) {
 }
 
 // TestWhatAnAccountMayNot goes elsewhere, and what a vendor says about the request's own words does not. No breaker opens by
-// a 403, which a request may bring about by what it names; by a 401 one does.
+// a 401 or a 403, which a request may bring about by what it names; by a 402 one does.
 func TestWhatAnAccountMayNot(t *testing.T) {
-	for word, opens := range map[string]bool{"401": true, "403": false} {
+	for word, opens := range map[string]bool{"401": false, "stale": false, "402": true, "403": false} {
 		s := &script{plays: map[string][]string{"m/a": {word}}}
 		m := s.model("m", "a")
 		m.Breaker = Breaker{Failures: 1, Window: time.Minute, Cooldown: time.Minute}
