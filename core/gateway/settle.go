@@ -42,6 +42,7 @@ func (s *serving) done(server exchange.Terminal) {
 	}
 	x.Timings.Total = time.Since(x.Start)
 	s.report()
+	s.abandoned()
 	if s.generation != nil {
 		s.generation.leave(s)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/ginnel/ginnel/core/access"
 	"github.com/ginnel/ginnel/core/exchange"
@@ -104,13 +105,47 @@ func (s *serving) closing() *exchange.Reply {
 		s.Logger.Warn("what a response used that is deleted is not known: the vendor did not say it", "request_id", s.x.ID, "response", s.endpoint.Item)
 		return nil
 	}
-	left, first, err := s.Uploads.Tell(s.holder(), s.endpoint.Item)
-	if err != nil {
+	if err := s.countApart(&found); err != nil {
 		return s.fail(exchange.Internal, errState, err)
 	}
+	return nil
+}
+
+// countApart has counted what a vendor says that the response used that is asked for, if nobody has seen it before.
+func (s *serving) countApart(found *dialect.Answer) error {
+	left, first, err := s.Uploads.Tell(s.holder(), s.endpoint.Item)
 	if first {
 		s.madeBy(&left)
 		s.countFor(&left, found.Usage, found.Finish)
 	}
-	return nil
+	return err
+}
+
+// lookAgain is how long a vendor may take to say how a response ended whose stream was left.
+const lookAgain = 5 * time.Second
+
+// abandoned learns what a response used whose stream ended before its last event, as where a client leaves when it has all
+// words. One that is still being made is told of another time.
+func (s *serving) abandoned() {
+	if !s.untallied || !s.x.Stream || s.x.Finish != "" || s.answer == nil || s.answer.Status != 200 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), lookAgain)
+	defer cancel()
+	defer s.letGo()
+	s.ctx = ctx
+	var found dialect.Answer
+	err := s.demandOf(s.model.Model, "", "GET", "")
+	if err == nil && s.answer.Status == 200 {
+		var raw []byte
+		if raw, err = s.rest(); err == nil {
+			err = s.codec.Answer(s.x.Op, raw, &found)
+		}
+	}
+	if err == nil && found.Finish != "" && found.Usage != nil {
+		err = s.countApart(&found)
+	}
+	if err != nil {
+		s.Logger.Warn("what a response used whose stream was left is not known yet", "request_id", s.x.ID, "response", s.endpoint.Item, "error", err)
+	}
 }

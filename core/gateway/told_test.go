@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/core/exchange"
@@ -42,5 +44,54 @@ func TestARecordThatDoesNotSayWhoMadeIt(t *testing.T) {
 		if got := fmt.Sprint(counted); got != want {
 			t.Errorf("%s: counted are %s, want %s", method, got, want)
 		}
+	}
+}
+
+// TestAStreamThatIsLeftBeforeItsEnd: who fetches a response in a stream and leaves when he has all words pays for it, once;
+// and one that is still being made is counted another time.
+func TestAStreamThatIsLeftBeforeItsEnd(t *testing.T) {
+	var counted, asked []string
+	status := "in_progress"
+	g, _ := remembering(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.RawQuery, "stream=true") {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, created+item+word)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		asked = append(asked, r.Method+" "+r.URL.RequestURI())
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"id":"r","object":"response","status":%q,"output":[],"usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}`, status)
+	}, filter{exchange.PhaseDone, func(_ exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
+		if x.Usage != nil {
+			counted = append(counted, fmt.Sprint(x.ID, " ", x.KeyID, " ", x.Usage.InputTotal))
+		}
+		return exchange.Verdict{}, nil
+	}})
+	g.Current().routes[0].Models[0].Targets[0].ProviderName = "p"
+	if err := g.Uploads.Leave(uploads.Owner{Provider: "p"}, "r", uploads.Left{Model: "m", Open: true, Key: "key-1"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"[]", "[req-1-made key-1 3]", "[req-1-made key-1 3]"} {
+		ctx, leave := context.WithCancelCause(t.Context())
+		x := exchange.New(ctx)
+		x.ID, x.Method, x.Path, x.Query = "req-1", "GET", "/v1/responses/r", "stream=true"
+		reply := g.Serve(ctx, x)
+		if reply.Stream == nil {
+			t.Fatalf("%d %s", reply.Status, reply.Body)
+		}
+		for got := ""; !strings.Contains(got, word); {
+			b, err := reply.Stream.Next(nil)
+			if got += string(b); err != nil {
+				t.Fatalf("%s, %v", got, err)
+			}
+		}
+		leave(exchange.ErrClientGone)
+		reply.Done(exchange.ClientCancelled)
+		if got := fmt.Sprint(counted); got != want || len(asked) != min(i+1, 2) {
+			t.Errorf("%d: counted are %s, want %s; the vendor was asked %q", i, got, want, asked)
+		}
+		status = "completed"
 	}
 }
