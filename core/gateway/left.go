@@ -88,7 +88,8 @@ func (s *serving) write() {
 	}
 	l.fresh, l.due, l.writing = nil, false, make(chan error, 1)
 	owner := s.holder()
-	go func() { l.writing <- s.Uploads.Leave(owner, response, v, others) }() // settled, or done, waits for it
+	result := l.writing
+	go func() { result <- s.Uploads.Leave(owner, response, v, others) }() // settled, or done, waits for it
 }
 
 // holder is who has what the answer leaves, or the response that is asked for: the caller at the provider that has

@@ -16,10 +16,11 @@ import (
 // terminal state, tells the filters and telemetry, and gives back what the exchange held.
 func (s *serving) done(server exchange.Terminal) {
 	x := s.x
+	s.written()
 	if s.left != nil && s.left.due { // the client has seen ids of an answer that broke off
 		s.write()
+		s.written()
 	}
-	s.written()
 	if s.end == "" || s.end == exchange.Completed {
 		s.end = server
 		if s.delivered { // a client may leave as soon as it has all
