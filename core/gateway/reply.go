@@ -197,6 +197,9 @@ var errCredentials = &llm.Error{Code: llm.CodeUpstream, Status: 502, Message: "t
 
 // credentials reports whether a failure is about the gateway's keys, of which the vendor's words may quote one.
 func credentials(err error) bool {
+	if err == nil { // as nearly always, and for nothing
+		return false
+	}
 	var e *llm.Error
 	return errors.As(err, &e) && (e.Code == llm.CodeAuth || e.Code == llm.CodePermission)
 }
