@@ -121,8 +121,9 @@ func (s *serving) countApart(found *dialect.Answer) error {
 	return err
 }
 
-// lookAgain is how long a vendor may take to say how a response ended whose stream was left.
-const lookAgain = 5 * time.Second
+// lookAgain is how long a vendor may take to say how a response ended whose stream was left: less than a daemon that ends
+// gives its connections.
+const lookAgain = 3 * time.Second
 
 // abandoned learns what a response used whose stream ended before its last event, as where a client leaves when it has all
 // words. One that is still being made is told of another time.

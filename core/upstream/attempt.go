@@ -94,7 +94,7 @@ func goesOn(a *Answer, err error) bool {
 	}
 	var took underway
 	var e *egress.Error
-	return errors.As(err, &took) || errors.As(err, &e) && (e.Sent || e.Began)
+	return errors.As(err, &took) || errors.As(err, &e) && e.Sent
 }
 
 // trip is all that one request takes, in one piece of memory.

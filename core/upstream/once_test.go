@@ -38,6 +38,10 @@ func TestWhatGoesOnIsMadeOnce(t *testing.T) {
 			w.WriteHeader(status)
 		}
 	}
+	fails := func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(503)
+		breaks(`{"error":`)(w, r)
+	}
 	stays := func(head bool) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if head {
@@ -59,6 +63,7 @@ func TestWhatGoesOnIsMadeOnce(t *testing.T) {
 		"nothing more in time":     {stays(true), false},
 		"a plugin's failure":       {says(500, "unavailable"), false},
 		"a failure":                {says(500, ""), true},
+		"half a failure":           {fails, true},
 		"a limit":                  {says(429, ""), true},
 		"no connection":            {nil, true},
 	} {
@@ -87,6 +92,9 @@ func TestWhatGoesOnIsMadeOnce(t *testing.T) {
 			a, err := m.Do(t.Context(), one)
 			if n := calls.Load(); again && (err != nil || a.Target != good || n != 2 && c.answer != nil) || !again && (a.Target != bad || n != 1 || err == nil && a.Status < 400) {
 				t.Errorf("%s, once %t: %d calls, %+v, %v", name, once, n, a, err)
+			}
+			if a.Tries[0].Cause == "" {
+				t.Errorf("%s, once %t: its try says not why it failed", name, once)
 			}
 			if s := bad.State.Snapshot(time.Now()); s.Failures+s.Limited != s.Calls {
 				t.Errorf("%s, once %t: %+v", name, once, s)

@@ -90,6 +90,23 @@ func TestWhoRefusesDrawsNobody(t *testing.T) {
 	}
 }
 
+// TestWhoRefusesIsNoAttempt: others of the model are asked, however few attempts there are.
+func TestWhoRefusesIsNoAttempt(t *testing.T) {
+	m := new(script).model("m", "a", "b", "c")
+	m.Attempts = 1
+	m.call = func(_ context.Context, t *Target, _ *Call) (*Answer, error) {
+		if t.Name == "c" {
+			return answer("200")
+		}
+		return answer("403")
+	}
+	for range 50 {
+		if a, err := m.Do(t.Context(), new(Call)); err != nil || a.Status != 200 {
+			t.Fatal(said(a, err))
+		}
+	}
+}
+
 // TestProbeIsAlone: of many calls at a breaker that was open, one goes first.
 func TestProbeIsAlone(t *testing.T) {
 	st := &State{}

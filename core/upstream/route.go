@@ -95,6 +95,7 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 	if attempts == 0 {
 		attempts = DefaultAttempts
 	}
+	counted := false // in what the budget is a share of
 	for n := 0; n < attempts; {
 		tried = r.pass(m, tried)
 		t, wait := r.pick(m, time.Now(), tried, cooling), time.Duration(0)
@@ -131,13 +132,14 @@ func (r *routing) through(ctx context.Context, m *Model, cooling bool) {
 			continue
 		}
 		cause = r.try(ctx, m, t, probe)
-		if cause != unfit && n == 0 {
+		if cause != unfit && !counted {
+			counted = true
 			m.Budget.call(m.Share)
 		}
 		if cause == "" {
 			return
 		}
-		if cause != unfit {
+		if cause != unfit && cause != refused {
 			n++
 		}
 	}
@@ -196,11 +198,11 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 			r.overlong(t)
 		}
 	}
-	if r.call.Once && cause != "" && goesOn(a, err) {
-		cause = ""
-	}
 	a.Model, a.Target = m, t
 	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: took}
+	if r.call.Once && cause != "" && goesOn(a, err) {
+		cause = "" // to go on by
+	}
 	if cause == unfit {
 		one.Took = 0
 	}
