@@ -51,9 +51,13 @@ const call = (id, model) => JSON.stringify({ custom_id: id, method: "POST", url:
 await check("files", async () => {
   const sent = [];
   for (const words of ["one", "two", "three"]) sent.push((await client.files.create({ file: await toFile(Buffer.from(words), "a.txt"), purpose: "user_data" })).id);
-  const listed = [];
-  for await (const file of client.files.list({ limit: 2 })) listed.push(file.id);
-  equal(listed, sent);
+  const listed = async (order) => {
+    const ids = [];
+    for await (const file of client.files.list({ limit: 2, ...order })) ids.push(file.id);
+    return ids;
+  };
+  equal(await listed(), [...sent].reverse()); // the newest first
+  equal(await listed({ order: "asc" }), sent);
   equal((await client.files.retrieve(sent[1])).bytes, 3);
   equal(await (await client.files.content(sent[1])).text(), "two");
   equal((await client.files.delete(sent[1])).deleted, true);

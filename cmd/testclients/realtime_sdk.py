@@ -62,7 +62,8 @@ def call(model):
 @check("files")
 def _():
     sent = [client.files.create(file=("a.txt", words), purpose="user_data").id for words in (b"one", b"two", b"three")]
-    assert [file.id for file in client.files.list(limit=2)] == sent
+    assert [file.id for file in client.files.list(limit=2)] == sent[::-1]  # the newest first
+    assert [file.id for file in client.files.list(limit=2, order="asc")] == sent
     assert client.files.retrieve(sent[1]).bytes == 3
     assert client.files.content(sent[1]).read() == b"two"
     assert client.files.delete(sent[1]).deleted
