@@ -114,15 +114,21 @@ func TestTheEndWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-// TestAClientThatLeaves: a response that goes on without its client is its own all the same.
-func TestAClientThatLeaves(t *testing.T) {
-	goOn := make(chan struct{})
-	g, s := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+// createdThen is an upstream whose response is created, and goes on with the rest when it may.
+func createdThen(goOn <-chan struct{}, rest string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		io.WriteString(w, created)
 		w.(http.Flusher).Flush()
 		<-goOn
-	})
+		io.WriteString(w, rest)
+	}
+}
+
+// TestAClientThatLeaves: a response that goes on without its client is its own all the same.
+func TestAClientThatLeaves(t *testing.T) {
+	goOn := make(chan struct{})
+	g, s := remembering(t, createdThen(goOn, ""))
 	defer close(goOn)
 	release := locked(t, s)
 	ctx, leave := context.WithCancelCause(t.Context())
@@ -141,13 +147,7 @@ func TestAClientThatLeaves(t *testing.T) {
 // TestABackgroundStreamIsKnownAtOnce: who has its id may ask for it.
 func TestABackgroundStreamIsKnownAtOnce(t *testing.T) {
 	goOn := make(chan struct{})
-	g, s := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		io.WriteString(w, created)
-		w.(http.Flusher).Flush()
-		<-goOn
-		io.WriteString(w, fmt.Sprintf(final, "a"))
-	})
+	g, s := remembering(t, createdThen(goOn, fmt.Sprintf(final, "a")))
 	g.patience = time.Hour
 	release := locked(t, s)
 	reply := request(t.Context(), g, "POST", "/v1/responses", strings.Replace(responseBody, `"stream"`, `"background":true,"stream"`, 1))
