@@ -48,7 +48,7 @@ type candidate struct {
 
 	perSecond, cpu []float64 // requests; seconds per 10,000 of them
 	p50, p99       []float64 // seconds
-	first          []float64 // seconds to the first byte of a stream, the median
+	first, token   []float64 // seconds to the first byte of a stream and to its first words, the medians
 	chunk          []float64 // processor seconds per chunk of a burst
 	pacedChunk     []float64 // and of a paced stream
 	memory         int64

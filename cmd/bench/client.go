@@ -31,12 +31,14 @@ func (c *client) close() {
 	}
 }
 
-// do sends a request and reads its answer; it returns when the first byte of the body came. After an
-// error the next call connects anew.
-func (c *client) do(request []byte) (first time.Time, err error) {
+// moments say when what came of an answer: the first byte of its body, of a stream the first event with words, and its end.
+type moments struct{ first, token, end time.Time }
+
+// do sends a request and reads its answer. After an error the next call connects anew.
+func (c *client) do(request []byte) (at moments, err error) {
 	if c.conn == nil {
 		if c.conn, err = net.Dial("tcp", c.addr); err != nil {
-			return first, err
+			return at, err
 		}
 		c.br = bufio.NewReaderSize(c.conn, 32<<10)
 	}
@@ -47,21 +49,23 @@ func (c *client) do(request []byte) (first time.Time, err error) {
 	}()
 	c.conn.SetDeadline(time.Now().Add(callWithin))
 	if _, err = c.conn.Write(request); err != nil {
-		return first, err
+		return at, err
 	}
 	length, chunked, err := c.head()
 	if err != nil {
-		return first, err
+		return at, err
 	}
 	if _, err = c.br.Peek(1); err != nil {
-		return first, err
+		return at, err
 	}
-	first = time.Now()
-	if !chunked {
+	at.first = time.Now()
+	if chunked {
+		at.token, err = c.chunks()
+	} else {
 		_, err = c.br.Discard(length)
-		return first, err
 	}
-	return first, c.chunks()
+	at.end = time.Now()
+	return at, err
 }
 
 // head reads the head and returns how the body is framed.
@@ -97,19 +101,41 @@ func (c *client) head() (length int, chunked bool, err error) {
 	return length, chunked, nil
 }
 
-func (c *client) chunks() error {
+// chunks reads the chunks of a stream and returns when the first with words came.
+func (c *client) chunks() (token time.Time, err error) {
 	for {
 		line, err := c.line()
 		if err != nil {
-			return err
+			return token, err
 		}
 		size, err := strconv.ParseInt(string(line), 16, 32)
 		if err != nil {
-			return err
+			return token, err
+		}
+		if token.IsZero() {
+			chunk, err := c.br.Peek(min(int(size), c.br.Size()))
+			if err != nil {
+				return token, err
+			}
+			if hasWords(chunk) {
+				token = time.Now()
+			}
 		}
 		if _, err := c.br.Discard(int(size) + 2); err != nil || size == 0 {
-			return err
+			return token, err
 		}
+	}
+}
+
+// hasWords reports whether an event of those in a chunk has content. The first one of a stream has an empty text.
+func hasWords(chunk []byte) bool {
+	const content = `"content":"`
+	for {
+		_, behind, ok := bytes.Cut(chunk, []byte(content))
+		if !ok || len(behind) > 0 && behind[0] != '"' {
+			return ok
+		}
+		chunk = behind
 	}
 }
 
@@ -125,7 +151,8 @@ func (c *client) line() ([]byte, error) {
 type load struct {
 	requests, failed int64
 	took             time.Duration
-	latencies        []time.Duration // sorted
+	latencies        []time.Duration // sorted, as are
+	firsts, tokens   []time.Duration // to the first byte of a body, and to the first words of a stream
 	err              error           // the first
 }
 
@@ -153,9 +180,8 @@ func closedLoop(ctx context.Context, addr string, request []byte, conns int, d t
 	return load{requests: requests.Load(), failed: failed.Load(), took: time.Since(begin), err: first.get()}
 }
 
-// openLoop sends rate requests a second for d over conns connections and measures each, to its first
-// byte or to its end.
-func openLoop(ctx context.Context, addr string, request []byte, conns, rate int, d time.Duration, toFirst bool) load {
+// openLoop sends rate requests a second for d over conns connections and measures each.
+func openLoop(ctx context.Context, addr string, request []byte, conns, rate int, d time.Duration) load {
 	var first firstError
 	per := make([]load, conns)
 	begin := time.Now()
@@ -175,11 +201,12 @@ func openLoop(ctx context.Context, addr string, request []byte, conns, rate int,
 					first.set(err)
 					continue
 				}
-				if !toFirst {
-					at = time.Now()
-				}
 				l.requests++
-				l.latencies = append(l.latencies, at.Sub(sent))
+				l.latencies = append(l.latencies, at.end.Sub(sent))
+				l.firsts = append(l.firsts, at.first.Sub(sent))
+				if !at.token.IsZero() {
+					l.tokens = append(l.tokens, at.token.Sub(sent))
+				}
 			}
 		})
 	}
@@ -189,8 +216,11 @@ func openLoop(ctx context.Context, addr string, request []byte, conns, rate int,
 		sum.requests += l.requests
 		sum.failed += l.failed
 		sum.latencies = append(sum.latencies, l.latencies...)
+		sum.firsts, sum.tokens = append(sum.firsts, l.firsts...), append(sum.tokens, l.tokens...)
 	}
-	slices.Sort(sum.latencies)
+	for _, times := range [][]time.Duration{sum.latencies, sum.firsts, sum.tokens} {
+		slices.Sort(times)
+	}
 	return sum
 }
 

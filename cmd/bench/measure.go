@@ -74,7 +74,7 @@ func (b *bench) saturate(ctx context.Context, c *candidate, d time.Duration, cou
 
 // pace measures what a call takes when the machine is not busy.
 func (b *bench) pace(ctx context.Context, c *candidate, d time.Duration, counts bool) error {
-	l := openLoop(ctx, c.addr, c.request(modelWhole, false), openConns, b.plan.rate, d, false)
+	l := openLoop(ctx, c.addr, c.request(modelWhole, false), openConns, b.plan.rate, d)
 	if err := b.check(ctx, c, l); err != nil || !counts {
 		return err
 	}
@@ -83,13 +83,17 @@ func (b *bench) pace(ctx context.Context, c *candidate, d time.Duration, counts 
 	return nil
 }
 
-// firstToken measures how long the first bytes of a paced stream take.
+// firstToken measures how long the first words of a paced stream take, and its first bytes.
 func (b *bench) firstToken(ctx context.Context, c *candidate, d time.Duration, counts bool) error {
-	l := openLoop(ctx, c.streamAddr, c.request(modelPaced, true), openConns, streamRate, d, true)
+	l := openLoop(ctx, c.streamAddr, c.request(modelPaced, true), openConns, streamRate, d)
 	if err := b.check(ctx, c, l); err != nil || !counts {
 		return err
 	}
-	c.first = append(c.first, quantile(l.latencies, 0.50).Seconds())
+	if int64(len(l.tokens)) < l.requests {
+		return fmt.Errorf("%d of %d streams had words", len(l.tokens), l.requests)
+	}
+	c.first = append(c.first, quantile(l.firsts, 0.50).Seconds())
+	c.token = append(c.token, quantile(l.tokens, 0.50).Seconds())
 	return nil
 }
 
