@@ -74,15 +74,18 @@ func breaksOut(v string) bool {
 
 // hasVerb reports whether a word of v begins a SQL clause.
 func hasVerb(v string) bool {
-	for _, verb := range [...]string{"select", "union", "insert", "update", "delete", "having", "group by", "order by"} {
-		for i := 0; i+len(verb) <= len(v); i++ {
-			if strings.EqualFold(v[i:i+len(verb)], verb) {
+	for i := range len(v) {
+		for _, verb := range verbs[v[i]|' '] {
+			if len(v)-i >= len(verb) && strings.EqualFold(v[i:i+len(verb)], verb) {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// verbs are what clauses begin with, by its first letter.
+var verbs = [256][]string{'d': {"delete"}, 'g': {"group by"}, 'h': {"having"}, 'i': {"insert"}, 'o': {"order by"}, 's': {"select"}, 'u': {"union", "update"}}
 
 // fields runs the structured rules on the values that read finds in a text.
 func (s *Set) fields(w *work, dst []Match, text []byte, read func(*work, []byte) error) ([]Match, error) {
