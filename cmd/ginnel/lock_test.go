@@ -86,7 +86,7 @@ func TestLock(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
-	plugin := build(t, "provider-constant", "constant")
+	plugin, written := build(t, "provider-constant", "constant"), t.TempDir()
 	for _, c := range []struct {
 		args string
 		code int
@@ -99,7 +99,11 @@ func TestVerify(t *testing.T) {
 		{`--settings {"words":7} ` + plugin, 1, []string{"configure   FAILED", "words must be a string"}},
 		{"--settings { " + plugin, 1, []string{"no JSON"}},
 		{"/bin/true", 1, []string{"plugin /bin/true"}},
-		{"jsonl", 1, []string{"not a provider"}},
+		{"jsonl", 1, []string{"configure   FAILED", "path is missing"}},
+		{"--write " + written + ` --settings {"path":"` + written + `/events"} jsonl`, 0, []string{"jsonl ", "describe    ok", "configure   ok", "export      ok"}},
+		{build(t, "telemetry-count", "count"), 0, []string{"count 1.0.0", "describe    ok", "configure   ok", "export      ok", "permanent   skipped", "sha256 "}},
+		{`--settings {"label":7} ` + build(t, "telemetry-count", "count"), 1, []string{"configure   FAILED", "label must be a string"}},
+		{"none", 1, []string{"there is no built-in plugin of that name"}},
 		{"./none", 1, []string{"none"}},
 	} {
 		s := ginnel(t, t.TempDir(), append([]string{"plugins", "verify"}, strings.Fields(c.args)...)...)

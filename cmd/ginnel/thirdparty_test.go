@@ -30,8 +30,7 @@ func build(t *testing.T, example, name string, env ...string) string {
 	return out
 }
 
-// TestThirdParties does what the guides say: a filter and a provider of somebody else's, built,
-// declared and used.
+// TestThirdParties does what the guides say: a filter, a provider and a sink of somebody else's, built, declared and used.
 func TestThirdParties(t *testing.T) {
 	filter := build(t, "filter", "filter.wasm", "GOOS=wasip1", "GOARCH=wasm")
 	attached := ginnel(t, ".", "filter", "attach", filter, filepath.Join(repository, "examples/filter/manifest.json"))
@@ -40,11 +39,13 @@ func TestThirdParties(t *testing.T) {
 		t.Fatalf("%+v", attached)
 	}
 	provider := build(t, "provider-constant", "constant")
-	text, err := exec.Command("sha256sum", provider).Output()
+	sink := build(t, "telemetry-count", "count")
+	text, err := exec.Command("sha256sum", provider, sink).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	providerSum, _, _ := strings.Cut(string(text), " ")
+	sums := strings.Fields(string(text)) // each with its file
+	providerSum, sinkSum := sums[0], sums[2]
 	gw := start(t, fmt.Sprintf(`
 gateway { data_dir = "%%DATA%%" }
 listener "public" { address = "127.0.0.1:0" }
@@ -52,6 +53,12 @@ provider "constant" {
   plugin = %q
   sha256 = %q
   config { words = "all is well" }
+}
+telemetry "count" {
+  plugin = %q
+  sha256 = %q
+  queue  = { flush = "20ms" }
+  config { label = "counted" }
 }
 model "constant" {
   target "constant" {
@@ -72,7 +79,7 @@ route "all" {
   pipeline = pipeline.p
   models   = [model.constant]
 }
-`, provider, providerSum, filter, filterSum))
+`, provider, providerSum, sink, sinkSum, filter, filterSum))
 	for _, stream := range []bool{false, true} {
 		resp, body := gw.post(ask("constant", "hello", stream))
 		if resp.StatusCode != 403 || !strings.Contains(body, "x-team is missing") {
@@ -86,6 +93,7 @@ route "all" {
 	if p := gw.plugin("constant"); p.PID == 0 || p.PID == os.Getpid() {
 		t.Errorf("%+v", p)
 	}
+	gw.wait("the sink to say so", func() bool { return strings.Contains(gw.logs.String(), `"name":"count","text":"counted `) })
 	// another file, or a config that the plugin's schema refuses, is an error with its line
 	for old, c := range map[string][2]string{
 		providerSum:             {strings.Repeat("0", 64), "sha256"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -21,59 +22,61 @@ import (
 )
 
 func verifyCommand() *cobra.Command {
-	var settings, model string
+	v := &verification{}
 	cmd := &cobra.Command{
-		Use: "verify FILE", Short: "Hold an executable to the contract of a provider plugin", Args: cobra.ExactArgs(1),
-		Long: "Launch an executable as the daemon would and hold it to the contract of a provider plugin: what every one must do and must not. FILE may be the name of a built-in plugin. A provider that is invoked is called, so its calls cost what they cost. It prints the sha256 that a provider block needs.",
+		Use: "verify FILE", Short: "Hold an executable to the contract of a plugin", Args: cobra.ExactArgs(1),
+		Long: "Launch an executable as the daemon would and hold it to the contract of a provider plugin, or of a telemetry sink if it is one: what every one must do and must not. FILE may be the name of a built-in plugin. A provider that is invoked is called, so its calls cost what they cost; a sink is sent a batch, twice, which it may keep. It prints the sha256 that the plugin's block needs.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			v := &verification{cmd: cmd, spec: pluginhost.ProviderSpec{Name: "verify", Plugin: args[0]}}
+			if !json.Valid([]byte(v.settings)) {
+				return errors.New("--settings is no JSON")
+			}
+			for i, path := range v.limits.Write {
+				var err error
+				if v.limits.Write[i], err = filepath.Abs(path); err != nil {
+					return err
+				}
+			}
+			v.plugin = args[0]
 			if _, err := os.Stat(args[0]); err == nil || config.IsPath(args[0]) {
 				text, err := os.ReadFile(args[0])
 				if err != nil {
 					return err
 				}
-				v.spec.SHA256 = fmt.Sprintf("%x", sha256.Sum256(text))
-				if v.spec.Plugin, err = filepath.Abs(args[0]); err != nil {
+				v.sha256 = fmt.Sprintf("%x", sha256.Sum256(text))
+				if v.plugin, err = filepath.Abs(args[0]); err != nil {
 					return err
 				}
 			}
-			return v.run(settings, model)
+			return v.run(cmd)
 		},
 	}
-	cmd.Flags().StringVar(&settings, "settings", "{}", "the config block, as a `JSON` object")
-	cmd.Flags().StringVar(&model, "model", "any", "the `MODEL` that is asked for")
+	cmd.Flags().StringVar(&v.settings, "settings", "{}", "the config block, as a `JSON` object")
+	cmd.Flags().StringVar(&v.model, "model", "any", "the `MODEL` that a provider is asked for")
+	cmd.Flags().StringArrayVar(&v.limits.Write, "write", nil, "a file or directory (`PATH`) that it may write, as in its block; may be repeated")
 	return cmd
 }
 
-// verification holds one executable to the list.
+// verification holds one executable to the list of its kind.
 type verification struct {
-	cmd  *cobra.Command
-	spec pluginhost.ProviderSpec
-	host *pluginhost.Host
+	plugin, sha256  string
+	settings, model string
+	limits          pluginhost.Limits
 }
 
-func (v *verification) run(settings, model string) error {
-	if !json.Valid([]byte(settings)) {
-		return errors.New("--settings is no JSON")
-	}
-	host, end, err := throwawayHost(v.cmd.ErrOrStderr())
+func (v *verification) run(cmd *cobra.Command) error {
+	host, end, err := throwawayHost(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer end()
-	v.host = host
-	info, err := host.Describe(v.cmd.Context(), v.spec)
+	out := cmd.OutOrStdout()
+	title, checks, err := v.checks(cmd.Context(), host)
 	if err != nil {
 		return err
 	}
-	out := v.cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s %s\n", info.Name, info.Version)
-	c := sdktest.ProviderCase{Config: settings, Start: v.start, Part: true} // settings may lead to less than the plugin can do
-	if info.Invokes && slices.Contains(info.Ops, llm.OpChat) && slices.Contains(info.Dialects, llm.OpenAI) {
-		c.Unary, c.Stream = hello(model, false), hello(model, true)
-	}
+	fmt.Fprintln(out, title)
 	failed := false
-	for _, check := range c.Checks() {
+	for _, check := range checks {
 		r := checked(check)
 		fmt.Fprintf(out, "  %-10s  %s\n", check.Name, r.verdict())
 		for _, line := range r.said {
@@ -83,8 +86,8 @@ func (v *verification) run(settings, model string) error {
 		}
 		failed = failed || r.failed
 	}
-	if v.spec.SHA256 != "" {
-		fmt.Fprintf(out, "sha256 %s\n", v.spec.SHA256)
+	if v.sha256 != "" {
+		fmt.Fprintf(out, "sha256 %s\n", v.sha256)
 	}
 	if failed {
 		return errSilent
@@ -92,14 +95,39 @@ func (v *verification) run(settings, model string) error {
 	return nil
 }
 
-// start launches the executable for one check.
-func (v *verification) start(t sdktest.T) *sdktest.Host {
-	client, socket, end, err := v.host.Launch(v.cmd.Context(), v.spec)
+// checks returns what an executable calls itself and what it is held to. One that does not answer as a provider is asked
+// whether it is a sink.
+func (v *verification) checks(ctx context.Context, host *pluginhost.Host) (title string, list []sdktest.Check, err error) {
+	spec := pluginhost.ProviderSpec{Name: "verify", Plugin: v.plugin, SHA256: v.sha256, Limits: v.limits}
+	info, err := host.Describe(ctx, spec)
 	if err != nil {
-		t.Fatal(err)
+		sink := pluginhost.SinkSpec{Name: "verify", Plugin: v.plugin, SHA256: v.sha256, Limits: v.limits}
+		its, no := host.DescribeSink(ctx, sink)
+		if no != nil {
+			return "", nil, err
+		}
+		c := sdktest.SinkCase{Config: v.settings, Start: func(t sdktest.T) *sdktest.Host {
+			client, end, err := host.LaunchSink(ctx, sink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(end)
+			return &sdktest.Host{Sink: client}
+		}}
+		return its.Name + " " + its.Version, c.Checks(), nil
 	}
-	t.Cleanup(end)
-	return sdktest.Attach(t, client, socket)
+	c := sdktest.ProviderCase{Config: v.settings, Part: true, Start: func(t sdktest.T) *sdktest.Host { // settings may lead to less than the plugin can do
+		client, socket, end, err := host.Launch(ctx, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(end)
+		return sdktest.Attach(t, client, socket)
+	}}
+	if info.Invokes && slices.Contains(info.Ops, llm.OpChat) && slices.Contains(info.Dialects, llm.OpenAI) {
+		c.Unary, c.Stream = hello(v.model, false), hello(v.model, true)
+	}
+	return info.Name + " " + info.Version, c.Checks(), nil
 }
 
 // hello is a call that every provider with OpenAI's chat answers.

@@ -178,25 +178,41 @@ func (h *Host) DescribeSink(ctx context.Context, spec SinkSpec) (info *telemetry
 // Launch launches a provider plugin that nobody watches, describes or configures: for who holds one to its
 // contract. The socket is where it answers calls, should it be invoked; the caller calls end.
 func (h *Host) Launch(ctx context.Context, spec ProviderSpec) (client *provider.Client, socket string, end func(), err error) {
-	l := launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits}
-	ctx, cancel := context.WithTimeout(ctx, h.StartTimeout)
-	defer cancel()
-	p, err := h.start(ctx, l)
+	p, end, err := h.unwatched(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindProvider, answers: true, limits: spec.Limits})
 	if err != nil {
 		return nil, "", nil, err
 	}
-	return p.provider, p.socket, func() { p.stop(stopGrace) }, nil
+	return p.provider, p.socket, end, nil
+}
+
+// LaunchSink is Launch for a sink.
+func (h *Host) LaunchSink(ctx context.Context, spec SinkSpec) (client *telemetry.Client, end func(), err error) {
+	p, end, err := h.unwatched(ctx, launch{name: spec.Name, plugin: spec.Plugin, sha256: spec.SHA256, kind: kindSink, limits: spec.Limits})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.sink, end, nil
+}
+
+// unwatched launches a plugin that its caller ends.
+func (h *Host) unwatched(ctx context.Context, l launch) (p *process, end func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, h.StartTimeout)
+	defer cancel()
+	if p, err = h.start(ctx, l); err != nil {
+		return nil, nil, err
+	}
+	return p, func() { p.stop(stopGrace) }, nil
 }
 
 // once launches a plugin for one question.
 func (h *Host) once(ctx context.Context, l launch, ask func(context.Context, *process) error) error {
 	ctx, cancel := context.WithTimeout(ctx, h.StartTimeout)
 	defer cancel()
-	p, err := h.start(ctx, l)
+	p, end, err := h.unwatched(ctx, l)
 	if err != nil {
 		return err
 	}
-	defer p.stop(stopGrace)
+	defer end()
 	if err := ask(ctx, p); err != nil {
 		return fmt.Errorf("plugin %s: %w", l.plugin, err)
 	}
