@@ -190,7 +190,7 @@ func (b *builder) wake(c *rule, trigger string, wakers []literal.Key) {
 	heads := c.parts[0].a.Heads()
 	for i := range b.e.headed {
 		if heads.Has(byte(i)) {
-			b.e.headed[i] = append(b.e.headed[i], id)
+			b.e.headed[i], b.e.far[i] = append(b.e.headed[i], id), max(b.e.far[i], c.reach)
 		}
 	}
 }

@@ -14,7 +14,8 @@ type engine struct {
 	kinds  kind                   // triggers that some rule uses
 	byKind [kindCount]*[256][]ref // rules that a trigger wakes, by the byte that fires it; nil = none
 	headed [256][]uint16          // rules whose matches may begin before what wakes them, by their first byte
-	reach  int                    // the farthest of them
+	far    [256]int               // and how far before it at most
+	reach  int                    // the farthest of all
 	detect []detector
 }
 
@@ -313,6 +314,9 @@ func (e *engine) begun(w *work, t []byte) {
 		}
 	}
 	for at := max(len(t)-e.reach, floor); at < w.low; at++ {
+		if len(t)-at > e.far[t[at]] {
+			continue
+		}
 		for _, id := range e.headed[t[at]] {
 			if len(t)-at <= e.rules[id].reach {
 				e.lower(w, id, t, at)

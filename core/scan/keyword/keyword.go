@@ -24,6 +24,7 @@ const (
 const (
 	hashBits  = 17
 	slotBits  = 12
+	startBits = 14
 	multiply  = 0x9E3779B1
 	fold      = 0x2020202020202020
 	foldShort = 0x20202020
@@ -44,8 +45,9 @@ type Set struct {
 	slots   [1 << slotBits]uint16 // index+1 into entries
 	entries []entry
 	keys    []string
-	sorted  []uint16    // keys in the order of their bytes
-	heads   [257]uint16 // first byte -> where it begins in sorted
+	sorted  []uint16                     // keys in the order of their bytes
+	heads   [257]uint16                  // first byte -> where it begins in sorted
+	starts  [1 << (startBits - 6)]uint64 // by the hash of three bytes: a literal may begin with them
 	maxLen  int
 }
 
@@ -97,6 +99,13 @@ func (s *Set) add(key uint16, l string) {
 	slot := &s.slots[h&(1<<slotBits-1)]
 	s.entries = append(s.entries, entry{gram: g, next: *slot, key: key, offset: uint8(at)})
 	*slot = uint16(len(s.entries))
+	h = start(l[0], l[1], l[2])
+	s.starts[h>>6] |= 1 << (h & 63)
+}
+
+// start is the hash of the first three bytes of a literal, in whichever case.
+func start(a, b, c byte) uint32 {
+	return (uint32(a) | uint32(b)<<8 | uint32(c)<<16 | foldShort) * multiply >> (32 - startBits)
 }
 
 // Len returns the number of literals, MaxLen the length of the longest one.
@@ -154,6 +163,11 @@ func (s *Set) verify(dst []Hit, t []byte, at int, g uint32, after int) []Hit {
 func (s *Set) Begun(t []byte) (lo, hi int) {
 	if len(t) == 0 || len(t) >= s.maxLen {
 		return 0, 0
+	}
+	if len(t) > 2 {
+		if h := start(t[0], t[1], t[2]); s.starts[h>>6]>>(h&63)&1 == 0 {
+			return 0, 0
+		}
 	}
 	b := lower(t[0])
 	lo, hi = int(s.heads[b]), int(s.heads[int(b)+1])
