@@ -115,6 +115,32 @@ func TestWhoHangsUpOnADelete(t *testing.T) {
 	}
 }
 
+// TestALeftBackgroundStreamIsCounted when it ends at the vendor, though nobody asks for it: its stream broke off. One that has
+// not ended when the gateway does is told of in the log.
+func TestALeftBackgroundStreamIsCounted(t *testing.T) {
+	up := startArchive(t, "a")
+	gw := start(t, holding(up, headersAndRate))
+	one := gw.caller()
+	one.answer(`,"background":true,"stream":true`)
+	gw.wait("the end", func() bool { return len(gw.counted()) == 1 })
+	if got := fmt.Sprint(gw.counted()); !strings.HasSuffix(got, ":[11]]") {
+		t.Errorf("counted are %s", got)
+	}
+	_, _, id := one.answer(`,"background":true,"stream":true`)
+	gw.wait("the look at it", func() bool {
+		up.mu.Lock()
+		defer up.mu.Unlock()
+		return up.kept[id]["status"] != "queued"
+	})
+	if err := gw.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	told := strings.Contains(gw.logs.String(), "the gateway ends")
+	if got := fmt.Sprint(gw.counted()); told == strings.HasSuffix(got, ":[11 11]]") { // on a machine that stands still for long
+		t.Errorf("counted are %s; that %s is not known is told: %t", got, id, told)
+	}
+}
+
 // TestUsageIsWhoMadeIts: what a background response used is who made it's, in the log and against limits, whoever sees its
 // end or deletes it.
 func TestUsageIsWhoMadeIts(t *testing.T) {

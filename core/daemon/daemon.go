@@ -136,6 +136,10 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err err
 		return nil, err
 	}
 	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Uploads: uploads.New(d.store), Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Upstreams: n.Upstreams, Logger: n.Logger})
+	d.scope.Defer(func(context.Context) error {
+		d.gateway.Close()
+		return nil
+	})
 	d.openPools()
 	if err := d.Apply(ctx, cfg); err != nil {
 		return nil, err

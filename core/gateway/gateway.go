@@ -44,17 +44,22 @@ type Gateway struct {
 	sessions underWay
 	bodies   underWay      // bodies that are coming in
 	patience time.Duration // for the disk, before the client has the id of what is made in the background
+	watches  watches
+	looks    pauses // between looks at what is watched
 }
 
 var _ exchange.Handler = (*Gateway)(nil)
 
-// New returns a gateway without a generation: Swap in the first one before it serves.
+// New returns a gateway without a generation: Swap in the first one before it serves. Close ends it.
 func New(n Needs) *Gateway {
 	if n.MaxAnswer == 0 {
 		n.MaxAnswer = DefaultMaxAnswer
 	}
-	return &Gateway{Needs: n, patience: patience}
+	return &Gateway{Needs: n, patience: patience, looks: untilEnded, watches: watches{of: make(map[subject]struct{}), over: make(chan struct{})}}
 }
+
+// Close ends what the gateway does beside its exchanges, and waits for it. It is called when nothing is served any more.
+func (g *Gateway) Close() { g.watches.close() }
 
 // Swap makes next the current generation and retires the one before, which it returns (nil at
 // first): exchanges that began in it end in it.

@@ -3,12 +3,12 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"time"
 
 	"github.com/ginnel/ginnel/core/access"
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -43,11 +43,9 @@ func (s *serving) madeBy(left *uploads.Left) {
 // countFor has a usage counted for who made the response, where the exchange at hand cannot say it: another has asked, or
 // only deletes it. It is an exchange of its own, which the filters that count see the end of.
 func (s *serving) countFor(made *uploads.Left, used *llm.Usage, finish string) {
-	x := exchange.New(context.WithoutCancel(s.ctx))
+	x := apart(context.WithoutCancel(s.ctx), s.x)
 	defer x.Cancel(nil)
-	x.ID, x.Listener, x.Method, x.Path, x.Route = s.x.ID+"-made", s.x.Listener, s.x.Method, s.x.Path, s.x.Route
-	x.Host, x.Remote, x.TLS = s.x.Host, s.x.Remote, s.x.TLS // of who asked
-	x.Op, x.Dialect, x.Model = s.x.Op, s.x.Dialect, s.x.Model
+	x.ID += "-made"
 	x.Tenant, x.KeyID = cmp.Or(made.Tenant, s.holder().Tenant), made.Key
 	x.Usage, x.Finish, x.End, x.Response.Status = used, finish, exchange.Completed, s.answer.Status
 	of := &serving{Gateway: s.Gateway, x: x, route: s.route, codec: s.codec, model: s.model, status: s.answer.Status, end: x.End}
@@ -60,6 +58,16 @@ func (s *serving) countFor(made *uploads.Left, used *llm.Usage, finish string) {
 	of.flow.Late(of.ctx)
 	of.flow.Done(of.ctx)
 	of.report()
+}
+
+// apart returns an exchange of its own that says, or asks for, something of another one, which may have ended.
+func apart(ctx context.Context, of *exchange.Exchange) *exchange.Exchange {
+	x := exchange.New(ctx)
+	x.ID, x.Listener, x.Method, x.Path, x.Route = of.ID, of.Listener, of.Method, of.Path, of.Route
+	x.Host, x.Remote, x.TLS = of.Host, of.Remote, of.TLS
+	x.Op, x.Dialect, x.Model = of.Op, of.Dialect, of.Model
+	x.Tenant, x.KeyID = of.Tenant, of.KeyID
+	return x
 }
 
 // ends are the ways to learn of a response how it ended, in their order: one that is still being made is cancelled, since
@@ -90,12 +98,9 @@ func (s *serving) closing() *exchange.Reply {
 		case status >= 300:
 			return s.upstreamFailed(errRedirects)
 		}
-		raw, err := s.rest()
-		if err != nil {
+		var err error
+		if found, err = s.described(); err != nil {
 			return s.upstreamFailed(err)
-		}
-		if err := s.codec.Answer(s.x.Op, raw, &found); err != nil {
-			return s.upstreamFailed(&llm.Error{Code: llm.CodeUpstream, Message: "the upstream's answer could not be read"})
 		}
 		if found.Finish != "" && (found.Usage != nil || way.method == "GET") {
 			break
@@ -111,6 +116,15 @@ func (s *serving) closing() *exchange.Reply {
 	return nil
 }
 
+// described reads what the vendor says of a response.
+func (s *serving) described() (found dialect.Answer, err error) {
+	raw, err := s.rest()
+	if err == nil && s.codec.Answer(s.x.Op, raw, &found) != nil {
+		err = conversation.Unreadable()
+	}
+	return found, err
+}
+
 // countApart has counted what a vendor says that the response used that is asked for, if nobody has seen it before.
 func (s *serving) countApart(found *dialect.Answer) error {
 	left, first, err := s.Uploads.Tell(s.holder(), s.endpoint.Item)
@@ -119,34 +133,4 @@ func (s *serving) countApart(found *dialect.Answer) error {
 		s.countFor(&left, found.Usage, found.Finish)
 	}
 	return err
-}
-
-// lookAgain is how long a vendor may take to say how a response ended whose stream was left: less than a daemon that ends
-// gives its connections.
-const lookAgain = 3 * time.Second
-
-// abandoned learns what a response used whose stream ended before its last event, as where a client leaves when it has all
-// words. One that is still being made is told of another time.
-func (s *serving) abandoned() {
-	if !s.untallied || !s.x.Stream || s.x.Finish != "" || s.answer == nil || s.answer.Status != 200 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), lookAgain)
-	defer cancel()
-	defer s.letGo()
-	s.ctx = ctx
-	var found dialect.Answer
-	err := s.demandOf(s.model.Model, "", "GET", "")
-	if err == nil && s.answer.Status == 200 {
-		var raw []byte
-		if raw, err = s.rest(); err == nil {
-			err = s.codec.Answer(s.x.Op, raw, &found)
-		}
-	}
-	if err == nil && found.Finish != "" && found.Usage != nil {
-		err = s.countApart(&found)
-	}
-	if err != nil {
-		s.Logger.Warn("what a response used whose stream was left is not known yet", "request_id", s.x.ID, "response", s.endpoint.Item, "error", err)
-	}
 }

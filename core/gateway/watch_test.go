@@ -1,0 +1,272 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
+)
+
+// soon are pauses that nobody notices, before so many looks.
+func soon(looks int) pauses {
+	return pauses{time.Microsecond, time.Microsecond, time.Duration(looks) * time.Microsecond}
+}
+
+// backgroundStream begins a response in the background, and is answered in a stream.
+const backgroundStream = `{"model":"m","input":"x","background":true,"stream":true}`
+
+// maker is a gateway before a vendor whose response goes on where its stream is left.
+type maker struct {
+	*Gateway
+	asked   atomic.Int32           // how often the vendor was asked for it
+	status  func(asked int) string // of the response, when it is asked for
+	usage   string                 // that it says
+	counted chan string            // what each exchange is counted that says what it used
+	logged  chan string            // what the log warns of
+}
+
+func (m *maker) vendor(w http.ResponseWriter, r *http.Request) {
+	if r.Method == "POST" || r.URL.RawQuery != "" {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, created+item+word)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"id":"r","object":"response","status":%q,"output":[],"usage":%s}`, m.status(int(m.asked.Add(1))), m.usage)
+}
+
+// Handle implements slog.Handler.
+func (m *maker) Handle(_ context.Context, r slog.Record) error {
+	line := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	m.logged <- line
+	return nil
+}
+func (m *maker) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (m *maker) WithAttrs([]slog.Attr) slog.Handler           { return m }
+func (m *maker) WithGroup(string) slog.Handler                { return m }
+
+func making(t *testing.T, looks pauses, status func(asked int) string) *maker {
+	t.Helper()
+	m := &maker{status: status, usage: `{"input_tokens":3,"output_tokens":4,"total_tokens":7}`, counted: make(chan string, 10), logged: make(chan string, 10)}
+	m.Gateway, _ = remembering(t, m.vendor, filter{exchange.PhaseRequestHead | exchange.PhaseDone, func(p exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
+		if p == exchange.PhaseRequestHead {
+			x.KeyID = "key-1"
+		} else if x.Usage != nil {
+			m.counted <- fmt.Sprint(x.ID, " ", x.KeyID, " ", x.Usage.InputTotal)
+		}
+		return exchange.Verdict{}, nil
+	}})
+	m.Logger, m.looks = slog.New(m), looks
+	m.Current().routes[0].Models[0].Targets[0].ProviderName = "p"
+	return m
+}
+
+// left has a stream served that is left behind the model's words.
+func (m *maker) left(t *testing.T, method, path, query, body string) {
+	t.Helper()
+	ctx, leave := context.WithCancelCause(t.Context())
+	x := exchange.New(ctx)
+	x.ID, x.Method, x.Path, x.Query = "req-1", method, path, query
+	x.Request.Body = exchange.NewBody([]byte(body), nil)
+	reply := m.Serve(ctx, x)
+	if reply.Stream == nil {
+		t.Fatalf("%d %s", reply.Status, reply.Body)
+	}
+	for got := ""; !strings.Contains(got, word); {
+		b, err := reply.Stream.Next(nil)
+		if got += string(b); err != nil {
+			t.Fatalf("%s, %v", got, err)
+		}
+	}
+	leave(exchange.ErrClientGone)
+	reply.Done(exchange.ClientCancelled)
+}
+
+// open reports whether what the response used is not told yet.
+func (m *maker) open(t *testing.T) bool {
+	t.Helper()
+	v, found, err := m.Uploads.Left(uploads.Owner{Provider: "p"}, "r")
+	if !found || err != nil {
+		t.Fatalf("%t, %v", found, err)
+	}
+	return v.Open
+}
+
+// idle waits until nothing is watched.
+func (m *maker) idle() { m.watches.going.Wait() }
+
+// TestABackgroundStreamThatIsLeft is counted when its end comes, once, though nobody fetches it; also where another
+// configuration runs by then, which does not wait for it.
+func TestABackgroundStreamThatIsLeft(t *testing.T) {
+	for name, ended := range map[string]int{"it has ended": 1, "it is still being made": 4} {
+		t.Run(name, func(t *testing.T) {
+			looked, goOn := make(chan struct{}, 10), make(chan struct{})
+			m := making(t, soon(100), func(asked int) string {
+				if asked == 2 && asked < ended {
+					looked <- struct{}{}
+					<-goOn
+				}
+				if asked < ended {
+					return "in_progress"
+				}
+				return "completed"
+			})
+			m.left(t, "POST", "/v1/responses", "", backgroundStream)
+			if ended > 1 {
+				<-looked
+				last := m.Swap(NewGeneration(m.Current().routes, nil))
+				close(goOn)
+				<-last.Idle()
+			}
+			m.idle()
+			if len(m.counted) != 1 || <-m.counted != "req-1-made key-1 3" {
+				t.Error("it is not counted")
+			}
+			if asked := int(m.asked.Load()); asked != ended || m.open(t) {
+				t.Errorf("the vendor was asked %d times; open: %t", asked, m.open(t))
+			}
+			m.left(t, "GET", "/v1/responses/r", "stream=true", "")
+			reply := request(t.Context(), m.Gateway, "GET", "/v1/responses/r", "")
+			reply.Done(exchange.Completed)
+			if len(m.counted)+len(m.logged) > 0 || reply.Status != 200 {
+				t.Errorf("%d; it is counted again: %d; the log says %d", reply.Status, len(m.counted), len(m.logged))
+			}
+		})
+	}
+}
+
+// TestAResponseThatDoesNotEnd is looked at for a time, by one however often its stream is left; the log says so once, and
+// who fetches it when it has ended has it counted.
+func TestAResponseThatDoesNotEnd(t *testing.T) {
+	looked, goOn := make(chan struct{}), make(chan struct{})
+	m := making(t, soon(5), func(asked int) string {
+		switch asked {
+		case 2:
+			looked <- struct{}{}
+			<-goOn
+		case 1 + 5 + 1 + 1:
+			return "completed"
+		}
+		return "in_progress"
+	})
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	<-looked
+	m.left(t, "GET", "/v1/responses/r", "stream=true", "")
+	close(goOn)
+	m.idle()
+	if asked := m.asked.Load(); asked != 1+5+1 || len(m.logged) != 1 || len(m.counted) > 0 || !m.open(t) {
+		t.Errorf("the vendor was asked %d times, %d lines are logged, counted are %d", asked, len(m.logged), len(m.counted))
+	}
+	if line := <-m.logged; !strings.Contains(line, "is not known") || !strings.Contains(line, "response=r") || !strings.Contains(line, "still being made") {
+		t.Errorf("%s", line)
+	}
+	request(t.Context(), m.Gateway, "GET", "/v1/responses/r", "").Done(exchange.Completed)
+	if len(m.counted) != 1 || <-m.counted != "req-1 key-1 3" {
+		t.Error("it is not counted when it is fetched")
+	}
+}
+
+// TestAWatchEndsWithItsGateway at once, and none begins behind that. The log says what is not known.
+func TestAWatchEndsWithItsGateway(t *testing.T) {
+	m := making(t, pauses{time.Hour, time.Hour, time.Hour}, func(int) string { return "in_progress" })
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	if len(m.logged) > 0 || len(m.watches.of) != 1 {
+		t.Errorf("%d are watched, %d lines are logged", len(m.watches.of), len(m.logged))
+	}
+	m.Close()
+	if line := <-m.logged; !strings.Contains(line, "the gateway ends") || len(m.watches.of) > 0 {
+		t.Errorf("%s; %d are watched", line, len(m.watches.of))
+	}
+	m.left(t, "GET", "/v1/responses/r", "stream=true", "")
+	if line := <-m.logged; !strings.Contains(line, "the gateway ends") || len(m.watches.of) > 0 || m.asked.Load() != 2 {
+		t.Errorf("%s; %d are watched", line, len(m.watches.of))
+	}
+}
+
+// TestSoManyAreWatched and no more; the log says which is not.
+func TestSoManyAreWatched(t *testing.T) {
+	m := making(t, soon(5), func(int) string { return "in_progress" })
+	for i := range mostWatched {
+		if err := m.watches.begin(subject{id: fmt.Sprint(i)}, func() { m.watches.pause(time.Hour) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	if line := <-m.logged; !strings.Contains(line, "as many others") || m.asked.Load() != 1 {
+		t.Errorf("%s; asked %d times", line, m.asked.Load())
+	}
+}
+
+// TestWhatALookFinds: what ends the looks, and what the log says of it.
+func TestWhatALookFinds(t *testing.T) {
+	for name, c := range map[string]struct {
+		between func(*maker) // two looks
+		says    string
+	}{
+		"somebody has seen its end": {func(m *maker) { m.Uploads.Tell(uploads.Owner{Provider: "p"}, "r") }, ""},
+		"it is deleted":             {func(m *maker) { m.Uploads.Forget(uploads.Owner{Provider: "p"}, "r") }, ""},
+		"its route is gone":         {func(m *maker) { m.Swap(NewGeneration(nil, nil)) }, "no route"},
+		"its provider is gone": {func(m *maker) {
+			r := *m.Current().routes[0]
+			r.Models = nil
+			m.Swap(NewGeneration([]*Route{&r}, nil))
+		}, "no route"},
+		"the vendor does not say what it used": {func(m *maker) { m.usage = "null" }, "does not say"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			looked, goOn := make(chan struct{}), make(chan struct{})
+			m := making(t, soon(100), func(asked int) string {
+				if asked == 2 {
+					looked <- struct{}{}
+					<-goOn
+				} else if asked == 3 {
+					return "completed"
+				}
+				return "in_progress"
+			})
+			m.left(t, "POST", "/v1/responses", "", backgroundStream)
+			<-looked
+			c.between(m)
+			close(goOn)
+			m.idle()
+			if len(m.counted) > 0 || len(m.logged) > 1 || (len(m.logged) == 1) != (c.says != "") {
+				t.Errorf("counted are %d, logged %d", len(m.counted), len(m.logged))
+			}
+			if c.says == "" {
+				return
+			}
+			if line := <-m.logged; !strings.Contains(line, c.says) {
+				t.Errorf("%s", line)
+			}
+		})
+	}
+}
+
+// TestPauses: they grow, and end.
+func TestPauses(t *testing.T) {
+	var all []time.Duration
+	var sum time.Duration
+	for p := range untilEnded.each {
+		all, sum = append(all, p), sum+p
+	}
+	if len(all) != 19 || sum != time.Hour || all[0] != 2*time.Second || all[7] != 256*time.Second || all[8] != 5*time.Minute {
+		t.Errorf("%v, together %s", all, sum)
+	}
+	for range untilEnded.each {
+		break
+	}
+}
