@@ -144,7 +144,7 @@ func TestALeftBackgroundStreamIsCounted(t *testing.T) {
 // TestUsageIsWhoMadeIts: what a background response used is who made it's, in the log and against limits, whoever sees its
 // end or deletes it.
 func TestUsageIsWhoMadeIts(t *testing.T) {
-	counting := strings.Replace(headersAndRate, `rate "default" { limit = "1000000/1m" }`, "rate \"default\" { limit = \"18/1h\" }\n  config {\n    cost = \"tokens\"\n    by = \"key\"\n  }", 1)
+	counting := strings.Replace(headersAndRate, `rate "default" { limit = "1000000/1m" }`, "rate \"default\" { limit = \"19/1h\" }\n  config {\n    cost = \"tokens\"\n    by = \"key\"\n  }", 1)
 	for _, shared := range []bool{true, false} {
 		for _, way := range []string{"GET", "DELETE"} {
 			up := startArchive(t, "a")

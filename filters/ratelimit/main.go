@@ -43,7 +43,7 @@ func requestHead(x filter.Exchange) filter.Action {
 	for i := range config.limits {
 		l := &config.limits[i]
 		subject := l.subject(x)
-		if config.kept {
+		if config.tokens {
 			subjects = append(subjects, subject)
 		}
 		d, err := filter.Take(l.rate, subject, 1)
@@ -60,7 +60,7 @@ func requestHead(x filter.Exchange) filter.Action {
 		}
 		delay = max(delay, d.Delay)
 	}
-	if config.kept && config.tokens {
+	if config.tokens {
 		if x.PutState([]byte(strings.Join(subjects, "\n"))) != nil {
 			return filter.Failed
 		}
@@ -74,28 +74,26 @@ func requestHead(x filter.Exchange) filter.Action {
 	return filter.Continue
 }
 
-// counted returns what limit i counts, as requestHead saw it.
-func counted(x filter.Exchange, i int) string {
-	if !config.kept {
-		return config.limits[i].subject(x)
-	}
-	subjects := strings.Split(string(x.State()), "\n")
-	if i < len(subjects) {
-		return subjects[i]
-	}
-	return ""
-}
-
-// end takes the tokens that the answer cost. A limit that has fewer left is emptied.
+// end takes the tokens that the answer cost. A limit that has fewer left is emptied. What is counted was kept with the
+// exchange: another filter may take the header away. An exchange that only tells what an earlier one has used had no
+// request, so nothing is taken or kept.
 func end(x filter.Exchange) filter.Action {
 	input, output := x.Tokens()
+	kept := string(x.State())
+	late := kept == ""
 	for i := range config.limits {
 		l := &config.limits[i]
-		n := l.cost.spent(input, output) - 1 // one is taken
+		n := l.cost.spent(input, output)
+		var subject string
+		if late {
+			subject = l.subject(x)
+		} else {
+			subject, kept, _ = strings.Cut(kept, "\n")
+			n-- // one is taken
+		}
 		if n <= 0 {
 			continue
 		}
-		subject := counted(x, i)
 		if d, err := filter.Take(l.rate, subject, n); err == nil && !d.OK && d.Remaining > 0 {
 			_, _ = filter.Take(l.rate, subject, d.Remaining)
 		}

@@ -40,7 +40,6 @@ const byHeader filter.Field = 0
 type settings struct {
 	limits []limit
 	tell   bool // the answer tells how much is left
-	kept   bool // what is counted is kept with the exchange: another filter may take the header away
 	tokens bool // some limit counts tokens
 }
 
@@ -78,7 +77,6 @@ func (s *settings) add(v filter.Value, rate string, by []string) error {
 			if l.header == "" {
 				return errors.New(`by is "header", and no header is named`)
 			}
-			s.kept = true
 		}
 		l.by = append(l.by, field)
 	}

@@ -120,6 +120,23 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestTokensOfAnEarlierRequest: an exchange that only tells what an earlier one has used took nothing before its end.
+func TestTokensOfAnEarlierRequest(t *testing.T) {
+	f, used := counter(map[filter.Field]string{filter.KeyID: "k", filter.Tenant: "t", filter.Remote: "r"})
+	f.Numbers = map[filter.Field]int{abi.InputTokens: 3, abi.OutputTokens: 2}
+	if err := filter.Configure(`{"limit":{"ten":{"cost":"tokens"},"eleven":{"rate":"ten","cost":"output_tokens","by":["team"]},"twelve":{"rate":"ten","by":["model"]}}}`); err != nil {
+		t.Fatal(err)
+	}
+	key, team := "ten "+string(rune('a'+filter.KeyID))+"k", "ten "+string(rune('a'+filter.Tenant))+"t"
+	if filter.Call(abi.End, nil); used[key] != 5 || used[team] != 2 || len(used) != 2 {
+		t.Errorf("%v", used)
+	}
+	filter.Call(abi.RequestHead, nil)
+	if filter.Call(abi.End, nil); used[key] != 10 || used[team] != 4 || len(used) != 3 {
+		t.Errorf("with a request: %v", used)
+	}
+}
+
 func TestAnswersTellNothingWhereTheyShallNot(t *testing.T) {
 	f, _ := counter(map[filter.Field]string{filter.KeyID: "k", filter.Remote: "r"})
 	if err := filter.Configure(`{"headers":false}`); err != nil {
