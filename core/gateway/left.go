@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -149,15 +150,25 @@ func (s *serving) settled() error {
 		s.write()
 		err = s.written()
 	}
-	if err != nil || !s.later() || s.x.Usage == nil {
+	id := s.itself()
+	if s.x.Usage == nil || id == "" {
 		return err
 	}
-	id := s.endpoint.Item
-	if id == "" && s.left != nil {
-		id = s.left.response
+	if err != nil && s.endpoint.Item == "" {
+		if known, _ := s.Uploads.Has(s.holder(), id); !known { // so it is never seen again
+			return err
+		}
 	}
-	if id == "" { // it is never seen again
-		return nil
+	return cmp.Or(s.tell(id), err)
+}
+
+// itself returns the id of the response that the answer is, if that may be fetched again and its usage is told once.
+func (s *serving) itself() string {
+	switch {
+	case !s.later():
+		return ""
+	case s.endpoint.Item == "" && s.left != nil:
+		return s.left.response
 	}
-	return s.tell(id)
+	return s.endpoint.Item
 }

@@ -38,6 +38,9 @@ func (s *serving) done(server exchange.Terminal) {
 	if s.answer != nil && s.broke() {
 		s.answer.Broke()
 	}
+	if x.Finish == "" && s.itself() != "" {
+		x.Usage = nil // of a stream that broke off: it is told with its end
+	}
 	if s.flow != nil && s.route.Pipeline.Phases()&exchange.PhaseDone != 0 {
 		s.flow.Done(context.WithoutCancel(s.ctx))
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/core/upstream"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // TestARecordThatDoesNotSayWhoMadeIt is one of an earlier version: what the response used is its asker's.
@@ -101,5 +104,53 @@ func TestAStreamThatIsLeftBeforeItsEnd(t *testing.T) {
 			t.Errorf("%d: counted are %s, want %s; the vendor was asked %d times", i, got, want, asked.Load())
 		}
 		ended.Store(true)
+	}
+}
+
+// TestUsageBeforeTheEnd: what a stream says of it that breaks off is not counted beside what is told when the response has ended.
+func TestUsageBeforeTheEnd(t *testing.T) {
+	m := making(t, soon(5), func(asked int) string { return "completed" })
+	m.opening = strings.Replace(created, `"output":[]`, `"output":[],"usage":{"input_tokens":3,"output_tokens":0,"total_tokens":3}`, 1)
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	m.left(t, "GET", "/v1/responses/r", "stream=true", "")
+	if len(m.counted) != 1 || <-m.counted != "req-1-made key-1 3" {
+		t.Error("it is not counted once")
+	}
+}
+
+// TestAWriteThatFailsAtTheEnd: what a response used that was remembered before is told all the same, once; and what one used
+// that was not, and that nobody can fetch.
+func TestAWriteThatFailsAtTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		op         llm.Op
+		remembered bool
+	}{
+		"fetched":                {llm.OpResponses, true},
+		"made":                   {llm.OpChat, true},
+		"made and nobody's then": {llm.OpChat, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, _ := remembering(t, func(http.ResponseWriter, *http.Request) {})
+			owner := uploads.Owner{Provider: "p"}
+			if c.remembered {
+				if err := g.Uploads.Leave(owner, "r", uploads.Left{Open: true}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			failed := errors.New("the disk is full")
+			s := &serving{Gateway: g, x: exchange.New(t.Context()), owner: owner, left: &leaving{response: "r", writing: make(chan error, 1)}}
+			s.answer = &upstream.Answer{Target: new(upstream.Target)}
+			s.x.Op, s.x.Finish, s.x.Usage = c.op, "completed", &llm.Usage{InputTotal: 3}
+			if s.request.Background = c.op == llm.OpChat; !s.request.Background {
+				s.endpoint.Item = "r"
+			}
+			s.left.writing <- failed
+			if err := s.settled(); err != failed || s.x.Usage == nil {
+				t.Errorf("%v; usage %v", err, s.x.Usage)
+			}
+			if v, _, err := g.Uploads.Left(owner, "r"); err != nil || v.Open {
+				t.Errorf("it is counted again when it is fetched: %v", err)
+			}
+		})
 	}
 }

@@ -28,6 +28,7 @@ type maker struct {
 	*Gateway
 	asked   atomic.Int32           // how often the vendor was asked for it
 	status  func(asked int) string // of the response, when it is asked for
+	opening string                 // its streams' first event
 	usage   string                 // that it says
 	counted chan string            // what each exchange is counted that says what it used
 	logged  chan string            // what the log warns of
@@ -36,7 +37,7 @@ type maker struct {
 func (m *maker) vendor(w http.ResponseWriter, r *http.Request) {
 	if r.Method == "POST" || r.URL.RawQuery != "" {
 		w.Header().Set("Content-Type", "text/event-stream")
-		io.WriteString(w, created+item+word)
+		io.WriteString(w, m.opening+item+word)
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 		return
@@ -61,7 +62,7 @@ func (m *maker) WithGroup(string) slog.Handler                { return m }
 
 func making(t *testing.T, looks pauses, status func(asked int) string) *maker {
 	t.Helper()
-	m := &maker{status: status, usage: `{"input_tokens":3,"output_tokens":4,"total_tokens":7}`, counted: make(chan string, 10), logged: make(chan string, 10)}
+	m := &maker{status: status, opening: created, usage: `{"input_tokens":3,"output_tokens":4,"total_tokens":7}`, counted: make(chan string, 10), logged: make(chan string, 10)}
 	m.Gateway, _ = remembering(t, m.vendor, filter{exchange.PhaseRequestHead | exchange.PhaseDone, func(p exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
 		if p == exchange.PhaseRequestHead {
 			x.KeyID = "key-1"
