@@ -22,8 +22,11 @@ import (
 // gives its connections.
 const lookAgain = 3 * time.Second
 
-// mostWatched bounds how many responses are watched at a time.
-const mostWatched = 1000
+// mostWatched bounds how many responses are watched at a time, mostOfTenant how many of them are one tenant's.
+const (
+	mostWatched  = 1000
+	mostOfTenant = mostWatched / 4
+)
 
 // pauses are those before each further look: each is twice the one before, up to the longest, and all together take a time.
 type pauses struct{ first, longest, all time.Duration }
@@ -74,7 +77,13 @@ func (w *watches) begin(of subject, watch func()) error {
 	if _, known := w.of[of]; known {
 		return nil
 	}
-	if len(w.of) >= mostWatched {
+	same := 0
+	for other := range w.of {
+		if other.owner.Tenant == of.owner.Tenant {
+			same++
+		}
+	}
+	if len(w.of) >= mostWatched || same >= mostOfTenant {
 		return errManyMade
 	}
 	w.of[of] = struct{}{}

@@ -198,13 +198,26 @@ func TestAWatchEndsWithItsGateway(t *testing.T) {
 	}
 }
 
-// TestSoManyAreWatched and no more; the log says which is not.
+// TestSoManyAreWatched and no more, of all tenants together and of each; the log says which is not.
 func TestSoManyAreWatched(t *testing.T) {
 	m := making(t, soon(5), func(int) string { return "in_progress" })
+	begin := func(tenant string, n int) error {
+		of := subject{uploads.Owner{Tenant: tenant}, fmt.Sprint(n)}
+		return m.watches.begin(of, func() { m.watches.pause(time.Hour) })
+	}
 	for i := range mostWatched {
-		if err := m.watches.begin(subject{id: fmt.Sprint(i)}, func() { m.watches.pause(time.Hour) }); err != nil {
+		tenant := fmt.Sprint("t", i/mostOfTenant)
+		if err := begin(tenant, i); err != nil {
 			t.Fatal(err)
 		}
+		if (i+1)%mostOfTenant == 0 && i+1 < mostWatched {
+			if err := begin(tenant, i+1); err != errManyMade {
+				t.Errorf("one more of a tenant with %d: %v", mostOfTenant, err)
+			}
+		}
+	}
+	if err := begin("another", 0); err != errManyMade {
+		t.Errorf("one more of all: %v", err)
 	}
 	m.left(t, "POST", "/v1/responses", "", backgroundStream)
 	if line := <-m.logged; !strings.Contains(line, "as many others") || m.asked.Load() != 1 {
