@@ -160,7 +160,7 @@ func (s *serving) demand(rest, method, query string) error {
 // demandOf makes a call that is about what a vendor keeps, which the client itself did not need to ask for.
 func (s *serving) demandOf(m *upstream.Model, rest, method, query string) error {
 	x, e := s.x, &s.endpoint
-	answer, err := m.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Empty: s.bare(), Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
+	answer, err := m.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Tenant: x.Tenant, Empty: s.bare(), Source: upstream.SourceFunc(func(_ *upstream.Target, _ *upstream.Plan, r *upstream.Request) error {
 		*r = upstream.Request{Header: s.forward(), Method: method, Rest: below(e) + rest, Query: query}
 		if method == "POST" {
 			r.Body, r.Held = x.Request.Body.Bytes(), x.Request.Body.Held()

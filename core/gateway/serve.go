@@ -277,7 +277,10 @@ func (s *serving) filterRequest() *exchange.Reply {
 // call makes the upstream call and turns its answer into a reply.
 func (s *serving) call() *exchange.Reply {
 	begin := time.Now()
-	s.calling = upstream.Call{Op: s.x.Op, Dialect: s.x.Dialect, Stream: s.x.Stream, Source: s, Demand: s, Judge: s, Once: s.request.Background && s.x.Op == llm.OpChat}
+	s.calling = upstream.Call{
+		Op: s.x.Op, Dialect: s.x.Dialect, Tenant: s.x.Tenant, Stream: s.x.Stream,
+		Source: s, Demand: s, Judge: s, Once: s.request.Background && s.x.Op == llm.OpChat,
+	}
 	answer, err := s.model.Do(s.ctx, &s.calling)
 	s.x.Timings.Upstream = time.Since(begin)
 	s.answer = answer

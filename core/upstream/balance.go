@@ -29,7 +29,7 @@ func (r *routing) pick(m *Model, now time.Time, tried []*Target, cooling bool) *
 	case len(open) == 1:
 		return open[0]
 	case m.Balance == LeastLatency:
-		return fastest(now, open)
+		return fastest(now, r.call.Tenant, open)
 	}
 	return weighted(open)
 }
@@ -50,13 +50,13 @@ func weighted(open []*Target) *Target {
 
 // fastest is the better one of two by chance. Of all, the best one would be found by every call at once,
 // and be the best no longer.
-func fastest(now time.Time, open []*Target) *Target {
+func fastest(now time.Time, tenant string, open []*Target) *Target {
 	i, j := rand.IntN(len(open)), rand.IntN(len(open)-1)
 	if j >= i {
 		j++
 	}
 	a, b := open[i], open[j]
-	if b.State.load(now)/float64(max(b.Weight, 1)) < a.State.load(now)/float64(max(a.Weight, 1)) {
+	if b.State.load(now, tenant)/float64(max(b.Weight, 1)) < a.State.load(now, tenant)/float64(max(a.Weight, 1)) {
 		return b
 	}
 	return a

@@ -165,7 +165,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 		do = attempt
 	}
 	begin := time.Now()
-	result := result{probe: probe, void: true} // as it stays where the call panics
+	result := result{probe: probe, void: true, tenant: r.call.Tenant} // as it stays where the call panics
 	defer func() { t.State.end(time.Now(), m.Breaker, result) }()
 	a, err := do(ctx, t, r.call)
 	cause, after := diagnose(a, err)
@@ -177,10 +177,8 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	result.took, result.cause, result.cool, result.void = took, cause, after, false
 	switch {
 	case err != nil || a.Status < 400:
-	case a.Status == 404: // of its own making: others are better
-		result.took = max(took, penalty)
 	default:
-		result.quick = true
+		result.quick, result.shun = true, a.Status == 404
 	}
 	if err != nil && (ctx.Err() != nil || cause == "") {
 		result.void, cause = true, "" // it says nothing about the target
@@ -191,8 +189,8 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	if err == nil && cause == "" && (a.Status >= 400 || a.Failure != nil) {
 		switch {
 		case a.Refused, a.Status == 401, judge == nil && a.Status == 403, judge != nil && judge.Account(a):
-			cause = refused // which its breaker has not heard of: a request may bring it about by what it names
-			result.took, result.quick = max(took, penalty), false
+			cause = refused
+			result.void, result.shun = true, true // a request may bring it about by what it names
 		case judge != nil && judge.Overlong(a):
 			cause = overlong
 			r.overlong(t)

@@ -34,6 +34,7 @@ type State struct {
 	cooling time.Time // until then
 	latency float64   // to the first content, in seconds: peaks at once, falls slowly
 	seen    time.Time // when latency was last learned
+	shunned shunned
 	count   Snapshot
 }
 
@@ -51,12 +52,14 @@ type Snapshot struct {
 
 // result is how an attempt ended.
 type result struct {
-	took  time.Duration
-	cause Cause
-	cool  time.Duration // Retry-After
-	probe bool
-	void  bool // it says nothing about the target
-	quick bool // nor does took: the call was refused, not made
+	took   time.Duration
+	cause  Cause
+	cool   time.Duration // Retry-After
+	probe  bool
+	void   bool   // it says nothing about the target
+	quick  bool   // nor does took: the call was refused, not made
+	shun   bool   // others are better, for the tenant
+	tenant string // who called
 }
 
 // ready reports whether the breaker lets a call pass, and if not, from when it may.
@@ -83,9 +86,9 @@ func (s *State) cools(now time.Time) bool {
 	return now.Before(s.cooling)
 }
 
-// load is the time to the first content that one more call may expect, in seconds. A target that is not known
-// has one call at a time to find out.
-func (s *State) load(now time.Time) float64 {
+// load is the time to the first content that one more call of a tenant's may expect, in seconds. A target that is not
+// known has one call at a time to find out.
+func (s *State) load(now time.Time, tenant string) float64 {
 	if s == nil {
 		return 0
 	}
@@ -94,12 +97,15 @@ func (s *State) load(now time.Time) float64 {
 	if s.seen.IsZero() && s.count.Waiting > 0 {
 		return penalty.Seconds() * float64(s.count.Waiting)
 	}
-	return s.expected(now) * float64(s.count.Waiting+1)
+	return max(s.expected(now), s.shunned.expected(tenant, now)) * float64(s.count.Waiting+1)
 }
 
 // expected is the latency, which falls while nothing is learned: a slow target is tried again some time.
-func (s *State) expected(now time.Time) float64 {
-	return s.latency * math.Exp(-max(now.Sub(s.seen).Seconds(), 0)/decay.Seconds())
+func (s *State) expected(now time.Time) float64 { return faded(s.latency, s.seen, now) }
+
+// faded is what is left now of a latency that was learned at some time.
+func faded(latency float64, at, now time.Time) float64 {
+	return latency * math.Exp(-max(now.Sub(at).Seconds(), 0)/decay.Seconds())
 }
 
 // begin notes a call that goes to the target, and whether it is a probe. It is not ok where another one is
@@ -134,6 +140,9 @@ func (s *State) end(now time.Time, b Breaker, r result) {
 	s.count.Waiting--
 	if r.probe {
 		s.probing = false
+	}
+	if r.shun {
+		s.shunned.add(r.tenant, now)
 	}
 	if r.void || r.cause == unfit {
 		return

@@ -105,6 +105,7 @@ func TestHalfOpen(t *testing.T) {
 		"not yet":     {bad, "open"},
 		"busy":        {result{cause: RateLimited}, "closed"},
 		"it was void": {result{void: true}, "half_open"},
+		"refused":     {result{void: true, shun: true}, "half_open"},
 	} {
 		s, now := open()
 		probe, ok := s.begin(now.now(), breaker)
@@ -191,7 +192,7 @@ func TestBreakerProperties(t *testing.T) {
 				}
 			} else if len(calls) > 0 {
 				i := r.IntN(len(calls))
-				end := []result{good, bad, bad, {cause: RateLimited}, {void: true}}[r.IntN(5)]
+				end := []result{good, bad, bad, {cause: RateLimited}, {void: true}, {void: true, shun: true}}[r.IntN(6)]
 				if end.probe = calls[i].probe; end.probe {
 					probes--
 				}

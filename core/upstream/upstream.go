@@ -132,6 +132,7 @@ type Model struct {
 type Call struct {
 	Op      llm.Op
 	Dialect llm.Dialect // the client's
+	Tenant  string      // who calls, "" = nobody in particular: the targets that refuse them are told apart by it
 	Stream  bool
 	Source  Source
 	Demand  Demand // nil = any target will do
