@@ -42,7 +42,7 @@ func (p *plugin) Configure(context.Context, []byte) (err error) {
 
 func (p *plugin) Invoke(ctx context.Context, call *llm.Call) (*llm.Response, error) {
 	r, err := p.origin.Do(ctx, &egress.Request{
-		Method: "POST", Path: p.prefix + "/chat/completions", Body: call.Body,
+		Method: "POST", Path: p.prefix + "/chat/completions", Body: call.Body, Once: call.Once,
 		Header: llm.Header{{Name: "Content-Type", Value: "application/json"}},
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
+	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 )
 
 const contentJSON = "application/json"
@@ -305,7 +306,7 @@ var private = map[string]bool{
 	"transfer-encoding": true, "te": true, "trailer": true, "upgrade": true, "keep-alive": true,
 	"expect": true, "accept-encoding": true, "forwarded": true, "traceparent": true, "tracestate": true,
 	"openai-organization": true, "openai-project": true, "x-goog-user-project": true, "x-forwarded-for": true, "x-forwarded-host": true,
-	"x-forwarded-proto": true, "x-real-ip": true, "via": true, "x-request-id": true,
+	"x-forwarded-proto": true, "x-real-ip": true, "via": true, "x-request-id": true, sdkprovider.OnceHeader: true,
 }
 
 // backward returns the upstream's header fields that the client may see, and the limit that it is told.

@@ -15,6 +15,7 @@ import (
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
+	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
 )
 
 const chatBody = `{"model":"m","messages":[{"role":"user","content":"hello"}]}`
@@ -159,6 +160,15 @@ func TestHostsOfARequestLeadNowhere(t *testing.T) {
 	want := strings.TrimPrefix(s.URL, "http://")
 	if reply.Status != 200 || len(dialled) != 1 || dialled[0] != want || len(hosts) != 1 || hosts[0] != want {
 		t.Errorf("%d: connections to %v, as %v: %s", reply.Status, dialled, hosts, reply.Body)
+	}
+}
+
+// TestNoClientSaysWhatIsSentOnce: the word is the gateway's, to its plugins.
+func TestNoClientSaysWhatIsSentOnce(t *testing.T) {
+	x := exchange.New(t.Context())
+	x.Request.Header = llm.Header{{Name: "Ginnel-Once", Value: "1"}, {Name: "X-Own", Value: "!"}}
+	if h := (&serving{x: x}).forward(); h.Count(sdkprovider.OnceHeader) > 0 || h.Get("x-own") != "!" {
+		t.Errorf("%v", h)
 	}
 }
 

@@ -49,6 +49,9 @@ func once(ctx context.Context, t *Target, c *Call) (*Answer, *Plan, error) {
 	}
 	path = withQuery(withRest(path, request.Rest), request.Query)
 	*out = egress.Request{Method: cmp.Or(request.Method, plan.Method), Path: path, Header: merged(plan.Header, request.Header), Body: request.Body, Held: request.Held, Once: c.Once}
+	if plan.Invoked && c.Once {
+		out.Header.Add(sdkprovider.OnceHeader, "1")
+	}
 	if c.Open != nil {
 		a, err := c.Open(ctx, plan, out)
 		if err != nil {

@@ -112,3 +112,24 @@ func TestAnEventThatFailsIsAnAnswer(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
+
+// TestAPluginIsToldWhatIsSentOnce, and a vendor is not, who would not know the word.
+func TestAPluginIsToldWhatIsSentOnce(t *testing.T) {
+	target, relayed := serve(t, "m", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "told "+r.Header.Get(sdkprovider.OnceHeader))
+	})
+	for p, told := range map[Provider]string{invoked{relayed.origin}: "told 1", relayed: "told "} {
+		target.Provider = p
+		for _, once := range []bool{false, true} {
+			want := told
+			if !once {
+				want = "told "
+			}
+			one := call()
+			one.Once = once
+			if a, err := (&Model{Name: "m", Targets: []*Target{target}}).Do(t.Context(), one); err != nil || body(t, a) != want {
+				t.Errorf("%T, once %t: %v", p, once, err)
+			}
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -337,6 +338,30 @@ func TestTheTimeToConnect(t *testing.T) {
 		var unreached *egress.Error
 		if _, err := p.(provider.Invoker).Invoke(t.Context(), call("m", false)); (err == nil) != ok || !ok && (!errors.As(err, &unreached) || unreached.Kind != egress.Connect) {
 			t.Errorf("within %v: %v", within, err)
+		}
+	}
+}
+
+// TestWhatIsSentOnce is, though the connection that it could have had served before, and dies under it.
+func TestWhatIsSentOnce(t *testing.T) {
+	for once, want := range map[bool]int32{false: 3, true: 2} {
+		var requests atomic.Int32
+		s := service(t, func(*http.Request, []byte) {
+			if requests.Add(1) == 2 {
+				panic(http.ErrAbortHandler)
+			}
+		})
+		p, err := configured(t, s.URL, map[string]any{"region": "us-east-1", "api_key": rand.Text()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read(p.Invoke(t.Context(), call("m", false))); err != nil {
+			t.Fatal(err)
+		}
+		c := call("m", false)
+		c.Once = once
+		if _, err := read(p.Invoke(t.Context(), c)); requests.Load() != want || (err != nil) != once {
+			t.Errorf("once %t: %d requests, %v", once, requests.Load(), err)
 		}
 	}
 }

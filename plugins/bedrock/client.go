@@ -32,7 +32,7 @@ func (c *client) call(ctx context.Context, call *llm.Call) (*llm.Response, error
 	case call.Stream:
 		action = "/converse-stream"
 	}
-	r := &egress.Request{Method: "POST", Path: c.prefix + "/model/" + escape(call.Model) + action, Body: call.Body}
+	r := &egress.Request{Method: "POST", Path: c.prefix + "/model/" + escape(call.Model) + action, Body: call.Body, Once: call.Once}
 	r.Header.Add("Content-Type", "application/json")
 	r.Header.Add("User-Agent", "ginnel")
 	for _, f := range c.header {

@@ -142,6 +142,7 @@ type Call struct {
 	Dialect Dialect
 	Model   string // the model's name at the provider, already put into Body
 	Stream  bool
+	Once    bool   // what it begins goes on where its answer is lost: it is not to be sent a second time
 	Query   string // what the dialect gives on of the client's query, without a question mark
 	Header  Header
 	Body    []byte

@@ -29,6 +29,10 @@ import (
 // body is an error in the shape of the call's dialect, so that it can be passed on as it is.
 const ErrorHeader = "ginnel-error"
 
+// OnceHeader is the field that marks a call which is not to be sent a second time. What the host sends of it is not part of
+// the call's header.
+const OnceHeader = "ginnel-once"
+
 // The limits of a request. The host has limits of its own, which are lower.
 const (
 	maxHeader = 64 << 10
@@ -43,7 +47,7 @@ const acceptPause = 20 * time.Millisecond
 var errHungUp = errors.New("the caller hung up")
 
 // Server answers an Invoker's calls over HTTP/1.1: POST /<dialect>/<op>/<model>, percent-encoded,
-// with ?stream=1 for a stream and the call's id in x-request-id. It is safe for concurrent use.
+// with ?stream=1 for a stream, the call's id in x-request-id and OnceHeader where it is to be sent once. It is safe for concurrent use.
 type Server struct {
 	invoker Invoker
 	http    fasthttp.Server
@@ -215,7 +219,11 @@ func readCall(ctx *fasthttp.RequestCtx) (*llm.Call, error) {
 	}
 	call.Query = query
 	for name, value := range ctx.Request.Header.All() {
-		if !framing(string(name)) {
+		switch {
+		case framing(string(name)):
+		case llm.EqualFold(string(name), OnceHeader):
+			call.Once = true
+		default:
 			call.Header.Add(string(name), string(value))
 		}
 	}

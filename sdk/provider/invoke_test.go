@@ -188,6 +188,22 @@ func TestOnlyTheHostIsAnswered(t *testing.T) {
 	<-done
 }
 
+// TestACallSaysWhetherItIsSentOnce, and no field of its header does.
+func TestACallSaysWhetherItIsSentOnce(t *testing.T) {
+	var got *llm.Call
+	h := sdktest.StartProvider(t, invoker(func(_ context.Context, call *llm.Call) (*llm.Response, error) {
+		got = call
+		return pieces(io.EOF, "one"), nil
+	}))
+	for _, once := range []bool{false, true} {
+		call := chat(false)
+		call.Once = once
+		if _, err := h.Invoke(t.Context(), call); err != nil || got.Once != once || got.Header.Count(provider.OnceHeader) > 0 {
+			t.Errorf("%t: %+v, %v", once, got, err)
+		}
+	}
+}
+
 func TestNotACall(t *testing.T) {
 	h := sdktest.StartProvider(t, invoker(func(context.Context, *llm.Call) (*llm.Response, error) {
 		t.Error("invoked")

@@ -215,6 +215,9 @@ func (h *Host) Open(ctx context.Context, call *llm.Call) (*http.Response, error)
 	}
 	req.Header.Set("content-type", "application/json")
 	req.Header.Set("x-request-id", call.ID)
+	if call.Once {
+		req.Header.Set(provider.OnceHeader, "1")
+	}
 	for _, f := range call.Header {
 		req.Header.Add(f.Name, f.Value)
 	}
