@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ginnel/ginnel/core/exchange"
+	"github.com/ginnel/ginnel/core/uploads"
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
@@ -221,6 +223,104 @@ func TestKeysInAStream(t *testing.T) {
 				t.Errorf("%s, for %s: %d %s", name, client, reply.Status, got)
 			}
 		}
+	}
+}
+
+// TestKeysBehindContent: nor are such words the client's behind what it has, whatever filters see of the stream.
+func TestKeysBehindContent(t *testing.T) {
+	const hello = chunkOf + `{"index":0,"delta":{"role":"assistant","content":"hello "},"finish_reason":null}]}` + "\n\n"
+	const began = "event: message_start\n" + `data: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}}` + "\n\n" +
+		"event: content_block_start\n" + `data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}` + "\n\n" +
+		"event: content_block_delta\n" + `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello "}}` + "\n\n"
+	said := created + "event: response.output_item.added\n" + `data: {"type":"response.output_item.added","output_index":0,"item":{"type":"message","id":"i","role":"assistant","status":"in_progress","content":[]}}` + "\n\n" + delta("hello ")
+	for name, c := range map[string]struct {
+		from   llm.Dialect
+		before string
+		words  string
+		keys   bool
+	}{
+		"a key":               {llm.OpenAI, hello, `data: {"error":{"message":"Incorrect API key provided: sk-op***abcd","type":"authentication_error","code":"invalid_api_key"}}` + "\n\n" + done, true},
+		"a permission":        {llm.OpenAI, hello, `data: {"error":{"message":"Project proj_abcd has no access","type":"permission_error","code":"permission_denied"}}` + "\n\n", true},
+		"in a chunk":          {llm.OpenAI, hello, chunkOf + `{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"message":"Incorrect API key provided: sk-op***abcd","code":401}}` + "\n\n" + done, true},
+		"behind another":      {llm.OpenAI, hello, `data: {"error":{"message":"busy","type":"server_error"}}` + "\n\n" + `data: {"error":{"message":"Incorrect API key provided: sk-op***abcd","code":"invalid_api_key"}}` + "\n\n", true},
+		"torn":                {llm.OpenAI, hello, `data: {"error":{"message":"Incorrect API key provided: sk-op***abcd","code":"invalid_api_key"}}`, true},
+		"Anthropic's":         {llm.Anthropic, began, "event: error\n" + `data: {"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key abcd"}}` + "\n\n", true},
+		"Anthropic's account": {llm.Anthropic, began, "event: error\n" + `data: {"type":"error","error":{"type":"permission_error","message":"organization abcd may not"}}` + "\n\n", true},
+		"of Responses":        {llm.Responses, said, "event: error\n" + `data: {"type":"error","sequence_number":3,"code":"invalid_api_key","message":"Incorrect API key provided: sk-op***abcd","param":null}` + "\n\n", true},
+		"a failed response":   {llm.Responses, said, "event: response.failed\n" + `data: {"type":"response.failed","response":{"id":"r","object":"response","status":"failed","error":{"code":"invalid_api_key","message":"Incorrect API key provided: sk-op***abcd"},"output":[]}}` + "\n\n", true},
+		"Google's":            {llm.Gemini, `data: {"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"hello "}]}}]}` + "\n\n", `data: {"error":{"code":401,"message":"key abcd","status":"UNAUTHENTICATED"}}` + "\n\n", true},
+		"an overload":         {llm.OpenAI, hello, `data: {"error":{"message":"abcd","type":"server_error"}}` + "\n\n", false},
+	} {
+		for _, client := range []llm.Dialect{llm.OpenAI, llm.Anthropic, llm.Responses, llm.Gemini} {
+			path, ask := streamedBy(client)
+			for _, asked := range []string{ask, strings.Replace(ask, `"stream":true,`, "", 1)} { // some send a stream where none was asked for
+				if name == "behind another" && (client != c.from || asked != ask) { // the first one ends it
+					continue
+				}
+				_, got, states := through(t, path, asked, canned{c.from, 200, events, c.before + c.words})
+				if n := states[0].Snapshot(time.Now()).Failures; n > 0 == c.keys {
+					t.Errorf("%s, for %s: it counts as %d failures", name, client, n)
+				}
+				if asked == ask && !strings.Contains(got, "hello") {
+					t.Errorf("%s, for %s: what came before is lost: %s", name, client, got)
+				}
+				if strings.Contains(got, "the gateway's credentials") != c.keys || strings.Contains(got, "abcd") == c.keys {
+					t.Errorf("%s, for %s: %s", name, client, got)
+				}
+				if asked == ask && !failedFor(client, got) {
+					t.Errorf("%s, for %s: no error: %s", name, client, got)
+				}
+			}
+		}
+	}
+}
+
+// TestKeysEndAStream: as an error of the upstream's, and what filters hold back stays back; but a kept response is described
+// with all that it ended with.
+func TestKeysEndAStream(t *testing.T) {
+	const keys = `{"code":"invalid_api_key","message":"Incorrect API key provided: sk-op***abcd","param":null}`
+	for name, c := range map[string]struct {
+		method, query string
+		want          exchange.Terminal
+	}{
+		"a new one":  {"POST", "", exchange.UpstreamError},
+		"a kept one": {"GET", "stream=true", exchange.Completed},
+	} {
+		var end exchange.Terminal
+		g, _ := remembering(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, created+item+delta("hello ")+"event: error\ndata: "+`{"type":"error",`+keys[1:]+"\n\n")
+		}, redact("x"), ended(&end))
+		g.Current().routes[0].Models[0].Targets[0].ProviderName = "p"
+		if err := g.Uploads.Leave(uploads.Owner{Provider: "p"}, "r", uploads.Left{Model: "m"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		x := exchange.New(t.Context())
+		x.ID, x.Method, x.Path, x.Query = "req-1", c.method, "/v1/responses", c.query
+		if c.method == "GET" {
+			x.Path += "/r"
+		} else {
+			x.Request.Body = exchange.NewBody([]byte(responseBody), nil)
+		}
+		reply := g.Serve(t.Context(), x)
+		if reply.Stream == nil {
+			t.Fatalf("%s: %d %s", name, reply.Status, reply.Body)
+		}
+		got := all(t, reply, exchange.Completed)
+		if end != c.want || !strings.Contains(got, "the gateway's credentials") || strings.Contains(got, "abcd") || strings.Contains(got, "hello") {
+			t.Errorf("%s: %s: %s", name, end, got)
+		}
+	}
+}
+
+// TestKeysInAnArray: the stream is one whole array all the same.
+func TestKeysInAnArray(t *testing.T) {
+	const ask = `{"contents":[{"role":"user","parts":[{"text":"x"}]}]}`
+	const said = `[{"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"hello "}]}}]}` + "\n,\n" + `{"error":{"code":401,"message":"key abcd","status":"UNAUTHENTICATED"}}]`
+	_, got, _ := through(t, "/v1beta/models/m:streamGenerateContent", ask, canned{llm.Gemini, 200, plainJSON, said})
+	var items []map[string]any
+	if err := json.Unmarshal([]byte(got), &items); err != nil || len(items) != 2 || items[1]["error"] == nil || strings.Contains(got, "abcd") {
+		t.Errorf("%v: %s", err, got)
 	}
 }
 

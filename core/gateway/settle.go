@@ -60,6 +60,9 @@ func (s *serving) broke() bool {
 	if s.answer.Status == 0 || s.answer.Status >= 400 || s.answer.Failure != nil {
 		return false // it is counted already
 	}
+	if s.end == exchange.UpstreamError && credentials(s.err) {
+		return false // which no breaker hears of, as it does not before the answer begins
+	}
 	stalled := s.end == exchange.TimedOut && s.ctx.Err() == nil && timedOut(s.err)
 	return stalled || s.end == exchange.UpstreamCut || s.end == exchange.UpstreamError
 }

@@ -186,6 +186,9 @@ func (st *stream) pass(dst []byte) []byte {
 	}
 	s.leave(st.frame.Payload, st.event.ID, st.event.Left, st.event.Unstored)
 	s.announced()
+	if st.event.Error != nil && credentials(st.event.Error) {
+		return st.refused(dst)
+	}
 	if st.event.Error != nil && !st.failed {
 		if st.failed = true; !s.describes() {
 			s.end, s.err = exchange.UpstreamError, st.event.Error
@@ -195,6 +198,17 @@ func (st *stream) pass(dst []byte) []byte {
 		return st.terminate(dst)
 	}
 	return st.filter(dst)
+}
+
+// refused ends the stream where an event is about the gateway's keys: neither its words nor what may follow is the client's.
+func (st *stream) refused(dst []byte) []byte {
+	s := st.s
+	end, cause := exchange.UpstreamError, error(st.event.Error)
+	if s.describes() { // it ended what was kept, and not this call
+		end, cause = s.end, s.err
+	}
+	s.settled()
+	return st.fail(dst, end, errCredentials, cause)
 }
 
 // terminate takes the terminator, which comes after all that filters hold back. Only where it carries
