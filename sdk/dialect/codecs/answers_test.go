@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,6 +126,60 @@ func TestStateOfWordsComesBack(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestStateOfAMessage: Google's own OpenAI surface says it of a message, twice. It is told once, as that of words is, and
+// taken back.
+func TestStateOfAMessage(t *testing.T) {
+	const own, below = `"thought_signature":"U0lHTg=="`, `"extra_content":{"google":{"thought_signature":"U0lHTg=="}}`
+	const call = `,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]`
+	states := func(parts []conversation.Part) (out []string) {
+		for _, p := range parts {
+			if p.Opaque.Value != "" {
+				out = append(out, fmt.Sprint(p.Redacted, p.Opaque))
+			}
+		}
+		return out
+	}
+	want := []string{fmt.Sprint(true, conversation.Opaque{Vendor: conversation.VendorGoogle, Value: "U0lHTg=="})}
+	for _, said := range []string{own, below, own + "," + below, below + "," + own} {
+		for rest, kind := range map[string]conversation.Kind{`,"content":"It rains."`: conversation.Text, call: conversation.ToolCall} {
+			for _, client := range dialects {
+				for form, a := range forms(t, llm.OpenAI, client, `{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant",`+said+rest+`}}]}`) {
+					parts := a.Choices[0].Parts
+					if got := states(parts); !slices.Equal(got, want) || len(parts) != 2 || parts[0].Kind != kind && parts[1].Kind != kind {
+						t.Errorf("%s, %s, %s: %+v", said, client, form, parts)
+					}
+				}
+				stream := `data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"It "}}]}` + "\n\n" +
+					`data: {"id":"c","choices":[{"index":0,"delta":{"content":"rains.",` + said + `},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+				told, err := inPieces(llm.OpenAI, client, []byte(stream))
+				if err != nil || len(told.lost) > 0 {
+					t.Errorf("%s, %s: %v, listed are %q", said, client, err, fields(told.lost))
+				} else if got := states(collected(t, client, told.raw).Choices[0].Parts); !slices.Equal(got, want) {
+					t.Errorf("%s, %s, in pieces: %s: %s", said, client, got, told.raw)
+				}
+			}
+			body, lost, err := encoded(t, llm.OpenAI, llm.Gemini, `{"model":"m","messages":[`+user+`,{"role":"assistant",`+said+rest+`}`+answered(rest == call)+`,`+user+`]}`)
+			if err != nil || strings.Count(body, `"thoughtSignature":"U0lHTg=="`) != 1 || lost != "" {
+				t.Errorf("%s: sent back: %v, listed %q: %s", said, err, lost, body)
+			}
+		}
+	}
+	for _, odd := range []string{`"thought_signature":7`, `"extra_content":"x"`, `"extra_content":{"google":{"thought_signature":{"a":1}}}`, `"extra_content":{"google":{"thought":true}}`} {
+		told, err := whole(llm.OpenAI, llm.Gemini, []byte(`{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"x",`+odd+`}}]}`))
+		if err != nil || len(told.lost) != 1 {
+			t.Errorf("%s: %v, listed are %q", odd, err, fields(told.lost))
+		}
+	}
+}
+
+// answered is a tool's result, where there was a call.
+func answered(call bool) string {
+	if !call {
+		return ""
+	}
+	return `,{"role":"tool","tool_call_id":"a","content":"y"}`
 }
 
 // TestStateAloneIsNoText in a client's request, either: an empty text is refused by some.

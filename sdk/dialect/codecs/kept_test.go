@@ -61,6 +61,47 @@ func TestLogProbabilitiesOfAnswers(t *testing.T) {
 	}
 }
 
+// TestTokensNumbers are kept wherever log probabilities are: in Google's word for Google's clients, and else as servers of
+// open models say them.
+func TestTokensNumbers(t *testing.T) {
+	ids := func(raw []byte) (out string) {
+		for _, t := range conversation.Tokens(raw) {
+			out += string(t.ID) + " "
+			for _, top := range t.Top {
+				out += "(" + string(top.ID) + ") "
+			}
+		}
+		return out
+	}
+	answers := map[llm.Dialect]string{
+		llm.Gemini: `{"responseId":"r","candidates":[{"content":{"role":"model","parts":[{"text":"It rains"}]},"finishReason":"STOP","logprobsResult":{
+			"chosenCandidates":[{"token":"It","tokenId":7,"logProbability":-0.1},{"token":" rains","tokenId":0,"logProbability":-0.25}],
+			"topCandidates":[{"candidates":[{"token":"It","tokenId":7,"logProbability":-0.1},{"token":"He","tokenId":9,"logProbability":-2.5}]},{"candidates":[]}]}}]}`,
+		llm.OpenAI: `{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"It rains"},"logprobs":{"content":[
+			{"id":7,"token":"It","logprob":-0.1,"bytes":[73,116],"top_logprobs":[{"id":7,"token":"It","logprob":-0.1,"bytes":null},{"id":9,"token":"He","logprob":-2.5,"bytes":null}]},
+			{"id":0,"token":" rains","logprob":-0.25,"bytes":null,"top_logprobs":[]}],"refusal":null}}]}`,
+	}
+	for from, answer := range answers {
+		for _, client := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Gemini} {
+			for form, a := range forms(t, from, client, answer) {
+				if got := ids(a.Choices[0].Logprobs); got != "7 (7) (9) 0 " {
+					t.Errorf("%s to %s, %s: %q: %s", from, client, form, got, a.Choices[0].Logprobs)
+				}
+			}
+		}
+	}
+	odd := strings.Replace(answers[llm.OpenAI], `"id":7`, `"id":"seven"`, 1)
+	for form, a := range forms(t, llm.OpenAI, llm.Gemini, odd) {
+		if got := ids(a.Choices[0].Logprobs); got != " (7) (9) 0 " || tokens(a.Choices[0].Logprobs) == "" {
+			t.Errorf("%s: %q", form, got)
+		}
+	}
+	said, err := whole(llm.Gemini, llm.OpenAI, []byte(strings.Replace(answers[llm.Gemini], `"tokenId":7`, `"tokenId":"7"`, 1)))
+	if err != nil || !listed(said.lost, "candidates[0].logprobsResult.chosenCandidates[0].tokenId") {
+		t.Errorf("%v, listed are %q", err, fields(said.lost))
+	}
+}
+
 // TestLogProbabilitiesOfPieces come with the words that they are of, and those of no words before the end.
 func TestLogProbabilitiesOfPieces(t *testing.T) {
 	token := func(s string) string {

@@ -143,7 +143,7 @@ func leaves(at string, v any, yield func(at, leaf string)) {
 // TestAnswersAcross and other tests hold: reasons to end, numbers of tokens, arguments, sealed state, places of citations.
 var envelope = map[llm.Dialect]*regexp.Regexp{
 	llm.OpenAI: regexp.MustCompile(`^(id|object|created|model|provider|service_tier|system_fingerprint|obfuscation|p|generationId)$|^(time_info|x_groq|usage_breakdown|error)\.|\.(role|type|index|seed|service_tier)$` +
-		`|(finish_reason|arguments)$|reasoning_details\[\]\.(data|format|id|signature)$|(start|end)_index$|^usage\..*(_time|_tokens)$|^search_results\[\]\.(date|last_updated|source)$|^choices\[\]\.(delta|message)\.(id|audio\.(id|expires_at))$`),
+		`|(finish_reason|arguments)$|thought_signature$|reasoning_details\[\]\.(data|format|id|signature)$|(start|end)_index$|^usage\..*(_time|_tokens)$|^search_results\[\]\.(date|last_updated|source)$|^choices\[\]\.(delta|message)\.(id|audio\.(id|expires_at))$`),
 	llm.Responses: regexp.MustCompile(`^(type|sequence_number|item_id|text|arguments|output_index|content_index|part\..*|item\.(id|type|status|role|arguments|content.*|summary.*|encrypted_content))$|^response\.output\[` +
 		`|^(response\.)?(id|object|background|billing|created_at|completed_at|frequency_penalty|incomplete_details|instructions|max_output_tokens|max_tool_calls|metadata|model|parallel_tool_calls|presence_penalty|previous_response_id|prompt` +
 		`|prompt_cache_key|prompt_cache_retention|prompt_cache_options|reasoning|safety_identifier|service_tier|status|store|temperature|text|tool_choice|tools|top_logprobs|top_p|truncation|user)\b` +

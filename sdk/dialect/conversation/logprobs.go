@@ -11,7 +11,8 @@ import (
 type Token struct {
 	Token   string          `json:"token"`
 	Logprob json.Number     `json:"logprob"`
-	Bytes   json.RawMessage `json:"bytes"` // null where the source does not say them
+	Bytes   json.RawMessage `json:"bytes"`        // null where the source does not say them
+	ID      json.RawMessage `json:"id,omitempty"` // in the model's vocabulary, as servers of open models say it beside OpenAI's members
 	Top     []Token         `json:"top_logprobs,omitempty"`
 }
 

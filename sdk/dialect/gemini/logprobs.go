@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -27,7 +28,7 @@ func (d decoder) logprobs() json.RawMessage {
 				})
 				top = append(top, closest)
 			})
-		case "logProbabilitySum":
+		case "logProbabilitySum": // of the tokens, which are there
 			d.Skip()
 		default:
 			d.Leave()
@@ -50,7 +51,11 @@ func (d decoder) token() (t conversation.Token) {
 				t.Logprob = json.Number(n)
 			}
 		case "tokenId":
-			d.Skip()
+			if d.Type() == dialect.TypeNumber {
+				t.ID = d.Raw()
+			} else {
+				d.Leave()
+			}
 		default:
 			d.Leave()
 		}
@@ -85,6 +90,9 @@ func writeTokens(w *dialect.Writer, tokens []conversation.Token) {
 		w.Object()
 		w.Key("token")
 		w.String(tokens[i].Token)
+		if _, err := strconv.ParseInt(string(tokens[i].ID), 10, 32); err == nil { // others' may be none
+			w.Member("tokenId", tokens[i].ID)
+		}
 		w.Member("logProbability", []byte(tokens[i].Logprob))
 		w.EndObject()
 	}

@@ -19,6 +19,7 @@ type said struct {
 	citations          []conversation.Citation // whose places count the characters of the content
 	images             []conversation.Part     // of an answer
 	refusal            string
+	sealed             conversation.Part // the state of the words, as Google's own OpenAI surface says it of a message
 	error              bool
 }
 
@@ -82,6 +83,9 @@ func (m *said) all() []conversation.Part {
 	if m.refusal != "" {
 		parts = append(parts, conversation.Part{Kind: conversation.Refusal, Text: m.refusal})
 	}
+	if m.sealed.Opaque.Value != "" {
+		parts = append(parts, m.sealed)
+	}
 	return append(parts, m.calls...)
 }
 
@@ -112,6 +116,11 @@ func (d decoder) said(at, key string, m *said) {
 		if !d.Null() {
 			m.calls = append(m.calls, d.call())
 		}
+	case "extra_content", "thought_signature": // which say the same
+		if m.sealed.Opaque.Value == "" {
+			m.sealed = conversation.Part{Kind: conversation.Thinking, Redacted: true, At: d.At()}
+		}
+		d.signature(&m.sealed, key)
 	case "annotations":
 		d.annotations(m)
 	case "images":
@@ -299,7 +308,7 @@ func (d decoder) callMember(p *conversation.Part, key string) {
 	case "function", "custom":
 		d.callMembers(p)
 	case "extra_content":
-		d.Each(key, func(k string) { d.signature(p, k) })
+		d.signature(p, key)
 	case "type", "index": // as a stream's are, which clients put together
 		d.Skip()
 	default:
@@ -309,10 +318,10 @@ func (d decoder) callMember(p *conversation.Part, key string) {
 
 // signature reads extra_content.google.thought_signature, as Google's own OpenAI surface writes it.
 func (d decoder) signature(p *conversation.Part, key string) {
-	switch key {
-	case "google":
+	switch {
+	case (key == "extra_content" || key == "google") && d.Type() == dialect.TypeObject:
 		d.Each(key, func(k string) { d.signature(p, k) })
-	case "thought_signature":
+	case key == "thought_signature" && d.Type() == dialect.TypeString:
 		p.Opaque = conversation.Opaque{Vendor: conversation.VendorGoogle, Value: d.Str(key)}
 	default:
 		d.Leave()
