@@ -3,6 +3,7 @@ package pluginhost
 import (
 	"os/exec"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,6 +51,73 @@ func TestOnlyTheAdoptedAreBuried(t *testing.T) {
 	}
 	if err := b.end(own.Process.Pid, own.Wait); err != nil {
 		t.Errorf("the host's own process: %v", err)
+	}
+}
+
+// TestStartsGoSideBySide: a fork takes long where the host is large, and a reload starts many processes.
+func TestStartsGoSideBySide(t *testing.T) {
+	var b brood
+	var met sync.WaitGroup
+	met.Add(2)
+	done := make(chan error)
+	for pid := range 2 {
+		go func() {
+			done <- b.start(func() (int, error) {
+				met.Done()
+				met.Wait()
+				return -2 - pid, nil
+			})
+		}()
+	}
+	for range 2 {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("a start waits for another one")
+		}
+	}
+	if len(b.own) != 2 {
+		t.Errorf("its own are %v", b.own)
+	}
+}
+
+// TestABurialIsAlone: it takes nobody whose start is not noted yet, or whose end is being noted.
+func TestABurialIsAlone(t *testing.T) {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	var b brood
+	var burials sync.WaitGroup
+	defer burials.Wait()
+	meanwhile := func(pid int) {
+		burials.Go(func() { b.bury(0) })
+		for n := 0; n < 2000 && there(pid); n++ {
+			runtime.Gosched()
+		}
+		if !there(pid) {
+			t.Error("it was buried")
+		}
+	}
+	cmd := ended(t, func(start func() (int, error)) error {
+		return b.start(func() (int, error) {
+			pid, err := start()
+			if err != nil {
+				return 0, err
+			}
+			err = unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+			meanwhile(pid)
+			return pid, err
+		})
+	})
+	if err := b.end(cmd.Process.Pid, func() error {
+		meanwhile(cmd.Process.Pid)
+		return cmd.Wait()
+	}); err != nil {
+		t.Error(err)
 	}
 }
 
