@@ -58,6 +58,7 @@ func run(binary, corpus string) error {
 			t.add(x, client, gw.play(ctx, i, x, client))
 		}
 	}
+	t.rest(all, len(played))
 	kept, had := t.write(os.Stdout)
 	switch {
 	case t.lost > 0:

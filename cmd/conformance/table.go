@@ -10,6 +10,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/fidelity"
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
+	"github.com/ginnel/ginnel/sdk/sdktest/replay"
 )
 
 // columns are the features that the table counts.
@@ -25,6 +26,8 @@ type table struct {
 	misses []string
 	said   []string // what was refused or skipped
 	lost   int
+
+	recordings, conversations int
 }
 
 func newTable() *table { return &table{rows: map[[2]string]*row{}} }
@@ -62,12 +65,23 @@ func (t *table) add(x *recorded.Exchange, client llm.Dialect, o outcome) {
 			r.kept[f]++
 		}
 	}
-	if x.Response.Kind == "sse" && !o.kept[failure] {
+	if replay.Streamed(x) && !o.kept[failure] {
 		r.streams++
 		if o.grammar == "" {
 			r.formed++
 		} else {
 			t.misses = append(t.misses, about+"grammar: "+o.grammar)
+		}
+	}
+}
+
+// rest lists the recordings that are no call of a model for words: their like is passed on or translated by operations of
+// their own, which the codecs' tests play (TestRecordedEmbeddings, TestRecordedCounts, TestRerankInEachDialect).
+func (t *table) rest(all []*recorded.Exchange, played int) {
+	t.recordings, t.conversations = len(all), played
+	for _, x := range all {
+		if !replay.Conversation(x) {
+			t.said = append(t.said, x.Name+": not played: "+x.Endpoint+" is no conversation")
 		}
 	}
 }
@@ -101,7 +115,8 @@ func (t *table) write(out io.Writer) (kept, had int) {
 		kept, had = kept+sum.kept[f], had+sum.had[f]
 	}
 	had += sum.failed
-	fmt.Fprintf(out, "\nkept %d of %d features, %.2f %% (target: at least %d %%); %d lost without a word (target: 0)\n", kept, had, 100*float64(kept)/float64(max(had, 1)), target, t.lost)
+	fmt.Fprintf(out, "\n%d of %d recordings are conversations; the others are listed below\n", t.conversations, t.recordings)
+	fmt.Fprintf(out, "kept %d of %d features, %.2f %% (target: at least %d %%); %d lost without a word (target: 0)\n", kept, had, 100*float64(kept)/float64(max(had, 1)), target, t.lost)
 	for _, m := range t.misses {
 		fmt.Fprintln(out, "miss:", m)
 	}

@@ -39,12 +39,15 @@ var providers = map[llm.Dialect]provider{
 // Conversations returns the recordings that are calls of a model.
 func Conversations(all []*recorded.Exchange) (out []*recorded.Exchange) {
 	for _, x := range all {
-		if x.Dialect() != "" && len(x.Ask()) > 0 {
+		if Conversation(x) {
 			out = append(out, x)
 		}
 	}
 	return out
 }
+
+// Conversation reports whether a recording is a call of a model.
+func Conversation(x *recorded.Exchange) bool { return x.Dialect() != "" && len(x.Ask()) > 0 }
 
 // Name is what recording i is called by as a model.
 func Name(i int) string { return "rec-" + strconv.Itoa(i) }
