@@ -80,7 +80,7 @@ func lock(cmd *cobra.Command, cfg *config.Config, path string) error {
 			if err != nil {
 				return nil, err
 			}
-			return &config.Locked{Name: info.Name, Version: info.Version, Schema: info.Config}, nil
+			return daemon.LockOfSink(info), nil
 		}); err != nil {
 			return err
 		}

@@ -53,12 +53,20 @@ func TestLock(t *testing.T) {
 	// a daemon holds the plugin to it
 	const echo = `  plugin = "echo"`
 	gw := start(t, many(echo))
-	if err := os.WriteFile(config.LockPath(gw.path), []byte(strings.Replace(string(first), `"plugin"`, `"gateway"`, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	gw.write(many(echo, fmt.Sprintf("  plugin = %q\n  sha256 = \"%x\"\n  config { words = \"all is well\" }", filepath.Join(dir, "constant"), sha256.Sum256(binary))))
-	if r := gw.Reload(context.Background(), "test"); r.Changed || !strings.Contains(r.Error, "the lock file that the gateway makes its calls") {
-		t.Errorf("it is launched although it says otherwise: %+v", r)
+	constant := many(echo, fmt.Sprintf("  plugin = %q\n  sha256 = \"%x\"\n  config { words = \"all is well\" }", filepath.Join(dir, "constant"), sha256.Sum256(binary)))
+	for _, c := range []struct{ is, says, want string }{
+		{`"plugin"`, `"gateway"`, "the lock file that the gateway makes its calls"},
+		{`"1.0.0"`, `"2.0.0"`, "it is constant 1.0.0, and the lock file that it is constant 2.0.0"},
+		{`"forty-two"`, `"forty-three"`, "the shape of its config block is another one"},
+		{"", "", ""},
+	} {
+		if err := os.WriteFile(config.LockPath(gw.path), []byte(strings.Replace(string(first), c.is, c.says, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		gw.write(constant)
+		if r := gw.Reload(context.Background(), "test"); r.Changed != (c.want == "") || !strings.Contains(r.Error, c.want) {
+			t.Errorf("a lock that says %s, and not %s: %+v", c.says, c.is, r)
+		}
 	}
 
 	// what stands there now tells whether it was run
@@ -82,6 +90,37 @@ func TestLock(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "executed")); err == nil {
 		t.Error("the executable ran")
+	}
+}
+
+// TestLockOfASink, which a daemon holds it to.
+func TestLockOfASink(t *testing.T) {
+	sink := build(t, "telemetry-count", "count")
+	binary, err := os.ReadFile(sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const echo = `  plugin = "echo"`
+	gw := start(t, many(echo))
+	gw.write(many(echo) + fmt.Sprintf("telemetry \"count\" {\n  plugin = %q\n  sha256 = \"%x\"\n}\n", sink, sha256.Sum256(binary)))
+	if s := ginnel(t, ".", "plugins", "lock", "-c", gw.path); s.code != 0 || !strings.Contains(s.out, "count 1.0.0") {
+		t.Fatalf("%+v", s)
+	}
+	lock, err := os.ReadFile(config.LockPath(gw.path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ is, says, want string }{
+		{`"1.0.0"`, `"0.9.0"`, "it is count 1.0.0, and the lock file that it is count 0.9.0"},
+		{`"sent"`, `"send"`, "the shape of its config block is another one"},
+		{"", "", ""},
+	} {
+		if err := os.WriteFile(config.LockPath(gw.path), []byte(strings.Replace(string(lock), c.is, c.says, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r := gw.Reload(context.Background(), "test"); r.Changed != (c.want == "") || !strings.Contains(r.Error, c.want) {
+			t.Errorf("a lock that says %s, and not %s: %+v", c.says, c.is, r)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type Telemetry struct {
 	WhenFull string // drop_oldest or drop_newest
 	Process  Process
 	Config   *Opaque
+	Locked   *Locked // what the lock file says about the executable; nil where it does not
 }
 
 func telemetryShape() *schema.Block {
@@ -43,7 +44,7 @@ func (b *builder) telemetry(n *node) {
 	}
 	b.plugin(n, &t.Plugin, t.SHA256)
 	if t.Plugin != "" {
-		b.checkPlugin(n, t.Config, t.Plugin, t.SHA256)
+		t.Locked = b.checkPlugin(n, t.Config, t.Plugin, t.SHA256)
 	}
 	b.define(n, t)
 	b.cfg.Telemetry = append(b.cfg.Telemetry, t)

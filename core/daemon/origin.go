@@ -1,6 +1,10 @@
 package daemon
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +13,8 @@ import (
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/plugin"
 	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/schema"
+	sdktelemetry "github.com/ginnel/ginnel/sdk/telemetry"
 )
 
 // PlaceOf returns where and how a provider's calls are made, and which attributes of its block, beside
@@ -39,6 +45,11 @@ func LockOf(info *sdkprovider.Info) *config.Locked {
 	return l
 }
 
+// LockOfSink is LockOf for a sink.
+func LockOfSink(info *sdktelemetry.Info) *config.Locked {
+	return &config.Locked{Name: info.Name, Version: info.Version, Schema: info.Config}
+}
+
 // Untold says what of its block a provider cannot be told that makes its calls itself, as far as the lock file knows.
 func Untold(p *config.Provider) error {
 	l := p.Locked
@@ -49,10 +60,13 @@ func Untold(p *config.Provider) error {
 	return pluginhost.Untold(&sdkprovider.Info{Placed: l.Placed, Connects: l.Connects}, plugin.Version2, place, declared)
 }
 
-// asLocked holds a plugin to what the lock file says of who makes its calls and what it can be told of them.
+// asLocked holds a plugin to what the lock file says of it: what it is, who makes its calls and what it can be told of them.
 func asLocked(p *config.Provider, info *sdkprovider.Info) error {
 	l, is := p.Locked, LockOf(info)
-	if l == nil || l.Calls == "" || l.Calls == is.Calls && l.Placed == is.Placed && l.Connects == is.Connects {
+	if err := identity(l, is); err != nil || l == nil {
+		return err
+	}
+	if l.Calls == "" || l.Calls == is.Calls && l.Placed == is.Placed && l.Connects == is.Connects {
 		return nil
 	}
 	say := func(l *config.Locked) string {
@@ -63,6 +77,28 @@ func asLocked(p *config.Provider, info *sdkprovider.Info) error {
 	}
 	return fmt.Errorf("it says that %s, and the lock file that %s", say(is), say(l))
 }
+
+// identity holds a plugin to the name, the version and the shape of its config block that the lock file has, which
+// `validate` has gone by. An entry without a version says nothing of them.
+func identity(l, is *config.Locked) error {
+	switch {
+	case l == nil || l.Version == "":
+		return nil
+	case l.Name != is.Name || l.Version != is.Version:
+		return fmt.Errorf("it says that it is %s %s, and the lock file that it is %s %s", is.Name, is.Version, l.Name, l.Version)
+	}
+	said, err := shapeText(is.Schema)
+	if err != nil {
+		return err
+	}
+	if locked, err := shapeText(l.Schema); err != nil || !bytes.Equal(said, locked) {
+		return cmp.Or(err, errors.New("the shape of its config block is another one than the lock file has"))
+	}
+	return nil
+}
+
+// shapeText returns the shape of a config block as JSON. None is one without arguments.
+func shapeText(b *schema.Block) ([]byte, error) { return json.Marshal(cmp.Or(b, &schema.Block{})) }
 
 // originOf declares the place a provider's calls go to, with the path of its base URL: the operator's, or
 // the one of the plugin's own that its lease is for.

@@ -8,6 +8,7 @@ import (
 	"github.com/ginnel/ginnel/core/config"
 	"github.com/ginnel/ginnel/sdk/egress"
 	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
+	"github.com/ginnel/ginnel/sdk/schema"
 )
 
 // TestWhatAPluginNamesByItselfIsPublic, where it is a third party's and the operator said nothing.
@@ -68,9 +69,16 @@ func TestWhatABlockDeclares(t *testing.T) {
 	}
 }
 
-// TestAPluginIsHeldToItsLock of who makes its calls, and what it can be told of them.
+// TestAPluginIsHeldToItsLock: of what it is, who makes its calls, and what it can be told of them.
 func TestAPluginIsHeldToItsLock(t *testing.T) {
 	relays, told, untold := &sdkprovider.Info{Relays: true}, &sdkprovider.Info{Placed: true, Connects: true}, &sdkprovider.Info{Placed: true}
+	said := func(name, version, attr string) *sdkprovider.Info {
+		shape := &schema.Block{}
+		if attr != "" {
+			shape.Attrs = []schema.Attr{{Name: attr, Kind: schema.Int, Default: "7", Doc: "what it is"}}
+		}
+		return &sdkprovider.Info{Name: name, Version: version, Config: shape}
+	}
 	for name, c := range map[string]struct {
 		lock *config.Locked
 		is   *sdkprovider.Info
@@ -83,6 +91,11 @@ func TestAPluginIsHeldToItsLock(t *testing.T) {
 		"itself, not relayed":    {LockOf(relays), told, "it makes its calls itself (placed: true, connects: true), and the lock file that the gateway makes"},
 		"relayed, not itself":    {LockOf(told), relays, "says that the gateway makes its calls"},
 		"it connects by the way": {LockOf(untold), told, "connects: false"},
+		"what it was":            {LockOf(said("x", "1", "a")), said("x", "1", "a"), ""},
+		"no shape either":        {LockOf(said("x", "1", "")), &sdkprovider.Info{Name: "x", Version: "1"}, ""},
+		"another version":        {LockOf(said("x", "2", "a")), said("x", "1", "a"), "it is x 1, and the lock file that it is x 2"},
+		"another name":           {LockOf(said("y", "1", "a")), said("x", "1", "a"), "it is x 1, and the lock file that it is y 1"},
+		"another shape":          {LockOf(said("x", "1", "b")), said("x", "1", "a"), "the shape of its config block"},
 	} {
 		if err := asLocked(&config.Provider{Locked: c.lock}, c.is); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)

@@ -222,6 +222,10 @@ func (b *builder) openSink(t *config.Telemetry) error {
 		if err != nil {
 			return nil, err
 		}
+		if err := identity(t.Locked, LockOfSink(plugin.Info())); err != nil {
+			plugin.Close(ctx)
+			return nil, err
+		}
 		return &sinking{plugin, b.telemetry.NewSink(telemetry.SinkConfig{
 			Name: t.Name, Exporter: plugin, Signals: plugin.Info().Signals, Queue: t.Memory, Flush: t.Flush,
 			DropNewest: t.WhenFull == "drop_newest", Logger: b.log,
