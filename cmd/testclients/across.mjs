@@ -14,7 +14,7 @@ const base = process.env.BASE_URL, apiKey = process.env.API_KEY;
 const upstreams = ["openai", "responses", "anthropic", "gemini"];
 const callers = ["anthropic", "responses"]; // the mock calls tools in these dialects
 // failures are models and the status with which they fail: an upstream that refuses the gateway's key is none of the client's.
-const failures = (up) => [["none", 404], ...Object.entries({ 401: 502, 429: 429, 500: 500, 529: 529, html500: 500, badjson: 502, empty: 502, reset: 503 }).map(([fault, status]) => [`${up}-mock+fault=${fault}`, status])];
+const failures = (up) => [["none", 404], ...Object.entries({ 401: 502, 429: 429, 500: 500, 529: 529, html500: 500, badjson: 502, empty: 502, reset: 503, cut: 502 }).map(([fault, status]) => [`${up}-mock+fault=${fault}`, status])];
 const cuts = ["sse-cut", "sse-reset", "sse-error", "sse-bad"];
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const parameters = { type: "object", properties: { animal: { type: "string" }, legs: { type: "integer" } }, required: ["animal"], additionalProperties: false };

@@ -155,7 +155,7 @@ def calls(client, up):
 
 
 # An upstream that refuses the gateway's key is none of the client's.
-failures = {"401": 502, "429": 429, "500": 500, "529": 529, "html500": 500, "badjson": 502, "empty": 502, "reset": 503}
+failures = {"401": 502, "429": 429, "500": 500, "529": 529, "html500": 500, "badjson": 502, "empty": 502, "reset": 503, "cut": 502}
 
 
 def fails(client, up):

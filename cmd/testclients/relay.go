@@ -72,7 +72,7 @@ func startAcross(ctx context.Context, binary string) (*daemon, error) {
 	return startBefore(mockllm.New(mockllm.Options{Record: true}), relayConfiguration, func(upstream string) (providers, models string, names []string) {
 		for i, d := range dialects {
 			providers += fmt.Sprintf("provider %q {\n  plugin   = %q\n  base_url = %q\n  config {\n    api_key = secret.up\n    %s\n  }\n}\n", d.name, d.plugin, upstream+d.version, d.config)
-			for j, m := range append([]string{"mock+fault=badjson", "mock+fault=empty", "mock+fault=reset"}, relayed...) {
+			for j, m := range append([]string{"mock+fault=badjson", "mock+fault=empty", "mock+fault=reset", "mock+fault=cut"}, relayed...) {
 				name := fmt.Sprintf("m%d-%d", i, j)
 				models += model(name, d.name+"-"+m, d.name, m)
 				names = append(names, "model."+name)

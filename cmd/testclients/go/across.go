@@ -116,7 +116,7 @@ func arrived(words ...string) error {
 
 // fails holds an SDK to an error for whatever goes wrong.
 func (s speaker) fails(up string) error {
-	for fault, status := range map[string]int{"401": 502, "429": 429, "500": 500, "529": 529, "html500": 500, "badjson": 502, "empty": 502, "reset": 503, "": 404} {
+	for fault, status := range map[string]int{"401": 502, "429": 429, "500": 500, "529": 529, "html500": 500, "badjson": 502, "empty": 502, "reset": 503, "cut": 502, "": 404} {
 		model := up + "-mock+fault=" + fault
 		if fault == "" {
 			model = "none"

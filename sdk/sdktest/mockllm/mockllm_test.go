@@ -123,7 +123,7 @@ func TestFaultsInsteadOfAnAnswer(t *testing.T) {
 		status      int    // 0 = no answer at all
 	}{
 		{"429", `"rate_limit_exceeded"`, 429}, {"529", `"overloaded_error"`, 529}, {"503", `"server_error"`, 503}, {"418", `"invalid_request_error"`, 418},
-		{"html500", "<html>", 500}, {"badjson", `"mess`, 200}, {"empty", "", 200}, {"reset", "", 0}, {"slowfirst:1ms", "quick", 200},
+		{"html500", "<html>", 500}, {"badjson", `"mess`, 200}, {"empty", "", 200}, {"cut", `"mess`, 200}, {"reset", "", 0}, {"slowfirst:1ms", "quick", 200},
 	} {
 		resp, body, err := send(t, m, "/v1/chat/completions", `{"model":"mock+fault=`+c.fault+`"}`)
 		if c.status == 0 {
@@ -132,14 +132,14 @@ func TestFaultsInsteadOfAnAnswer(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || resp.StatusCode != c.status || !strings.Contains(body, c.want) {
+		if broke := c.fault == "cut"; broke != errors.Is(err, io.ErrUnexpectedEOF) || err != nil && !broke || resp.StatusCode != c.status || !strings.Contains(body, c.want) {
 			t.Errorf("%s: %v, %q, %v", c.fault, resp, body, err)
 		}
 		if c.fault == "429" && resp.Header.Get("Retry-After") != "1" {
 			t.Errorf("no Retry-After: %v", resp.Header)
 		}
 	}
-	if s := m.Stats(); s.Faults != 9 {
+	if s := m.Stats(); s.Faults != 10 {
 		t.Errorf("%+v", s)
 	}
 	for path, want := range map[string]string{"/v1/messages": `{"type":"error","error":{"type":"rate_limit_error"`, "/v1beta/models/x:generateContent": `"RESOURCE_EXHAUSTED"`} {

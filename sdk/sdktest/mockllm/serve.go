@@ -145,6 +145,10 @@ func (m *Mock) fault(w http.ResponseWriter, r *http.Request, s *surface, k knobs
 	case kind == "badjson":
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"id":"x","choices":[{"mess`)
+	case kind == "cut": // in the middle of its body, of which it says the length
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "1000")
+		io.WriteString(w, `{"id":"x","choices":[{"mess`)
 	case kind == "empty":
 		w.Header().Set("Content-Type", "application/json")
 	case kind == "hang":
