@@ -38,7 +38,11 @@ func meddled(verb, object string) error {
 		priority := int32(0)
 		_, _, errno = unix.Syscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(pid), unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&priority)))
 	case "nice":
-		return unix.Setpriority(unix.PRIO_PROCESS, pid, 0)
+		was, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+		if err != nil {
+			return err
+		}
+		return unix.Setpriority(unix.PRIO_PROCESS, pid, 20-was) // the kernel says it so
 	case "share":
 		var id uintptr
 		if id, _, errno = unix.Syscall(unix.SYS_SHMGET, unix.IPC_PRIVATE, 4096, 0o600); errno == 0 {
