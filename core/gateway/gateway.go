@@ -55,7 +55,7 @@ func New(n Needs) *Gateway {
 	if n.MaxAnswer == 0 {
 		n.MaxAnswer = DefaultMaxAnswer
 	}
-	return &Gateway{Needs: n, patience: patience, looks: untilEnded, watches: watches{of: make(map[subject]struct{}), over: make(chan struct{})}}
+	return &Gateway{Needs: n, patience: patience, looks: untilEnded, watches: watches{of: make(map[subject]string), over: make(chan struct{})}}
 }
 
 // Close ends what the gateway does beside its exchanges, and waits for it. It is called when nothing is served any more.

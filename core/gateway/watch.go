@@ -46,8 +46,8 @@ func (p pauses) each(yield func(time.Duration) bool) {
 // watches are the responses that are watched. A reload does not end them, and each look is one of the configuration that
 // runs then. It is safe for concurrent use.
 type watches struct {
-	mu    sync.Mutex // protects of, and closing over
-	of    map[subject]struct{}
+	mu    sync.Mutex         // protects of, and closing over
+	of    map[subject]string // by the tenant who left it: where all is shared it is everybody's
 	over  chan struct{}
 	going sync.WaitGroup
 }
@@ -67,8 +67,8 @@ var (
 	errEnding    = errors.New("the gateway ends")
 )
 
-// begin has a goroutine watch something, unless it is watched or that is more than there may be.
-func (w *watches) begin(of subject, watch func()) error {
+// begin has a goroutine watch what a tenant left, unless it is watched or that is more than there may be.
+func (w *watches) begin(of subject, tenant string, watch func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed() {
@@ -78,15 +78,15 @@ func (w *watches) begin(of subject, watch func()) error {
 		return nil
 	}
 	same := 0
-	for other := range w.of {
-		if other.owner.Tenant == of.owner.Tenant {
+	for _, whose := range w.of {
+		if whose == tenant {
 			same++
 		}
 	}
 	if len(w.of) >= mostWatched || same >= mostOfTenant {
 		return errManyMade
 	}
-	w.of[of] = struct{}{}
+	w.of[of] = tenant
 	w.going.Go(func() {
 		watch()
 		w.mu.Lock()
@@ -139,7 +139,7 @@ func (s *serving) abandoned() {
 	w.of.Op, w.of.Request.Header = llm.OpResponses, s.x.Request.Header
 	over, err := w.look(s.Gateway, s.generation)
 	if !over {
-		if full := s.watches.begin(w.subject, func() { w.watch(s.Gateway, err) }); full != nil {
+		if full := s.watches.begin(w.subject, s.x.Tenant, func() { w.watch(s.Gateway, err) }); full != nil {
 			over, err = true, full
 		}
 	}

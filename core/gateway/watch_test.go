@@ -32,6 +32,7 @@ type maker struct {
 	usage   string                 // that it says
 	counted chan string            // what each exchange is counted that says what it used
 	logged  chan string            // what the log warns of
+	tenant  string                 // whose the streams are
 }
 
 func (m *maker) vendor(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +82,7 @@ func (m *maker) left(t *testing.T, method, path, query, body string) {
 	t.Helper()
 	ctx, leave := context.WithCancelCause(t.Context())
 	x := exchange.New(ctx)
-	x.ID, x.Method, x.Path, x.Query = "req-1", method, path, query
+	x.ID, x.Method, x.Path, x.Query, x.Tenant = "req-1", method, path, query, m.tenant
 	x.Request.Body = exchange.NewBody([]byte(body), nil)
 	reply := m.Serve(ctx, x)
 	if reply.Stream == nil {
@@ -203,7 +204,7 @@ func TestSoManyAreWatched(t *testing.T) {
 	m := making(t, soon(5), func(int) string { return "in_progress" })
 	begin := func(tenant string, n int) error {
 		of := subject{uploads.Owner{Tenant: tenant}, fmt.Sprint(n)}
-		return m.watches.begin(of, func() { m.watches.pause(time.Hour) })
+		return m.watches.begin(of, tenant, func() { m.watches.pause(time.Hour) })
 	}
 	for i := range mostWatched {
 		tenant := fmt.Sprint("t", i/mostOfTenant)
@@ -222,6 +223,27 @@ func TestSoManyAreWatched(t *testing.T) {
 	m.left(t, "POST", "/v1/responses", "", backgroundStream)
 	if line := <-m.logged; !strings.Contains(line, "as many others") || m.asked.Load() != 1 {
 		t.Errorf("%s; asked %d times", line, m.asked.Load())
+	}
+}
+
+// TestWhoLeavesManyIsATenant also where a provider shares what it keeps, and all that is left there is everybody's.
+func TestWhoLeavesManyIsATenant(t *testing.T) {
+	m := making(t, pauses{time.Hour, time.Hour, time.Hour}, func(int) string { return "in_progress" })
+	m.Current().routes[0].Models[0].Targets[0].SharedFiles = true
+	for i := range mostOfTenant {
+		of := subject{uploads.Owner{Provider: "p"}, fmt.Sprint(i)}
+		if err := m.watches.begin(of, "many", func() { m.watches.pause(time.Hour) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m.tenant = range []string{"many", "another"} {
+		m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	}
+	if len(m.logged) != 1 || len(m.watches.of) != mostOfTenant+1 {
+		t.Fatalf("%d are watched, %d lines are logged", len(m.watches.of), len(m.logged))
+	}
+	if line := <-m.logged; !strings.Contains(line, "as many others") || m.watches.of[subject{uploads.Owner{Provider: "p"}, "r"}] != "another" {
+		t.Errorf("%s; %v", line, m.watches.of)
 	}
 }
 
