@@ -135,16 +135,17 @@ func (s *serving) abandoned() {
 	if id == "" || s.answer == nil || s.answer.Status != 200 {
 		return
 	}
+	g := s.Gateway // which the watch holds for an hour, and the exchange not
 	w := &watch{subject{s.holder(), id}, apart(context.Background(), s.x), s.codec}
 	w.of.Op, w.of.Request.Header = llm.OpResponses, s.x.Request.Header
-	over, err := w.look(s.Gateway, s.generation)
+	over, err := w.look(g, s.generation)
 	if !over {
-		if full := s.watches.begin(w.subject, s.x.Tenant, func() { w.watch(s.Gateway, err) }); full != nil {
+		if full := g.watches.begin(w.subject, s.x.Tenant, func() { w.watch(g, err) }); full != nil {
 			over, err = true, full
 		}
 	}
 	if over {
-		w.ended(s.Gateway, err)
+		w.ended(g, err)
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
@@ -244,6 +246,19 @@ func TestWhoLeavesManyIsATenant(t *testing.T) {
 	}
 	if line := <-m.logged; !strings.Contains(line, "as many others") || m.watches.of[subject{uploads.Owner{Provider: "p"}, "r"}] != "another" {
 		t.Errorf("%s; %v", line, m.watches.of)
+	}
+}
+
+// TestAPauseHoldsNothing of the exchange: what it was asked and answered, and the configuration that it began in.
+func TestAPauseHoldsNothing(t *testing.T) {
+	m := making(t, pauses{time.Hour, time.Hour, time.Hour}, func(int) string { return "in_progress" })
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	last := weak.Make(m.Swap(NewGeneration(m.Current().routes, nil)))
+	for n := 0; n < 100 && last.Value() != nil; n++ {
+		runtime.GC()
+	}
+	if len(m.watches.of) != 1 || last.Value() != nil {
+		t.Errorf("%d are watched; what they left is held", len(m.watches.of))
 	}
 }
 
