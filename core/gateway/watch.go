@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -65,6 +66,7 @@ var (
 	errNoTarget  = errors.New("no route leads to it any more")
 	errManyMade  = errors.New("as many others as may be are looked at already")
 	errEnding    = errors.New("the gateway ends")
+	errPanic     = errors.New("to look at it ends in a panic")
 )
 
 // begin has a goroutine watch what a tenant left, unless it is watched or that is more than there may be.
@@ -197,8 +199,14 @@ func (w *watch) ended(g *Gateway, err error) {
 }
 
 // look asks the vendor how the response ended, and has counted what it used. It reports whether to look again is of no use;
-// the error says what is not known.
+// the error says what is not known. Nobody else would recover from what a vendor's answer does to it.
 func (w *watch) look(g *Gateway, gen *Generation) (over bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.Logger.Error("panic while looking at a response", "request_id", w.of.ID, "response", w.id, "panic", p, "stack", string(debug.Stack()))
+			over, err = true, errPanic
+		}
+	}()
 	x := apart(context.Background(), w.of)
 	defer x.Cancel(nil)
 	x.Request.Header = w.of.Request.Header

@@ -15,6 +15,8 @@ import (
 
 	"github.com/ginnel/ginnel/core/exchange"
 	"github.com/ginnel/ginnel/core/uploads"
+	"github.com/ginnel/ginnel/sdk/dialect"
+	"github.com/ginnel/ginnel/sdk/llm"
 )
 
 // soon are pauses that nobody notices, before so many looks.
@@ -246,6 +248,43 @@ func TestWhoLeavesManyIsATenant(t *testing.T) {
 	}
 	if line := <-m.logged; !strings.Contains(line, "as many others") || m.watches.of[subject{uploads.Owner{Provider: "p"}, "r"}] != "another" {
 		t.Errorf("%s; %v", line, m.watches.of)
+	}
+}
+
+// reading is a codec whose reader of answers does what answer says.
+type reading struct {
+	dialect.Codec
+	answer func()
+}
+
+func (r reading) Answer(op llm.Op, raw []byte, found *dialect.Answer) error {
+	r.answer()
+	return r.Codec.Answer(op, raw, found)
+}
+
+// TestALookThatPanics ends with it, and nothing else does: the first one, which the client's connection makes, and others.
+func TestALookThatPanics(t *testing.T) {
+	for panics := 1; panics <= 2; panics++ {
+		m := making(t, soon(5), func(int) string { return "in_progress" })
+		looks := 0
+		for i, c := range m.Codecs {
+			m.Codecs[i] = reading{c, func() {
+				if looks++; looks == panics {
+					panic("a codec's")
+				}
+			}}
+		}
+		m.left(t, "POST", "/v1/responses", "", backgroundStream)
+		m.idle()
+		if looks != panics || len(m.logged) != 2 || m.Current().InFlight() > 0 {
+			t.Fatalf("%d looks, %d lines are logged, %d exchanges", looks, len(m.logged), m.Current().InFlight())
+		}
+		if line := <-m.logged; !strings.Contains(line, "panic") || !strings.Contains(line, "a codec's") || !strings.Contains(line, "response=r") {
+			t.Errorf("%s", line)
+		}
+		if line := <-m.logged; !strings.Contains(line, "is not known") || !strings.Contains(line, "panic") {
+			t.Errorf("%s", line)
+		}
 	}
 }
 
