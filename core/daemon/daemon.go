@@ -136,10 +136,6 @@ func Start(ctx context.Context, n Needs, cfg *config.Config) (_ *Daemon, err err
 		return nil, err
 	}
 	d.gateway = gateway.New(gateway.Needs{Keys: d.keys, Uploads: uploads.New(d.store), Limiter: d.limiter, Telemetry: d.telemetry, Codecs: n.Codecs, Upstreams: n.Upstreams, Logger: n.Logger})
-	d.scope.Defer(func(context.Context) error {
-		d.gateway.Close()
-		return nil
-	})
 	d.openPools()
 	if err := d.Apply(ctx, cfg); err != nil {
 		return nil, err
@@ -260,7 +256,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	errs := drainAll(ctx, listeners)
 	d.applying.Lock() // a reload that is under way ends first
 	defer d.applying.Unlock()
-	last := d.gateway.Swap(gateway.NewGeneration(nil, nil))
+	last := d.gateway.Close()
 	if last != nil {
 		d.retiring.Go(func() { d.retire(last, current, 0) })
 	}

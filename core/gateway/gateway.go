@@ -58,8 +58,12 @@ func New(n Needs) *Gateway {
 	return &Gateway{Needs: n, patience: patience, looks: untilEnded, watches: watches{of: make(map[subject]string), over: make(chan struct{})}}
 }
 
-// Close ends what the gateway does beside its exchanges, and waits for it. It is called when nothing is served any more.
-func (g *Gateway) Close() { g.watches.close() }
+// Close ends what the gateway does beside its exchanges, waits for it, and retires the current generation, which it returns.
+// It is called when nothing more comes in; exchanges that are still under way end in their generation.
+func (g *Gateway) Close() (last *Generation) {
+	g.watches.close() // while there are routes: none shall find that there is none any more
+	return g.Swap(NewGeneration(nil, nil))
+}
 
 // Swap makes next the current generation and retires the one before, which it returns (nil at
 // first): exchanges that began in it end in it.

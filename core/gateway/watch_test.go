@@ -84,7 +84,13 @@ func making(t *testing.T, looks pauses, status func(asked int) string) *maker {
 // left has a stream served that is left behind the model's words.
 func (m *maker) left(t *testing.T, method, path, query, body string) {
 	t.Helper()
-	ctx, leave := context.WithCancelCause(t.Context())
+	m.streams(t, method, path, query, body)()
+}
+
+// streams has a stream served up to the model's words, and returns what leaves it.
+func (m *maker) streams(t *testing.T, method, path, query, body string) (leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
 	x := exchange.New(ctx)
 	x.ID, x.Method, x.Path, x.Query, x.Tenant = "req-1", method, path, query, m.tenant
 	x.Request.Body = exchange.NewBody([]byte(body), nil)
@@ -98,8 +104,10 @@ func (m *maker) left(t *testing.T, method, path, query, body string) {
 			t.Fatalf("%s, %v", got, err)
 		}
 	}
-	leave(exchange.ErrClientGone)
-	reply.Done(exchange.ClientCancelled)
+	return func() {
+		cancel(exchange.ErrClientGone)
+		reply.Done(exchange.ClientCancelled)
+	}
 }
 
 // open reports whether what the response used is not told yet.
@@ -193,13 +201,39 @@ func TestAWatchEndsWithItsGateway(t *testing.T) {
 	if len(m.logged) > 0 || len(m.watches.of) != 1 {
 		t.Errorf("%d are watched, %d lines are logged", len(m.watches.of), len(m.logged))
 	}
+	leave := m.streams(t, "GET", "/v1/responses/r", "stream=true", "")
 	m.Close()
 	if line := <-m.logged; !strings.Contains(line, "the gateway ends") || len(m.watches.of) > 0 {
 		t.Errorf("%s; %d are watched", line, len(m.watches.of))
 	}
-	m.left(t, "GET", "/v1/responses/r", "stream=true", "")
+	leave()
 	if line := <-m.logged; !strings.Contains(line, "the gateway ends") || len(m.watches.of) > 0 || m.asked.Load() != 2 {
 		t.Errorf("%s; %d are watched", line, len(m.watches.of))
+	}
+}
+
+// TestNoLookFindsAGatewayWithoutRoutes: what ends takes its configuration away when nobody looks any more.
+func TestNoLookFindsAGatewayWithoutRoutes(t *testing.T) {
+	looked := make(chan struct{})
+	var m *maker
+	m = making(t, pauses{time.Microsecond, time.Microsecond, time.Hour}, func(asked int) string {
+		if asked == 2 {
+			close(looked)
+			<-m.watches.over
+			if len(m.Current().routes) == 0 {
+				t.Error("there are no routes any more")
+			}
+		}
+		return "in_progress"
+	})
+	last := m.Current()
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	<-looked
+	if m.Close() != last || len(m.Current().routes) > 0 {
+		t.Error("routes are served behind the end")
+	}
+	if line := <-m.logged; !strings.Contains(line, "the gateway ends") {
+		t.Errorf("%s", line)
 	}
 }
 
