@@ -40,12 +40,13 @@ type Needs struct {
 // Gateway serves exchanges through the current generation. It is safe for concurrent use.
 type Gateway struct {
 	Needs
-	current  atomic.Pointer[Generation]
-	sessions underWay
-	bodies   underWay      // bodies that are coming in
-	patience time.Duration // for the disk, before the client has the id of what is made in the background
-	watches  watches
-	looks    pauses // between looks at what is watched
+	current   atomic.Pointer[Generation]
+	sessions  underWay
+	bodies    underWay      // bodies that are coming in
+	patience  time.Duration // for the disk, before the client has the id of what is made in the background
+	watches   watches
+	looks     pauses        // between looks at what is watched
+	lookAgain time.Duration // for the vendor, to answer one
 }
 
 var _ exchange.Handler = (*Gateway)(nil)
@@ -55,7 +56,10 @@ func New(n Needs) *Gateway {
 	if n.MaxAnswer == 0 {
 		n.MaxAnswer = DefaultMaxAnswer
 	}
-	return &Gateway{Needs: n, patience: patience, looks: untilEnded, watches: watches{of: make(map[subject]string), over: make(chan struct{})}}
+	return &Gateway{
+		Needs: n, patience: patience, looks: untilEnded, lookAgain: lookAgain,
+		watches: watches{of: make(map[subject]string), over: make(chan struct{})},
+	}
 }
 
 // Close ends what the gateway does beside its exchanges, waits for it, and retires the current generation, which it returns.

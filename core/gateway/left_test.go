@@ -34,7 +34,7 @@ func remembering(t *testing.T, h http.HandlerFunc, filters ...exchange.Filter) (
 	t.Cleanup(func() { s.Close() })
 	g := gatewayTo(t, egress.New(egress.Needs{}), up.URL, filters...)
 	t.Cleanup(func() { g.Close() })
-	g.Uploads, g.Logger = uploads.New(s), slog.New(slog.DiscardHandler)
+	g.Uploads, g.Logger, g.lookAgain = uploads.New(s), slog.New(slog.DiscardHandler), time.Minute
 	return g, s
 }
 

@@ -213,7 +213,7 @@ func (w *watch) look(g *Gateway, gen *Generation) (over bool, err error) {
 	s := &serving{Gateway: g, generation: gen, x: x, codec: w.codec, endpoint: dialect.Endpoint{Op: x.Op, Item: w.id}}
 	s.route, _ = gen.match(x.Listener, x.Path, x.Method)
 	var cancel context.CancelFunc
-	s.ctx, cancel = context.WithTimeout(x.Context(), lookAgain)
+	s.ctx, cancel = context.WithTimeout(x.Context(), g.lookAgain)
 	defer cancel()
 	if s.route == nil || s.locate() != nil || !s.untallied {
 		return w.closed(g)

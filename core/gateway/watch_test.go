@@ -237,6 +237,22 @@ func TestNoLookFindsAGatewayWithoutRoutes(t *testing.T) {
 	}
 }
 
+// TestAVendorThatSaysNothing is not waited for, however often it is asked.
+func TestAVendorThatSaysNothing(t *testing.T) {
+	done := make(chan struct{})
+	m := making(t, soon(5), func(int) string {
+		<-done
+		return "completed"
+	})
+	defer close(done)
+	m.lookAgain = time.Millisecond
+	m.left(t, "POST", "/v1/responses", "", backgroundStream)
+	m.idle()
+	if line := <-m.logged; !strings.Contains(line, "is not known") || len(m.logged)+len(m.counted) > 0 {
+		t.Errorf("%s; %d more are logged, %d counted", line, len(m.logged), len(m.counted))
+	}
+}
+
 // TestSoManyAreWatched and no more, of all tenants together and of each; the log says which is not.
 func TestSoManyAreWatched(t *testing.T) {
 	m := making(t, soon(5), func(int) string { return "in_progress" })
