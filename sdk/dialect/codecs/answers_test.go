@@ -174,6 +174,19 @@ func TestStateOfAMessage(t *testing.T) {
 	}
 }
 
+// TestStateOfNoModels: in a message that no model wrote it has no place, and is listed.
+func TestStateOfNoModels(t *testing.T) {
+	for _, said := range []string{`"thought_signature":"U0lHTg=="`, `"extra_content":{"google":{"thought_signature":"U0lHTg=="}}`} {
+		name, _, _ := strings.Cut(said, ":")
+		for _, role := range []string{`"system"`, `"user"`, `"tool","tool_call_id":"a"`} {
+			body, lost, err := encoded(t, llm.OpenAI, llm.Gemini, `{"model":"m","messages":[{"role":`+role+`,"content":"x",`+said+`},`+user+`]}`)
+			if err != nil || lost != "messages[0]."+strings.Trim(name, `"`) {
+				t.Errorf("%s, %s: %v, listed %q: %s", said, role, err, lost, body)
+			}
+		}
+	}
+}
+
 // answered is a tool's result, where there was a call.
 func answered(call bool) string {
 	if !call {

@@ -31,6 +31,9 @@ func (d decoder) message(i int) {
 	if m.role != "assistant" && len(m.calls) > 0 {
 		d.Unsaid("tool_calls")
 	}
+	if m.role != "assistant" && m.sealed.Opaque.Value != "" {
+		d.Unsaid(strings.TrimPrefix(m.sealed.At, at+"."))
+	}
 	q := d.into
 	before := len(q.Turns)
 	switch m.role {
