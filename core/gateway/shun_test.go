@@ -37,6 +37,7 @@ func TestEachTenantFindsOutWhoRefuses(t *testing.T) {
 			io.WriteString(w, `{"id":"1","object":"chat.completion","choices":[]}`)
 		}),
 	}}
+	m.Targets[1].Weight = 100 // so that a machine which stands still for seconds does not make the other one better
 	g := New(Needs{Telemetry: telemetry.New(telemetry.Config{}), Codecs: codecs.All(), Upstreams: codecs.Upstreams()})
 	g.Swap(NewGeneration([]*Route{{Name: "r", Path: "/*", Open: true, Pipeline: exchange.NewPipeline("p"), Models: []Model{{Model: m}}}}, nil))
 	for i, tenant := range []string{"one", "two", "three"} {
