@@ -13,6 +13,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/fidelity"
+	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 	"github.com/ginnel/ginnel/sdk/sdktest/replay"
 )
@@ -81,6 +82,11 @@ func (g *process) play(ctx context.Context, i int, x *recorded.Exchange, client 
 	o.lost = before.Lost(after)
 	if streamed {
 		o.grammar = wellFormed(client, text)
+	}
+	if streamed && o.grammar == "" && client != x.Dialect() { // what a server of the client's dialect says is its own
+		if err := grammar.Check(client, text); err != nil {
+			o.grammar = err.Error()
+		}
 	}
 	return o
 }

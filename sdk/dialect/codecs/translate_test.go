@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/fidelity"
+	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
 	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
@@ -167,6 +169,9 @@ func played(t *testing.T, r *recorded.Exchange, deltas []conversation.Delta, for
 		t.Errorf("%s: %v", r.Name, err)
 		return
 	}
+	if begin := &deltas[0]; begin.Kind == conversation.Begin { // as the gateway says what a vendor leaves out
+		begin.ID, begin.Model = cmp.Or(begin.ID, "id"), cmp.Or(begin.Model, "model")
+	}
 	for _, client := range dialects {
 		if !fidelity.Fits(&c.Answer, client) {
 			continue
@@ -196,6 +201,9 @@ func played(t *testing.T, r *recorded.Exchange, deltas []conversation.Delta, for
 		}
 		if !complete(client, raw) {
 			t.Errorf("%s to %s: the stream is not complete", r.Name, client)
+		}
+		if err := grammar.Check(client, raw); err != nil {
+			t.Errorf("%s to %s: %v", r.Name, client, err)
 		}
 		kept[fmt.Sprint(r.Dialect(), " to ", client, form)]++
 	}

@@ -1,6 +1,3 @@
-// Package grammar holds streams to the grammar of their dialect, as a client that believes its
-// vendor's documentation would. It is for tests: it reads a whole stream at once and says where the
-// first mistake is. What a gateway needs to read of a stream is package dialect's.
 package grammar
 
 import (
@@ -209,8 +206,8 @@ func (r *reader) stopBlock(e *event) error {
 		return errors.New("the end of no open block")
 	}
 	b := r.message.Blocks[*e.Index]
-	if kinds := deltas[b.Type]; len(kinds) == 1 && kinds[0] == "input_json_delta" && b.Text != "" && !json.Valid([]byte(b.Text)) {
-		return fmt.Errorf("the input of a call is no JSON: %q", b.Text)
+	if kinds := deltas[b.Type]; len(kinds) == 1 && kinds[0] == "input_json_delta" && b.Text != "" && !isObject(b.Text) {
+		return fmt.Errorf("the input of a call is no JSON object: %q", b.Text)
 	}
 	return r.move(inBlock, betweenBlocks)
 }

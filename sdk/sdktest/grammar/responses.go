@@ -317,8 +317,8 @@ func (r *responseReader) repeats(index int, whole *item) error {
 		if it.said != "" && it.said != *s {
 			return same(it.said, s)
 		}
-		if whole.Type == "function_call" && !json.Valid([]byte(*s)) {
-			return errors.New("the arguments are no JSON")
+		if whole.Type == "function_call" && !isObject(*s) {
+			return errors.New("the arguments are no JSON object")
 		}
 	}
 	r.out.Items[index].Parts = parts
