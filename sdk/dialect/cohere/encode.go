@@ -217,11 +217,7 @@ func (e *encoder) assistant(at string, parts []conversation.Part) {
 		e.Object()
 		e.Text("name", c.Name)
 		e.Key("arguments")
-		if strings.TrimSpace(c.Arguments) == "" {
-			e.String("{}")
-		} else {
-			e.String(c.Arguments)
-		}
+		e.String(c.Written())
 		e.EndObject()
 		e.EndObject()
 	}

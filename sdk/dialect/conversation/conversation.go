@@ -207,6 +207,18 @@ type Call struct {
 	Custom    bool // Arguments is free text, of a custom tool
 }
 
+// Written returns the arguments for a dialect that has them as a string: where a model gave none, an empty object stands
+// behind what it wrote, since clients parse them.
+func (c *Call) Written() string {
+	if c.Custom || strings.TrimSpace(c.Arguments) != "" {
+		return c.Arguments
+	}
+	return c.Arguments + NoArguments
+}
+
+// NoArguments are those of a call that was given none.
+const NoArguments = "{}"
+
 // Result is what a tool gave back.
 type Result struct {
 	ID    string // of the call

@@ -322,7 +322,7 @@ func writeMessage(w *dialect.Writer, parts []conversation.Part) {
 		w.Array()
 		for i := range parts {
 			if p := &parts[i]; p.Kind == conversation.ToolCall {
-				writeCall(w, p, -1, p.Call.Arguments, true)
+				writeCall(w, p, -1, p.Call.Written(), true)
 			}
 		}
 		w.EndArray()

@@ -358,7 +358,7 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 		e.Key("tool_calls")
 		e.Array()
 		for i := range calls {
-			writeCall(&e.Writer, &calls[i], -1, calls[i].Call.Arguments, false)
+			writeCall(&e.Writer, &calls[i], -1, calls[i].Call.Written(), false)
 		}
 		e.EndArray()
 	}

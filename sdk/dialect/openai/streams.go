@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -282,6 +283,7 @@ type blockState struct {
 	cited  []conversation.Citation
 	before int64 // the characters of the choice's texts before this one
 	call   int   // index among the choice's calls
+	given  bool  // arguments of the call have come
 }
 
 type streamEncoder struct {
@@ -383,6 +385,7 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 			s.text = append(s.text, d.Text...)
 			w.Text("reasoning_content", d.Text)
 		case conversation.ToolCall:
+			s.given = s.given || strings.TrimSpace(d.Text) != ""
 			inner := "arguments"
 			outer := "function"
 			if s.part.Call.Custom {
@@ -406,6 +409,9 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 func (e *streamEncoder) close(dst []byte, d *conversation.Delta) []byte {
 	key := blockKey{d.Choice, d.Block}
 	s := e.blocks[key]
+	if s != nil && s.part.Kind == conversation.ToolCall && !s.part.Call.Custom && !s.given {
+		dst = e.more(dst, &conversation.Delta{Choice: d.Choice, Block: d.Block, Text: conversation.NoArguments})
+	}
 	delete(e.blocks, key)
 	if s != nil && s.part.Kind == conversation.Text && slices.ContainsFunc(s.cited, func(c conversation.Citation) bool { return c.URL != "" }) {
 		return e.chunk(dst, d.Choice, "", nil, func(w *dialect.Writer) { writeCitations(w, string(s.text), s.before, s.cited) })

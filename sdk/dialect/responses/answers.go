@@ -259,10 +259,14 @@ func writeItem(w *dialect.Writer, p *conversation.Part, i int, status string, lo
 	id := itemID(p, i)
 	switch p.Kind {
 	case conversation.ToolCall:
-		if !p.Call.Custom && !json.Valid([]byte(p.Call.Arguments)) && p.Call.Arguments != "" {
-			status = "incomplete" // the limit of the answer cut it
+		arguments := ""
+		if status != "in_progress" { // in which they come in pieces
+			arguments = p.Call.Written()
+			if !p.Call.Custom && !json.Valid([]byte(arguments)) {
+				status = "incomplete" // the limit of the answer cut it
+			}
 		}
-		writeCall(w, p, id, conversation.PackID(p.Call.ID, p.Opaque), p.Call.Arguments, status)
+		writeCall(w, p, id, conversation.PackID(p.Call.ID, p.Opaque), arguments, status)
 	case conversation.Thinking:
 		writeReasoning(w, p, id, status)
 	case conversation.Native:

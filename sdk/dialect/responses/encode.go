@@ -196,7 +196,7 @@ func (e *encoder) item(at string, p *conversation.Part) {
 	e.cache(at, p)
 	switch p.Kind {
 	case conversation.ToolCall:
-		writeCall(&e.Writer, p, "", p.Call.ID, p.Call.Arguments, "")
+		writeCall(&e.Writer, p, "", p.Call.ID, p.Call.Written(), "")
 	case conversation.ToolResult:
 		e.typed("function_call_output")
 		e.Text("call_id", p.Result.ID)

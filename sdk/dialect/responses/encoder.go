@@ -167,6 +167,9 @@ func (e *streamEncoder) close(dst []byte) []byte {
 	case conversation.ToolCall:
 		call := *p.Call
 		call.Arguments = string(e.text)
+		if whole := call.Written(); whole != call.Arguments {
+			dst, call.Arguments = e.more(dst, &conversation.Delta{Text: conversation.NoArguments}), whole
+		}
 		p.Call = &call
 		kind, member := "response.function_call_arguments.done", "arguments"
 		if call.Custom {
