@@ -26,9 +26,10 @@ type stream struct {
 	plain  bool // no filter looks at events: they pass uncopied
 	over   bool
 	ending dialect.Ending
-	torn   bool // the last event came without the blank line that ends it
-	failed bool // the upstream said an error, which went to the client as it was
-	trail  int  // events that may still follow the terminator; 0 before it
+	number int64 // of the next event, where the dialect numbers them
+	torn   bool  // the last event came without the blank line that ends it
+	failed bool  // the upstream said an error, which went to the client as it was
+	trail  int   // events that may still follow the terminator; 0 before it
 }
 
 // maxTrail bounds the events behind a stream's terminator.
@@ -173,6 +174,7 @@ func (st *stream) pass(dst []byte) []byte {
 		return st.fail(dst, exchange.UpstreamCut, &llm.Error{Code: llm.CodeCut, Message: "the upstream's stream could not be read"}, err)
 	}
 	st.event.Texts, st.event.Faults = dialect.MergeTexts(st.event.Texts, st.event.Faults), nil
+	st.number = max(st.number, st.event.Next)
 	if u := st.event.Usage; u != nil && s.x.Usage == nil {
 		s.x.Usage = u
 	} else if u != nil {
@@ -360,6 +362,9 @@ func (st *stream) fail(dst []byte, end exchange.Terminal, e *llm.Error, cause er
 	st.s.end, st.s.err = end, cause
 	if st.torn {
 		dst = append(dst, "\n\n"...)
+	}
+	if numbered, ok := st.s.codec.(dialect.Numbered); ok {
+		return numbered.AppendErrorNumbered(dst, e, st.s.x.ID, st.number)
 	}
 	if !st.array {
 		return st.s.codec.AppendErrorEvent(dst, e, st.s.x.ID)

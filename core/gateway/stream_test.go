@@ -242,6 +242,33 @@ func TestAStreamWithoutItsTerminatorIsCut(t *testing.T) {
 	}
 }
 
+// TestTheGatewaysErrorIsNumbered behind the events that the client has got, and so is one that stands for what filters held back.
+func TestTheGatewaysErrorIsNumbered(t *testing.T) {
+	numbered := func(event string, n int) string {
+		return strings.Replace(event, `",`, fmt.Sprintf(`","sequence_number":%d,`, n), 1)
+	}
+	for _, c := range []struct {
+		pieces []string
+		want   string
+	}{
+		{[]string{created, delta("a")}, `"sequence_number":0,`}, // of a server that numbers none
+		{[]string{numbered(created, 0), numbered(delta("a"), 1)}, `"sequence_number":2,`},
+		{[]string{numbered(created, 7), numbered(delta("a"), 9), delta("b")}, `"sequence_number":10,`}, // of a stream that is fetched from its middle
+	} {
+		got := all(t, ask(t, "/v1/responses", responseBody, c.pieces), exchange.Completed)
+		if last := got[strings.LastIndex(got, "event: error"):]; !strings.Contains(last, c.want) {
+			t.Errorf("%q ends with %q", c.pieces, last)
+		}
+	}
+	stop := filter{exchange.PhaseDelta, func(_ exchange.Phase, x *exchange.Exchange) (exchange.Verdict, error) {
+		return exchange.Verdict{Action: exchange.Close}, nil
+	}}
+	got := all(t, ask(t, "/v1/responses", responseBody, []string{numbered(created, 0), numbered(delta("a"), 1)}, stop), exchange.Completed)
+	if !strings.Contains(got, `"sequence_number":2,"error"`) {
+		t.Errorf("stopped by a filter: %q", got)
+	}
+}
+
 // TestAnErrorBehindATornEvent stands on lines of its own: the event before it has no blank line.
 func TestAnErrorBehindATornEvent(t *testing.T) {
 	chunk := `data: {"choices":[{"index":0,"delta":{"content":"a"}}]}`

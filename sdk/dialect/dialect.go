@@ -135,6 +135,8 @@ type Event struct {
 	Left     []Left
 	Unstored bool // it says that the answer is not stored
 
+	Next int64 // the number of the event behind it, where the dialect numbers them and this one has one; else 0
+
 	// UsageOnly: nothing but usage. A client that did not ask for usage does not get the event.
 	UsageOnly bool
 }
@@ -211,6 +213,12 @@ type Realtime interface {
 	Subprotocols(h llm.Header) (keys, offered []string)
 }
 
+// Numbered is a Codec whose dialect numbers the events of a stream.
+type Numbered interface {
+	// AppendErrorNumbered is AppendErrorEvent for the event with that number.
+	AppendErrorNumbered(dst []byte, e *llm.Error, requestID string, number int64) []byte
+}
+
 // Codec is one dialect that clients speak. Implementations are what Upstream's are.
 type Codec interface {
 	Upstream
@@ -224,7 +232,7 @@ type Codec interface {
 	// one where the body has no place for it.
 	SetModel(body []byte, read *Request, name string) (Span, []byte)
 	// AppendError appends the body of an error answer, AppendErrorEvent a whole event, framed, that
-	// ends a stream with an error the official SDKs notice.
+	// ends a stream with an error the official SDKs notice; see Numbered.
 	AppendError(dst []byte, e *llm.Error, requestID string) []byte
 	AppendErrorEvent(dst []byte, e *llm.Error, requestID string) []byte
 	// AppendModels appends the body of the list of models, AppendModel that of one model.

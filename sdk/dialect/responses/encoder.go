@@ -41,7 +41,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 			})
 		}
 	case conversation.Failed:
-		return Codec{}.AppendErrorEvent(dst, d.Err, "")
+		return Codec{}.AppendErrorNumbered(dst, d.Err, "", e.sequence)
 	case conversation.Open, conversation.More, conversation.Close:
 		e.serial.Push(d, func(d *conversation.Delta) { dst = e.write(dst, d) })
 	}

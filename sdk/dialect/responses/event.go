@@ -29,11 +29,12 @@ const (
 	eventError
 	eventMessage
 	eventDetail
+	eventSequence
 )
 
 var (
 	eventKeys = dialect.NewKeys("type", "response", "item", "part", "delta", "text", "refusal", "arguments", "input", "code", "command", "output",
-		"annotation", "name", "output_index", "content_index", "summary_index", "command_index", "error", "message", "detail")
+		"annotation", "name", "output_index", "content_index", "summary_index", "command_index", "error", "message", "detail", "sequence_number")
 	done = []byte("[DONE]")
 )
 
@@ -153,6 +154,7 @@ type eventReader struct {
 	name                           dialect.Span // of the type
 	label                          dialect.Span // a code, of an interpreter or of an error
 	whole                          bool         // it carries an item
+	next                           int64        // one more than its own number
 	choice, inner, summed, ordered int16
 }
 
@@ -229,6 +231,12 @@ func (e *eventReader) read() {
 			e.fault.Read(&e.Reader)
 		case eventMessage, eventDetail:
 			e.fault.Message(&e.Reader)
+		case eventSequence:
+			if n, ok := e.Int(); ok {
+				e.next = n + 1
+			} else {
+				e.Skip()
+			}
 		default:
 			e.Skip()
 		}
@@ -302,7 +310,7 @@ func (e *eventReader) settle(into *dialect.Event) {
 		into.Finish = e.finish()
 	}
 	into.More = into.End
-	into.Faults, into.ID, into.Left, into.Unstored = e.fault.Texts(), e.own, e.left, e.unstored
+	into.Faults, into.ID, into.Left, into.Unstored, into.Next = e.fault.Texts(), e.own, e.left, e.unstored, e.next
 }
 
 // unlabel makes the code of an error what it is.

@@ -261,6 +261,7 @@ func TestErrorEvents(t *testing.T) {
 		payload, ok := strings.CutPrefix(event, "event: error\ndata: ")
 		var got struct {
 			Type, Code, Message string
+			Number              *int64 `json:"sequence_number"`
 			Param               *string
 			Error               struct {
 				Message, Type, Code string
@@ -269,6 +270,9 @@ func TestErrorEvents(t *testing.T) {
 		}
 		if err := json.Unmarshal([]byte(payload), &got); err != nil || !ok || !strings.HasSuffix(event, "}\n\n") {
 			t.Fatalf("%q: %v", event, err)
+		}
+		if got.Number == nil || *got.Number != 0 {
+			t.Errorf("%s: a stream that has not begun: %s", code, event)
 		}
 		if got.Type != "error" || got.Code == "" || got.Code != got.Error.Code || got.Message != "a \"quoted\"\nmessage" || got.Error.Message != got.Message || got.Error.RequestID != "req-1" {
 			t.Errorf("%s: %s", code, event)

@@ -8,6 +8,7 @@ package responses
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -27,7 +28,10 @@ const (
 // Codec implements dialect.Codec. The zero value is ready.
 type Codec struct{ openai.Codec }
 
-var _ dialect.Codec = Codec{}
+var (
+	_ dialect.Codec    = Codec{}
+	_ dialect.Numbered = Codec{}
+)
 
 // Name returns llm.Responses.
 func (Codec) Name() llm.Dialect { return llm.Responses }
@@ -88,13 +92,19 @@ func (Codec) Complete(e dialect.Ending) bool { return e.Terminated }
 
 // AppendErrorEvent appends the stream's error event. Beside the members that the event is specified
 // with it has the error object of a whole error: the official SDKs raise on that and pass an event
-// without it on as one more. It carries no sequence_number, which the gateway does not count.
+// without it on as one more. Its number is that of a stream that has not begun.
 func (c Codec) AppendErrorEvent(dst []byte, e *llm.Error, requestID string) []byte {
+	return c.AppendErrorNumbered(dst, e, requestID, 0)
+}
+
+// AppendErrorNumbered implements dialect.Numbered.
+func (c Codec) AppendErrorNumbered(dst []byte, e *llm.Error, requestID string, number int64) []byte {
 	whole := c.AppendError(nil, e, requestID)
 	dst = append(dst, "event: error\ndata: {\"type\":\"error\",\"code\":\""...)
 	dst = append(dst, openai.ErrorCode(e)...)
 	dst = append(dst, `","message":"`...)
 	dst = dialect.AppendQuoted(dst, []byte(e.Message))
-	dst = append(dst, `","param":null,`...)
+	dst = append(dst, `","param":null,"sequence_number":`...)
+	dst = append(strconv.AppendInt(dst, number, 10), ',')
 	return append(append(dst, whole[1:]...), "\n\n"...)
 }

@@ -160,8 +160,8 @@ func (r *responseReader) frame(f *dialect.Frame) error {
 	}
 	if e.Type == "error" {
 		r.ended = true
-		if e.Message == nil || *e.Message == "" {
-			return errors.New("an error without a message")
+		if e.Message == nil || *e.Message == "" || e.Sequence == nil {
+			return errors.New("an error without a message or a sequence_number")
 		}
 		r.out.Error = *e.Message
 		return nil

@@ -41,11 +41,14 @@ func TestResponsesTakesWholeStreams(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	const fault = "event: error\ndata: {\"type\":\"error\",\"code\":\"c\",\"message\":\"m\",\"param\":null}\n\n"
+	const fault = "event: error\ndata: {\"type\":\"error\",\"sequence_number\":99,\"code\":\"c\",\"message\":\"m\",\"param\":null}\n\n"
 	for n := range events {
 		r, err := grammar.Responses([]byte(strings.Join(events[:n], "") + fault))
 		if err != nil || r.Error != "m" {
 			t.Errorf("an error after %d events: %+v, %v", n, r, err)
+		}
+		if r, err := grammar.Responses([]byte(strings.Join(events[:n], "") + strings.Replace(fault, `"sequence_number":99,`, "", 1))); err == nil {
+			t.Errorf("an error without a number after %d events: %+v", n, r)
 		}
 	}
 }

@@ -103,3 +103,23 @@ func TestACallWithoutArgumentsIsGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// TestAStreamThatFailsKeepsItsGrammar for clients of every dialect, wherever it fails.
+func TestAStreamThatFailsKeepsItsGrammar(t *testing.T) {
+	deltas, err := decode(llm.Anthropic, []byte(emptyCalls[llm.Anthropic]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, client := range dialects {
+		for n := range deltas {
+			e := Translator(client).Encoder(conversation.StreamOptions{})
+			var raw []byte
+			for _, d := range append(deltas[:n:n], conversation.Delta{Kind: conversation.Failed, Err: &llm.Error{Code: llm.CodeUpstream, Message: "m"}}) {
+				raw = e.Append(raw, &d)
+			}
+			if err := grammar.Check(client, raw); err != nil {
+				t.Errorf("%s, after %d deltas: %v", client, n, err)
+			}
+		}
+	}
+}
