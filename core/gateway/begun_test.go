@@ -139,12 +139,15 @@ func TestWhatFailsBehindItsOpeningGoesElsewhere(t *testing.T) {
 	for name, bad := range map[string]canned{
 		"a role, then an error":            {llm.OpenAI, 200, events, role + `data: {"error":{"message":"m","type":"server_error"}}` + "\n\n"},
 		"a role, then nothing":             {llm.OpenAI, 200, events, role},
+		"a role, then out of resources":    {llm.OpenAI, 200, events, role + chunkOf + `{"index":0,"delta":{"content":""},"finish_reason":"insufficient_system_resource"}]}` + "\n\ndata: [DONE]\n\n"},
+		"a role, then aborted":             {llm.OpenAI, 200, events, role + chunkOf + `{"index":0,"delta":{},"finish_reason":"abort"}]}` + "\n\ndata: [DONE]\n\n"},
 		"a start, then overloaded":         {llm.Anthropic, 200, events, start + "event: error\n" + `data: {"type":"error","error":{"type":"overloaded_error","message":"m"}}` + "\n\n"},
 		"a start, then nothing":            {llm.Anthropic, 200, events, start},
 		"created, then failed":             {llm.Responses, 200, events, created + `data: {"type":"response.failed","sequence_number":3,"response":{"id":"bad","object":"response","status":"failed","error":{"code":"server_error","message":"m"},"output":[]}}` + "\n\n"},
 		"created, then limited":            {llm.Responses, 200, events, created + `data: {"type":"error","sequence_number":3,"code":"rate_limit_exceeded","message":"m","param":null}` + "\n\n"},
 		"created, then nothing":            {llm.Responses, 200, events, created},
 		"Bedrock's start, then throttled":  {llm.Bedrock, 200, events, `data: {"messageStart":{"role":"assistant"}}` + "\n\n" + `data: {"throttlingException":{"message":"m"}}` + "\n\n"},
+		"Cohere's start, then an error":    {llm.Cohere, 200, events, `data: {"type":"message-start","id":"bad"}` + "\n\n" + `data: {"type":"message-end","delta":{"finish_reason":"ERROR"}}` + "\n\n"},
 		"Cohere's start, then no good end": {llm.Cohere, 200, events, `data: {"type":"message-start","id":"bad"}` + "\n\n"},
 	} {
 		for _, client := range []llm.Dialect{bad.dialect, llm.OpenAI, llm.Anthropic} {

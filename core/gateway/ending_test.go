@@ -79,6 +79,25 @@ func TestAStreamWithoutItsUsageIsCut(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatAServerBrokeOff is an error for clients of other dialects, whole and streamed; its own get what it said.
+func TestAnAnswerThatAServerBrokeOff(t *testing.T) {
+	const stream = chunkOf + `{"index":0,"delta":{"role":"assistant","content":"half"}}]}` + "\n\n" +
+		chunkOf + `{"index":0,"delta":{},"finish_reason":"insufficient_system_resource"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}` + "\n\ndata: [DONE]\n\n"
+	const whole = `{"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"half"},"finish_reason":"insufficient_system_resource"}]}`
+	for _, client := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini} {
+		path, ask := streamedBy(client)
+		_, got, _ := through(t, path, ask, canned{llm.OpenAI, 200, events, stream})
+		if failed := failedFor(client, got); client == llm.OpenAI && got != stream || client != llm.OpenAI && !failed || !strings.Contains(got, "half") {
+			t.Errorf("%s: failed %t:\n%s", client, failed, got)
+		}
+		path, ask = strings.Replace(path, "streamGenerateContent?alt=sse", "generateContent", 1), strings.Replace(ask, `"stream":true,`, "", 1)
+		reply, got, _ := through(t, path, ask, canned{llm.OpenAI, 200, plainJSON, whole})
+		if client == llm.OpenAI && got != whole || client != llm.OpenAI && reply.Status != 502 {
+			t.Errorf("%s, whole: %d %s", client, reply.Status, got)
+		}
+	}
+}
+
 // TestAChoiceThatIsCutFailsARelayedStream, as it fails one that is translated.
 func TestAChoiceThatIsCutFailsARelayedStream(t *testing.T) {
 	const used = `"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}`

@@ -96,8 +96,6 @@ func finishTo(f conversation.Finish) string {
 	switch f {
 	case conversation.FinishSequence:
 		return "stop_sequence"
-	case conversation.FinishLength:
-		return "max_tokens"
 	case conversation.FinishContext:
 		return "model_context_window_exceeded"
 	case conversation.FinishTools:
@@ -106,8 +104,10 @@ func finishTo(f conversation.Finish) string {
 		return "pause_turn"
 	case conversation.FinishStop, "":
 		return "end_turn"
+	case conversation.FinishFilter, conversation.FinishRefusal:
+		return "refusal"
 	}
-	return "refusal" // something other than the model ended it
+	return "max_tokens" // it may not be whole
 }
 
 // EncodeAnswer writes a message. Of several choices it has the first: who asks for more is refused.

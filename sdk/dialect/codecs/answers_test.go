@@ -18,6 +18,11 @@ func streamed(t *testing.T, from, client llm.Dialect, answer string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return spoken(a, client)
+}
+
+// spoken writes an answer as a stream for a client.
+func spoken(a *conversation.Answer, client llm.Dialect) string {
 	e := Translator(client).Encoder(conversation.StreamOptions{IncludeUsage: true})
 	var out []byte
 	for _, d := range a.Deltas(nil) {

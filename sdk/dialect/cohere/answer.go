@@ -92,7 +92,7 @@ func finish(s string) conversation.Finish {
 	case "TOOL_CALL":
 		return conversation.FinishTools
 	case "ERROR", "TIMEOUT":
-		return conversation.FinishError
+		return conversation.FinishFailed
 	case "ERROR_TOXIC":
 		return conversation.FinishFilter
 	case "ERROR_LIMIT":

@@ -130,7 +130,7 @@ func (Codec) Event(_ llm.Op, payload []byte, into *dialect.Event) error {
 		return err
 	}
 	into.First, into.Opening = kind != "" && kind != messageStart && kind != messageEnd, kind == messageStart
-	if fault.Said() || fault.Reported() {
+	if into.Error = finish(into.Finish).Usable(); fault.Said() || fault.Reported() {
 		into.Error, into.Faults = fault.Error(), fault.Texts()
 	}
 	return nil

@@ -57,6 +57,9 @@ func (s *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	case seen.End:
 		return dst, nil
 	case seen.Error != nil:
+		if seen.Usage != nil && s.began {
+			dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
+		}
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
 	d := decoder{s.left.Reader(payload), &conversation.Request{}}

@@ -339,7 +339,8 @@ type Choice struct {
 // Finish is why an answer ended.
 type Finish string
 
-// The reasons. Unknown ones are kept as "other:" and the vendor's word.
+// The reasons. Unknown ones are kept as "other:" and the vendor's word; to a client of another dialect they say that the
+// answer may not be whole, and not that somebody refused it.
 const (
 	FinishStop     Finish = "stop" // the model was done
 	FinishSequence Finish = "stop_sequence"
@@ -350,15 +351,19 @@ const (
 	FinishRefusal  Finish = "refusal"        // the model refused
 	FinishPause    Finish = "pause"          // the vendor wants to be called again with what it said
 	FinishError    Finish = "error"          // the model wrote something that cannot be used
+	FinishFailed   Finish = "failed"         // the vendor broke it off
 )
 
-// Usable returns the error of an answer that ended with something nobody can use, such as a tool call that
-// is no JSON, and nil for every other reason: it must not look like an end.
+// Usable returns the error of an answer that was broken off, or that ended with something nobody can use, such as a tool
+// call that is no JSON, and nil for every other reason: it must not look like an end.
 func (f Finish) Usable() *llm.Error {
-	if f != FinishError {
-		return nil
+	switch f {
+	case FinishError:
+		return &llm.Error{Code: llm.CodeUpstream, Message: "the model wrote something that cannot be used"}
+	case FinishFailed:
+		return &llm.Error{Code: llm.CodeUpstream, Message: "the upstream broke its answer off"}
 	}
-	return &llm.Error{Code: llm.CodeUpstream, Message: "the model wrote something that cannot be used"}
+	return nil
 }
 
 // Ended returns the reason for an answer with these parts where the vendor says "stop" only: a call that

@@ -324,7 +324,7 @@ func finishFrom(s string, calls bool) conversation.Finish {
 		return conversation.FinishLength
 	case "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR":
 		return conversation.FinishFilter
-	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS":
+	case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE":
 		return conversation.FinishError
 	}
 	return conversation.Finish("other:" + s)
@@ -338,8 +338,10 @@ func finishTo(f conversation.Finish) string {
 		return "MAX_TOKENS"
 	case conversation.FinishError:
 		return "MALFORMED_FUNCTION_CALL"
+	case conversation.FinishFilter, conversation.FinishRefusal:
+		return "SAFETY"
 	}
-	return "SAFETY" // something other than the model ended it
+	return "OTHER"
 }
 
 // Places returns what an answer has a place for: several choices, probabilities, media of any kind.

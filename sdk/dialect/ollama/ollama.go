@@ -108,10 +108,12 @@ func read(body []byte) (s state, err error) {
 	return s, r.End()
 }
 
-// The reasons to be done that mean something here. Others tell of a model that was loaded or unloaded.
+// The reasons to be done. The last two tell that the model was loaded or unloaded, where nothing was asked of it.
 const (
 	reasonStop   = "stop"
 	reasonLength = "length"
+	reasonLoad   = "load"
+	reasonUnload = "unload"
 )
 
 // finish translates a reason to be done.
@@ -119,7 +121,7 @@ func finish(s string) conversation.Finish {
 	switch s {
 	case "":
 		return ""
-	case reasonStop:
+	case reasonStop, reasonLoad, reasonUnload:
 		return conversation.FinishStop
 	case reasonLength:
 		return conversation.FinishLength

@@ -111,7 +111,7 @@ func TestAnswers(t *testing.T) {
 		{`{"message":{"content":"a"},"done":true}`, conversation.FinishStop, nil, ""}, // an older server
 		{`{"message":{"content":"a"},"done":true,"done_reason":"length"}`, conversation.FinishLength, nil, ""},
 		{`{"message":{"tool_calls":[{"function":{"name":"f","arguments":{}}}]},"done":true,"done_reason":"stop"}`, conversation.FinishTools, nil, ""},
-		{`{"message":{"content":""},"done":true,"done_reason":"load"}`, "other:load", nil, ""},
+		{`{"message":{"content":""},"done":true,"done_reason":"load"}`, conversation.FinishStop, nil, ""},
 		{`{"message":{"content":"a"},"done":false}`, "", nil, ""}, // the gateway takes it for broken off
 		{`{"error":"model 'm' not found"}`, "", nil, "model 'm' not found"},
 		{`{"error":{"message":"another shape"}}`, "", nil, "another shape"},

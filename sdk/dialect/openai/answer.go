@@ -114,6 +114,9 @@ func (Codec) Event(op llm.Op, payload []byte, into *dialect.Event) error {
 	}
 	into.Texts, into.Finish, into.Usage, into.Error = a.texts, a.finish, a.usage, a.err
 	into.Faults, into.Left = a.fault.Texts(), a.left
+	if into.Error == nil {
+		into.Error = finishFrom(a.finish).Usable() // a server that says in this way only that it failed
+	}
 	into.Begun, into.Over = a.begun, a.over
 	into.First = len(a.texts) > 0 || a.called
 	into.Opening = a.answer && !into.First && !a.told && a.finish == "" && (a.usage == nil || a.choices > 0) && a.err == nil && (op == llm.OpChat || op == llm.OpCompletions)

@@ -191,7 +191,7 @@ func finishFrom(s string) conversation.Finish {
 	switch s {
 	case "":
 		return ""
-	case "stop":
+	case "stop", "eos", "eos_token": // Together's and Hugging Face's
 		return conversation.FinishStop
 	case "length":
 		return conversation.FinishLength
@@ -199,8 +199,8 @@ func finishFrom(s string) conversation.Finish {
 		return conversation.FinishTools
 	case "content_filter":
 		return conversation.FinishFilter
-	case "error":
-		return conversation.FinishError
+	case "error", "insufficient_system_resource", "abort": // DeepSeek's, vLLM's
+		return conversation.FinishFailed
 	}
 	return conversation.Finish("other:" + s)
 }
@@ -209,12 +209,12 @@ func finishTo(f conversation.Finish) string {
 	switch f {
 	case conversation.FinishStop, conversation.FinishSequence:
 		return "stop"
-	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
-		return "length" // of a pause: there is more to come, which "stop" would deny
 	case conversation.FinishTools:
 		return "tool_calls"
+	case conversation.FinishFilter, conversation.FinishRefusal:
+		return "content_filter"
 	}
-	return "content_filter" // something other than the model ended it
+	return "length" // of a pause, and of what is not known: there may be more to come, which "stop" would deny
 }
 
 // EncodeAnswer writes a chat completion.

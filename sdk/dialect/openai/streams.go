@@ -77,6 +77,9 @@ func (d *streamDecoder) Event(payload []byte, dst []conversation.Delta) ([]conve
 	}
 	if seen.Error != nil {
 		d.ended = true
+		if seen.Usage != nil && d.began {
+			dst = append(dst, conversation.Delta{Kind: conversation.Usage, Usage: seen.Usage})
+		}
 		return append(dst, conversation.Delta{Kind: conversation.Failed, Err: seen.Error}), nil
 	}
 	r := decoder{d.left.Reader(payload), &conversation.Request{}}

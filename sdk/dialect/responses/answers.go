@@ -140,7 +140,7 @@ func finishFrom(status, reason string, parts []conversation.Part) conversation.F
 	case status == "incomplete":
 		return conversation.Finish("other:" + reason)
 	case status == "failed" || status == "cancelled":
-		return conversation.FinishError
+		return conversation.FinishFailed
 	case status == "in_progress" || status == "queued":
 		return ""
 	}
@@ -155,12 +155,12 @@ func finishTo(c *conversation.Choice) (status, reason string) {
 		return "incomplete", "content_filter"
 	}
 	switch c.Finish {
-	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
-		return "incomplete", "max_output_tokens"
 	case conversation.FinishStop, conversation.FinishSequence, conversation.FinishTools, conversation.FinishRefusal:
 		return "completed", ""
+	case conversation.FinishFilter:
+		return "incomplete", "content_filter"
 	}
-	return "incomplete", "content_filter" // something other than the model ended it
+	return "incomplete", "max_output_tokens" // it may not be whole
 }
 
 // Places returns what an answer has a place for: probabilities of its words, what was written to a cache.

@@ -66,14 +66,14 @@ func Said(a *conversation.Answer) Answer {
 // class returns the kind of finish that every dialect can tell apart.
 func class(f conversation.Finish) string {
 	switch f {
-	case conversation.FinishTools, conversation.FinishError:
+	case conversation.FinishTools, conversation.FinishError, conversation.FinishFailed:
 		return string(f)
 	case "", conversation.FinishStop, conversation.FinishSequence:
 		return "stop"
-	case conversation.FinishLength, conversation.FinishContext, conversation.FinishPause:
-		return "length"
+	case conversation.FinishFilter, conversation.FinishRefusal:
+		return "refused"
 	}
-	return "refused"
+	return "length"
 }
 
 // Lost returns, for each feature that b has not as a has it, where the two begin to differ.
