@@ -21,6 +21,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add(1, []byte(`{"model":"m","input":[{"type":"function_call","call_id":"functions.f:0","name":"f","arguments":"{}","x":1},{"type":"function_call_output","call_id":"functions.f:0","output":{"a":1}}],"reasoning":{"summary":"detailed"}}`))
 	f.Add(2, []byte(`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","title":"t","context":"c","citations":{"enabled":true},"source":{"type":"content","content":[{"type":"text","text":"a","x":1}]}}]}]}`))
 	f.Add(3, []byte(`{"contents":[{"parts":[{"text":"a","mediaResolution":{"level":"L"},"x":1}]}],"tools":[{"functionDeclarations":[{"name":"f","behavior":"NON_BLOCKING","response":{}}]}]}`))
+	f.Add(3, []byte(`{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"INTEGER","enum":["1","a"],"nullable":true,"minimum":"1","defs":{"a":{"ref":"#/defs/a"}},"property_ordering":["b"],"properties":{"b":{"anyOf":[{}]}},"example":null}}]}],"generationConfig":{"responseSchema":{"$ref":"#/$defs/a","nullable":true,"$defs":{}}}}`))
 	f.Fuzz(func(t *testing.T, from int, body []byte) {
 		source := dialects[uint(from)%4]
 		var asked dialect.Request

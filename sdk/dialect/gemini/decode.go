@@ -129,10 +129,10 @@ func (d decoder) config(key string) {
 		} else if s != "" && s != "text/plain" {
 			d.Refuse("the provider of this model cannot be told `responseMimeType` " + strconv.Quote(s))
 		}
-	case "responseSchema", "responseJsonSchema":
-		if raw := d.Raw(); raw != nil {
-			q.Format.Kind, q.Format.Schema = conversation.FormatSchema, plainSchema(raw)
-		}
+	case "responseSchema":
+		d.format(d.schema())
+	case "responseJsonSchema":
+		d.format(d.Raw())
 	case "responseLogprobs":
 		v := d.Flag(key)
 		q.Logprobs = v != nil && *v
@@ -147,6 +147,18 @@ func (d decoder) config(key string) {
 		}
 	default:
 		d.Leave()
+	}
+}
+
+// format takes the schema of the answer.
+func (d decoder) format(raw json.RawMessage) {
+	f := &d.into.Format
+	switch {
+	case raw == nil:
+	case f.Schema != nil:
+		d.Refuse("`responseSchema` and `responseJsonSchema` cannot both be said")
+	default:
+		f.Kind, f.Schema = conversation.FormatSchema, raw
 	}
 }
 
@@ -215,8 +227,10 @@ func (d decoder) function() (t conversation.Tool) {
 			t.Name = d.Str(k)
 		case "description":
 			t.Description = d.Str(k)
-		case "parameters", "parametersJsonSchema":
-			t.Parameters = plainSchema(d.Raw())
+		case "parameters":
+			d.parameters(&t, d.schema())
+		case "parametersJsonSchema":
+			d.parameters(&t, d.Raw())
 		case "behavior": // which is how tools of other vendors are called, too
 			d.Leave(`"BLOCKING"`, `"UNSPECIFIED"`)
 		default:
@@ -226,67 +240,14 @@ func (d decoder) function() (t conversation.Tool) {
 	return t
 }
 
-// plainSchema returns Google's form of a schema, whose types are in upper case, as a JSON schema. Every
-// other byte stays.
-func plainSchema(raw json.RawMessage) json.RawMessage {
-	if raw == nil {
-		return nil
-	}
-	r := dialect.NewReader(raw)
-	var types []dialect.Span
-	schemaTypes(&r, &types)
-	out := raw
-	for _, s := range types {
-		copy(out[s.Start:s.End], strings.ToLower(string(out[s.Start:s.End])))
-	}
-	return out
-}
-
-// schemaTypes collects the values of "type" in a schema; what stands below "properties" are names.
-func schemaTypes(r *dialect.Reader, types *[]dialect.Span) {
-	switch r.Type() {
-	case dialect.TypeObject:
-		o := r.Object(nil)
-		for {
-			if _, ok := r.Next(&o); !ok {
-				return
-			}
-			switch string(r.Bytes(o.Key)) {
-			case "type":
-				if s, ok := r.String(); ok {
-					*types = append(*types, s)
-				} else {
-					r.Skip()
-				}
-			case "properties", "$defs", "defs":
-				schemaMap(r, types)
-			case "items", "anyOf", "any_of", "oneOf", "allOf", "additionalProperties", "prefixItems":
-				schemaTypes(r, types)
-			default:
-				r.Skip()
-			}
-		}
-	case dialect.TypeArray:
-		r.Array()
-		for n := 0; r.Item(&n); {
-			schemaTypes(r, types)
-		}
+// parameters takes the schema of what a function is called with.
+func (d decoder) parameters(t *conversation.Tool, raw json.RawMessage) {
+	switch {
+	case raw == nil:
+	case t.Parameters != nil:
+		d.Refuse("`parameters` and `parametersJsonSchema` cannot both be said")
 	default:
-		r.Skip()
-	}
-}
-
-func schemaMap(r *dialect.Reader, types *[]dialect.Span) {
-	if r.Type() != dialect.TypeObject {
-		r.Skip()
-		return
-	}
-	o := r.Object(nil)
-	for {
-		if _, ok := r.Next(&o); !ok {
-			return
-		}
-		schemaTypes(r, types)
+		t.Parameters = raw
 	}
 }
 
