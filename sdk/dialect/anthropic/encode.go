@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -90,6 +91,9 @@ func (e *encoder) budget(longest int64) (budget, limit int64) {
 	if budget = r.Budget; budget == 0 && r.Effort != "" {
 		budget = budgets[r.Effort]
 	}
+	if budget < 0 && !conversation.ClaudeAdapts(q.Model) {
+		budget = cmp.Or(budgets[r.Effort], budgets["medium"])
+	}
 	if budget == 0 && !r.Off && r.Effort != "" {
 		e.lost.Drop("reasoning_effort", "Anthropic's dialect has no such word")
 	}
@@ -101,6 +105,8 @@ func (e *encoder) budget(longest int64) (budget, limit int64) {
 		return 0, limit
 	}
 	switch {
+	case !conversation.ClaudeThinks(q.Model):
+		return drop("this model of Anthropic's does not think")
 	case q.ToolChoice.Mode == conversation.ToolRequired:
 		return drop("a tool must be called, which excludes thinking in Anthropic's dialect")
 	case e.unsigned():
@@ -444,17 +450,19 @@ func (e *encoder) wishes(budget int64) {
 
 // sampling writes what is said about chance, but for what a model that thinks, or a newer one, refuses to be told.
 func (e *encoder) sampling(thinks bool) {
-	q := e.q
-	newer := conversation.AdaptiveOnly(q.Model)
+	q, none := e.q, ""
+	if thinks || conversation.AdaptiveOnly(q.Model) {
+		none = "this model, or one that thinks, has none in Anthropic's dialect"
+	}
 	for _, f := range [...]struct {
-		name    string
-		value   conversation.Number
-		refused bool
-	}{{"temperature", q.Temperature, thinks || newer}, {"top_k", q.TopK, thinks || newer}, {"top_p", q.TopP, newer}} {
+		name  string
+		value conversation.Number
+		none  string // why the model is not told it
+	}{{"temperature", q.Temperature, none}, {"top_k", q.TopK, none}, {"top_p", q.TopP, q.NoClaudeTopP(thinks)}} {
 		switch {
 		case f.value == "":
-		case f.refused:
-			e.lost.Drop(f.name, "this model, or one that thinks, has none in Anthropic's dialect")
+		case f.none != "":
+			e.lost.Drop(f.name, f.none)
 		case f.name == "temperature":
 			e.Member(f.name, []byte(e.temperature()))
 		default:
@@ -474,7 +482,7 @@ func (e *encoder) temperature() conversation.Number {
 
 func (e *encoder) thinking(budget int64) {
 	if budget == 0 {
-		if e.q.Reasoning.Off {
+		if e.q.Reasoning.Off && conversation.ClaudeThinks(e.q.Model) {
 			e.Key("thinking")
 			e.Raw([]byte(`{"type":"disabled"}`))
 		}
@@ -503,6 +511,9 @@ func (e *encoder) output(budget int64) {
 	e.Object()
 	e.Text("effort", effort)
 	if schema {
+		if !conversation.ClaudeFormats(q.Model) {
+			e.refuse("response_format")
+		}
 		if q.Format.Description != "" {
 			e.lost.Drop("response_format.description", "a schema has none in Anthropic's dialect")
 		}

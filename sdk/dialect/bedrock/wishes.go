@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/ginnel/ginnel/sdk/dialect/conversation"
@@ -59,9 +60,15 @@ func (e *encoder) budget(t thoughts, longest int64) thoughts {
 	if budget == 0 {
 		budget = budgets[r.Effort]
 	}
+	if budget < 0 && !conversation.ClaudeAdapts(e.q.Model) {
+		budget = cmp.Or(budgets[r.Effort], budgets["medium"])
+	}
 	switch {
 	case budget == 0:
 		e.lost.Drop("reasoning_effort", "Anthropic's models have no such word")
+		return t
+	case !conversation.ClaudeThinks(e.q.Model):
+		e.lost.Drop("reasoning_effort", "this model of Anthropic's does not think")
 		return t
 	case e.q.ToolChoice.Mode == conversation.ToolRequired:
 		e.lost.Drop("reasoning_effort", "a tool must be called, which excludes thinking of Anthropic's models")
@@ -128,8 +135,8 @@ func effortOf(budget int64) string {
 func (e *encoder) inference(t thoughts) {
 	q := e.q
 	temperature, topP, newer := q.Temperature, q.TopP, conversation.AdaptiveOnly(q.Model)
-	if topP != "" && newer {
-		e.lost.Drop("top_p", "this model of Anthropic's has none")
+	if why := q.NoClaudeTopP(t.budget != 0); why != "" && e.maker == anthropic {
+		e.lost.Drop("top_p", why)
 		topP = ""
 	}
 	if (t.budget != 0 || newer) && temperature != "" {
@@ -282,7 +289,7 @@ func (e *encoder) additional(t thoughts) {
 		e.lost.Drop("top_k", "this model of Anthropic's, or one that thinks, has none")
 		topK = ""
 	}
-	off, serial := e.maker == anthropic && q.Reasoning.Off, e.serial() && e.tellsSerial()
+	off, serial := e.maker == anthropic && q.Reasoning.Off && conversation.ClaudeThinks(q.Model), e.serial() && e.tellsSerial()
 	if t.budget == 0 && t.effort == "" && topK == "" && !off && !serial {
 		return
 	}
@@ -338,6 +345,9 @@ func (e *encoder) output(t thoughts) {
 	e.Object()
 	e.Text("effort", effort)
 	if schema {
+		if e.maker == anthropic && !conversation.ClaudeFormats(e.q.Model) {
+			e.refuse("response_format")
+		}
 		e.schema()
 	}
 	e.EndObject()

@@ -243,7 +243,7 @@ func TestWhatOpenAIsDialectsShare(t *testing.T) {
 // the like.
 func TestNewerModelsOfAnthropics(t *testing.T) {
 	ask := func(model, wishes string) string {
-		return `{"model":"` + model + `","messages":[` + user + `],"temperature":0.5,"top_p":0.9,"top_k":3,` + wishes + `}`
+		return `{"model":"` + model + `","messages":[` + user + `],"temperature":0.5,"top_p":0.95,"top_k":3,` + wishes + `}`
 	}
 	const summed = `{"type":"adaptive","display":"summarized"}`
 	for name, c := range map[string]struct {
@@ -254,11 +254,11 @@ func TestNewerModelsOfAnthropics(t *testing.T) {
 		"a word":                   {llm.Anthropic, ask("claude-opus-4-7", `"reasoning_effort":"xhigh"`), "temperature, top_k, top_p", []string{`"thinking":` + summed, `"output_config":{"effort":"xhigh"}`, `"max_tokens":36864`}},
 		"the least":                {llm.Anthropic, ask("claude-sonnet-5", `"reasoning_effort":"minimal","max_tokens":500`), "temperature, top_k, top_p", []string{`"thinking":` + summed, `"output_config":{"effort":"low"}`, `"max_tokens":500`}},
 		"no thinking":              {llm.Anthropic, ask("claude-opus-4-8@20260101", `"max_tokens":5`), "temperature, top_k, top_p", []string{`"max_tokens":5}`}},
-		"the older ones":           {llm.Anthropic, ask("claude-sonnet-4-6", `"max_tokens":5`), "", []string{`"temperature":0.5`, `"top_k":3`, `"top_p":0.9`}},
-		"one with a date":          {llm.Anthropic, ask("claude-sonnet-4-20250514", `"reasoning_effort":"low","max_tokens":5000`), "temperature, top_k", []string{`"budget_tokens":1024`, `"top_p":0.9`}},
+		"the older ones":           {llm.Anthropic, ask("claude-sonnet-4-20250514", `"max_tokens":5`), "", []string{`"temperature":0.5`, `"top_k":3`, `"top_p":0.95`}},
+		"one with a date":          {llm.Anthropic, ask("claude-sonnet-4-20250514", `"reasoning_effort":"low","max_tokens":5000`), "temperature, top_k", []string{`"budget_tokens":1024`, `"top_p":0.95`}},
 		"one of the third kind":    {llm.Anthropic, ask("claude-3-7-sonnet-20250219", `"reasoning_effort":"low","max_tokens":5000`), "temperature, top_k", []string{`"budget_tokens":1024`}},
 		"at Bedrock":               {llm.Bedrock, ask("us.anthropic.claude-opus-4-7-v1:0", `"reasoning_effort":"high","max_tokens":5000`), "top_p, temperature, top_k", []string{`"additionalModelRequestFields":{"thinking":` + summed + `}`, `"outputConfig":{"effort":"high"}`, `"inferenceConfig":{"maxTokens":5000}`}},
-		"at Bedrock, an older one": {llm.Bedrock, ask("anthropic.claude-sonnet-4-20250514-v1:0", `"max_tokens":5`), "", []string{`"temperature":0.5`, `"topP":0.9`, `"top_k":3`}},
+		"at Bedrock, an older one": {llm.Bedrock, ask("anthropic.claude-sonnet-4-20250514-v1:0", `"max_tokens":5`), "", []string{`"temperature":0.5`, `"topP":0.95`, `"top_k":3`}},
 	} {
 		out, lost, err := encoded(t, llm.OpenAI, c.to, c.body)
 		for _, want := range c.kept {
