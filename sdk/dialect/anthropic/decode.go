@@ -152,7 +152,7 @@ func (d decoder) format(key string) {
 				d.Refuse("the provider of this model cannot be told `output_config.format` " + strconv.Quote(s))
 			}
 		case "schema":
-			f.Schema = d.Raw()
+			f.Schema, f.At = d.Raw(), d.At()
 		default:
 			d.Leave()
 		}

@@ -519,7 +519,7 @@ func (e *encoder) output(budget int64) {
 		}
 		e.Key("format")
 		e.begin("json_schema")
-		e.Member("schema", q.Format.Schema)
+		e.Member("schema", e.lost.ClaudeSchema(&q.Format))
 		e.EndObject()
 	}
 	e.EndObject()

@@ -356,6 +356,9 @@ func (e *encoder) output(t thoughts) {
 // schema writes the schema of the answer, as the string that the service wants.
 func (e *encoder) schema() {
 	f := e.q.Format
+	if e.maker == anthropic {
+		f.Schema = e.lost.ClaudeSchema(&f)
+	}
 	e.Key("textFormat")
 	e.Object()
 	e.Text("type", "json_schema")

@@ -1,6 +1,7 @@
 package codecs
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -83,5 +84,54 @@ func TestAClaudeThatTakesNoSchema(t *testing.T) {
 	out, _, err := encoded(t, llm.Responses, llm.Bedrock, `{"model":"amazon.nova-pro-v1:0","input":"x","text":{"format":{`+form+`}}}`)
 	if err != nil || !strings.Contains(out, "textFormat") {
 		t.Errorf("another maker's: %v\n\t%s", err, out)
+	}
+}
+
+// TestSchemasForAClaudeAreClosed: its vendor refuses one whose objects may have more members than are named. What fits the
+// closed one fits the other, and it is listed; where that would not be so the schema stays as it is.
+func TestSchemasForAClaudeAreClosed(t *testing.T) {
+	for name, c := range map[string]struct{ schema, closed string }{
+		"open":                  {`{"type":"object","properties":{"a":{"type":"string"}}}`, `{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}`},
+		"said to be open":       {`{"additionalProperties":true,"properties":{}}`, `{"properties":{},"additionalProperties":false}`},
+		"within":                {`{"type":"array","items":{"anyOf":[{"type":"null"},{"properties":{"properties":{"type":"string"}}}]}}`, `{"type":"array","items":{"anyOf":[{"type":"null"},{"properties":{"properties":{"type":"string"}},"additionalProperties":false}]}}`},
+		"by a name":             {`{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"properties":{}}]}}}`, `{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"properties":{},"additionalProperties":false}]}}}`},
+		"closed":                {`{"properties": {"a":{}},"additionalProperties":false}`, ""},
+		"any members":           {`{"properties":{"a":{"type":"object"}},"additionalProperties": false}`, ""},
+		"others of a kind":      {`{"properties":{},"additionalProperties":{"type":"string"}}`, ""},
+		"all of several":        {`{"allOf":[{"properties":{"a":{}}},{"properties":{"b":{}}}]}`, ""},
+		"several beside":        {`{"properties":{"a":{}},"anyOf":[{"properties":{"b":{}}}]}`, ""},
+		"one of several":        {`{"oneOf":[{"properties":{"a":{}}}],"$defs":{"b":{"properties":{}}}}`, ""},
+		"what it must not be":   {`{"properties":{},"not":{"properties":{"a":{}}}}`, ""},
+		"values, not a schema":  {`{"enum":[{"properties":{}}],"default":{"properties":{}}}`, ""},
+		"a name, not a keyword": {`{"properties":{"oneOf":{"type":"string"}}}`, `{"properties":{"oneOf":{"type":"string"}},"additionalProperties":false}`},
+		"no object":             {`true`, ""},
+	} {
+		for model, to := range claudes("claude-sonnet-4-5") {
+			out, lost, err := encoded(t, llm.Responses, to, `{"model":"`+model+`","input":"x","text":{"format":{"type":"json_schema","name":"n","schema":`+c.schema+`}}}`)
+			want, listed := c.schema, ""
+			if c.closed != "" {
+				want, listed = c.closed, "text.format.schema.additionalProperties"
+			}
+			if to == llm.Bedrock {
+				quoted, _ := json.Marshal(want)
+				want = string(quoted)
+			}
+			if err != nil || lost != listed || !strings.Contains(out, `"schema":`+want) {
+				t.Errorf("%s: %v, listed: %s\n\t%s", name, err, lost, out)
+			}
+		}
+	}
+	const open = `{"type":"object","properties":{}}`
+	for from, c := range map[llm.Dialect]struct{ body, listed string }{
+		llm.OpenAI:    {`{"messages":[` + user + `],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":` + open + `}}}`, "response_format.json_schema.schema.additionalProperties"},
+		llm.Anthropic: {`{"max_tokens":9,"messages":[` + user + `],"output_config":{"format":{"type":"json_schema","schema":` + open + `}}}`, "output_config.format.schema.additionalProperties"},
+		llm.Gemini:    {`{"contents":[{"parts":[{"text":"x"}]}],"generation_config":{"response_mime_type":"application/json","response_schema":` + open + `}}`, "generation_config.response_schema.additionalProperties"},
+	} {
+		if out, lost, err := encoded(t, from, llm.Anthropic, c.body); err != nil || lost != c.listed {
+			t.Errorf("%s: %v, listed: %s\n\t%s", from, err, lost, out)
+		}
+		if out, lost, err := encoded(t, from, llm.Bedrock, c.body); err != nil || strings.Contains(out, "additionalProperties") || strings.Contains(lost, "additionalProperties") {
+			t.Errorf("%s, another maker's: %v, listed: %s\n\t%s", from, err, lost, out)
+		}
 	}
 }

@@ -22,6 +22,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add(2, []byte(`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","title":"t","context":"c","citations":{"enabled":true},"source":{"type":"content","content":[{"type":"text","text":"a","x":1}]}}]}]}`))
 	f.Add(3, []byte(`{"contents":[{"parts":[{"text":"a","mediaResolution":{"level":"L"},"x":1}]}],"tools":[{"functionDeclarations":[{"name":"f","behavior":"NON_BLOCKING","response":{}}]}]}`))
 	f.Add(3, []byte(`{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"INTEGER","enum":["1","a"],"nullable":true,"minimum":"1","defs":{"a":{"ref":"#/defs/a"}},"property_ordering":["b"],"properties":{"b":{"anyOf":[{}]}},"example":null}}]}],"generationConfig":{"responseSchema":{"$ref":"#/$defs/a","nullable":true,"$defs":{}}}}`))
+	f.Add(0, []byte(`{"model":"anthropic.claude-opus-5","messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"$defs":{"a":{"allOf":[{"properties":{"b\"":{}}}]}},"anyOf":[{"items":{"properties":{},"additionalProperties":true}}]}}}}`))
 	f.Fuzz(func(t *testing.T, from int, body []byte) {
 		source := dialects[uint(from)%4]
 		var asked dialect.Request

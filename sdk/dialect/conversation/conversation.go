@@ -292,6 +292,7 @@ type Format struct {
 	Description string
 	Schema      json.RawMessage
 	Strict      *bool
+	At          string // where the source says the schema: "text.format.schema"; "" = not known
 }
 
 // FormatKind is a form of answer.

@@ -158,7 +158,7 @@ func (d decoder) format(raw json.RawMessage) {
 	case f.Schema != nil:
 		d.Refuse("`responseSchema` and `responseJsonSchema` cannot both be said")
 	default:
-		f.Kind, f.Schema = conversation.FormatSchema, raw
+		f.Kind, f.Schema, f.At = conversation.FormatSchema, raw, d.At()
 	}
 }
 

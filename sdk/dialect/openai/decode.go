@@ -321,7 +321,7 @@ func (d decoder) format(key string) {
 				case "description":
 					f.Description = d.Str(k)
 				case "schema":
-					f.Schema = d.Raw()
+					f.Schema, f.At = d.Raw(), d.At()
 				case "strict":
 					f.Strict = d.Flag(k)
 				default:

@@ -117,7 +117,11 @@ func Asked(q *conversation.Request, lost []conversation.Loss) string {
 	for _, tool := range q.Tools {
 		fmt.Fprintf(&b, "tool %s %s %s\n", tool.Name, tool.Description, Canonical(string(tool.Parameters)))
 	}
-	fmt.Fprintf(&b, "%d %v %v %s", max(q.ToolChoice.Mode, conversation.ToolAuto), q.ToolChoice.Names, q.Stop, Canonical(string(q.Format.Schema)))
+	schema := q.Format.Schema
+	if slices.ContainsFunc(lost, func(l conversation.Loss) bool { return strings.HasSuffix(l.Field, ".additionalProperties") }) { // which is all that may differ
+		schema = new(conversation.Lost).ClaudeSchema(&q.Format)
+	}
+	fmt.Fprintf(&b, "%d %v %v %s", max(q.ToolChoice.Mode, conversation.ToolAuto), q.ToolChoice.Names, q.Stop, Canonical(string(schema)))
 	text := b.String()
 	if slices.ContainsFunc(lost, func(l conversation.Loss) bool { return l.Field == "response_format" }) { // asked for in words
 		text = strings.ReplaceAll(text, "Answer with one JSON object and nothing else.", "")
