@@ -139,7 +139,7 @@ func (s *serving) abandoned() {
 	}
 	g := s.Gateway // which the watch holds for an hour, and the exchange not
 	w := &watch{subject{s.holder(), id}, apart(context.Background(), s.x), s.codec}
-	w.of.Op, w.of.Request.Header = llm.OpResponses, s.x.Request.Header
+	w.of.Op, w.of.Request.Header = llm.OpResponses, s.forward()
 	over, err := w.look(g, s.generation)
 	if !over {
 		if full := g.watches.begin(w.subject, s.x.Tenant, func() { w.watch(g, err) }); full != nil {

@@ -2,11 +2,17 @@ package upstream
 
 import "time"
 
+// For so long who refused a tenant is the last that it is sent to, as if an answer took so long there.
+const (
+	shunFor        = 30 * time.Second
+	shunnedLatency = 24 * time.Hour
+)
+
 // mostShunning bounds who is remembered of one target. Beyond it who found out first finds out anew.
 const mostShunning = 1024
 
-// shunned is whom a target last refused when, by tenant. What one's requests may bring about by what they name is a slow
-// answer for that one alone; a target that is of no use to anybody is found out by each.
+// shunned is whom a target last refused when, by tenant. What one's requests may bring about by what they name turns
+// that one's calls away and nobody else's; a target that is of no use to anybody is found out by each.
 type shunned map[string]time.Time
 
 func (s *shunned) add(tenant string, now time.Time) {
@@ -26,11 +32,11 @@ func (s *shunned) add(tenant string, now time.Time) {
 	delete(*s, oldest)
 }
 
-// expected is the latency that it is as good as, which falls as that of all does.
+// expected is the latency that it is as good as: longer than any answer takes, so that a slow target is asked before one
+// that refuses, and for a while.
 func (s shunned) expected(tenant string, now time.Time) float64 {
-	at, ok := s[tenant]
-	if !ok {
-		return 0
+	if at, ok := s[tenant]; ok && now.Sub(at) < shunFor {
+		return shunnedLatency.Seconds()
 	}
-	return faded(penalty.Seconds(), at, now)
+	return 0
 }

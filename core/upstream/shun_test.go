@@ -94,3 +94,28 @@ func TestWhoIsShunnedIsBounded(t *testing.T) {
 		t.Errorf("what is past for long: %v", got)
 	}
 }
+
+// TestWhoRefusesIsAskedBehindWhoIsSlow: an answer that takes longer than anything that is learned of a failure is one.
+func TestWhoRefusesIsAskedBehindWhoIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := new(script).model("m", "a", "b")
+		m.Balance = LeastLatency
+		refused := 0
+		m.call = func(_ context.Context, t *Target, _ *Call) (*Answer, error) {
+			if t.Name == "a" {
+				refused++
+				return answer("401")
+			}
+			time.Sleep(12 * time.Second)
+			return answer("200")
+		}
+		for range 100 { // twenty minutes
+			if a, err := m.Do(t.Context(), new(Call)); err != nil || a.Status != 200 {
+				t.Fatal(said(a, err))
+			}
+		}
+		if refused > 100/2 {
+			t.Errorf("it refused %d calls", refused)
+		}
+	})
+}

@@ -101,11 +101,8 @@ func (s *State) load(now time.Time, tenant string) float64 {
 }
 
 // expected is the latency, which falls while nothing is learned: a slow target is tried again some time.
-func (s *State) expected(now time.Time) float64 { return faded(s.latency, s.seen, now) }
-
-// faded is what is left now of a latency that was learned at some time.
-func faded(latency float64, at, now time.Time) float64 {
-	return latency * math.Exp(-max(now.Sub(at).Seconds(), 0)/decay.Seconds())
+func (s *State) expected(now time.Time) float64 {
+	return s.latency * math.Exp(-max(now.Sub(s.seen).Seconds(), 0)/decay.Seconds())
 }
 
 // begin notes a call that goes to the target, and whether it is a probe. It is not ok where another one is
