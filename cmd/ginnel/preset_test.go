@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ginnel/ginnel/sdk/llm"
+	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
 )
 
@@ -78,7 +80,7 @@ func TestValidateMissesAnAddress(t *testing.T) {
 	}
 }
 
-// TestPresetsAreDocumented: the guide lists every preset with its address.
+// TestPresetsAreDocumented: the guide lists every preset with its address, and where thoughts come back.
 func TestPresetsAreDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(repository, "docs/guides/providers.md"))
 	if err != nil {
@@ -89,8 +91,21 @@ func TestPresetsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, name := range info.Config.Attr("preset").Enum {
-		if row := "| `" + name + "` | `" + info.Origins[i] + "` |"; !strings.Contains(string(page), row) {
-			t.Errorf("the guide has no row that begins %s", row)
+		begin, end := "| `"+name+"` | `"+info.Origins[i]+"` |", "` | |"
+		p := builtinProviders()["openai"]()
+		if err := p.Configure(t.Context(), []byte(`{"preset":"`+name+`"}`)); err != nil {
+			t.Fatal(err)
+		}
+		lease, err := p.(provider.Relayer).Relay(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chat := lease.Find(llm.OpChat, llm.OpenAI); chat != nil && chat.ReasoningField != "" {
+			end = "` | `" + chat.ReasoningField + "` |"
+		}
+		_, row, found := strings.Cut(string(page), begin)
+		if row, _, _ = strings.Cut(row, "\n"); !found || !strings.HasSuffix(row, end) {
+			t.Errorf("the guide has no row that begins %s and ends %s", begin, end)
 		}
 	}
 }

@@ -143,6 +143,7 @@ func (v *provided) Plan(ctx context.Context, op llm.Op, d llm.Dialect, model str
 	}
 	plan := &upstream.Plan{
 		Origin: v.origin, Dialect: t.Dialect, Op: t.Op, MaxTokensField: t.MaxTokensField, InsteadOfModel: t.InsteadOfModel, Members: t.Members, Within: t.Within, Method: t.Method, Version: lease.Version, Header: lease.Header, Stale: lease.Stale,
+		ReasoningField: t.ReasoningField, ReasoningAlways: t.ReasoningAlways,
 		Invoked:    v.plugin.Invoked(),
 		Path:       v.prefix + string(t.AppendPath(nil, model, false)),
 		StreamPath: v.prefix + string(t.AppendPath(nil, model, true)),

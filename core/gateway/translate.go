@@ -71,7 +71,9 @@ func (s *serving) translated(t *upstream.Target, p *upstream.Plan, r *upstream.R
 		return err
 	}
 	q.Model, q.Stream = t.Model, s.x.Stream
-	body, lost, err := provider.EncodeRequest(q, conversation.Limits{MaxTokensField: p.MaxTokensField, MaxTokens: t.Output})
+	body, lost, err := provider.EncodeRequest(q, conversation.Limits{
+		MaxTokensField: p.MaxTokensField, ReasoningField: p.ReasoningField, ReasoningAlways: p.ReasoningAlways, MaxTokens: t.Output,
+	})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,10 @@ type Plan struct {
 	Op      llm.Op      // the operation in it
 	// MaxTokensField is what the provider calls the limit of OpenAI's dialect; "" = the dialect's own.
 	MaxTokensField string
+	// ReasoningField is where in a message the provider takes the model's thoughts back, in OpenAI's dialect; "" = not at
+	// all. ReasoningAlways says that a message with calls has it.
+	ReasoningField  string
+	ReasoningAlways bool
 	// InsteadOfModel is the member, as JSON, that the body has where others name the model; "" = the model.
 	InsteadOfModel string
 	// Members are further members, as JSON, of a body that is translated; "" = none.

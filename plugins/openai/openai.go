@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
@@ -20,6 +21,8 @@ import (
 const (
 	name    = "openai"
 	version = "0.2.0"
+
+	noReasoning = "none" // of a server that takes no thoughts back
 )
 
 // templates are the operations of both dialects.
@@ -56,6 +59,7 @@ type config struct {
 	Headers        map[string]string `json:"headers"`
 	Dialects       []llm.Dialect     `json:"dialects"`
 	MaxTokensField string            `json:"max_tokens_field"`
+	ReasoningField string            `json:"reasoning_field"`
 }
 
 type plugin struct {
@@ -88,6 +92,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 				{Name: "headers", Kind: schema.Map, Optional: true, Sensitive: true, Doc: "further header fields of every request"},
 				{Name: "dialects", Kind: schema.Strings, Optional: true, Doc: "what the server has: `openai` (Chat Completions, Embeddings), `responses`; those of the preset, where it is left out. Clients of other dialects are translated to the first"},
 				{Name: "max_tokens_field", Kind: schema.String, Optional: true, Enum: []string{"max_completion_tokens", "max_tokens"}, Doc: "what the server calls the limit of an answer, for requests that are translated; the preset's, where it is left out"},
+				{Name: "reasoning_field", Kind: schema.String, Optional: true, Enum: []string{conversation.ReasoningContent, conversation.ReasoningWords, conversation.ReasoningDetails, noReasoning}, Doc: "where in a message the server takes the model's thoughts back, for requests that are translated; `none` where it takes none; the preset's, where it is left out"},
 			},
 		},
 	}, nil
@@ -135,6 +140,14 @@ func (p *plugin) leaseOf(c *config) (*provider.Relay, error) {
 	if c.MaxTokensField != "" {
 		field = c.MaxTokensField
 	}
+	reasoning := from.ReasoningField
+	switch c.ReasoningField {
+	case "":
+	case noReasoning:
+		reasoning = ""
+	default:
+		reasoning = c.ReasoningField
+	}
 	lease := &provider.Relay{Origin: from.BaseURL, RefreshOn: append([]provider.Match{{Status: 401}}, from.RefreshOn...)}
 	for _, t := range templates {
 		has := slices.Contains(from.Ops[t.Dialect], t.Op)
@@ -145,7 +158,8 @@ func (p *plugin) leaseOf(c *config) (*provider.Relay, error) {
 			continue
 		}
 		if t.Op == llm.OpChat && t.Dialect == llm.OpenAI {
-			t.MaxTokensField = field
+			t.MaxTokensField, t.ReasoningField = field, reasoning
+			t.ReasoningAlways = from.ReasoningAlways && reasoning == from.ReasoningField
 		}
 		lease.Ops = append(lease.Ops, t)
 	}

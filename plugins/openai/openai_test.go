@@ -142,6 +142,26 @@ func TestWhatPresetsDiffer(t *testing.T) {
 			t.Errorf("%v: %q, %+v", c.config, got, r.Ops)
 		}
 	}
+	for _, c := range []struct {
+		config map[string]any
+		field  string
+		always bool
+	}{
+		{nil, "", false},
+		{map[string]any{"preset": "deepseek"}, "reasoning_content", true},
+		{map[string]any{"preset": "deepseek", "reasoning_field": "none"}, "", false},
+		{map[string]any{"preset": "deepseek", "reasoning_field": "reasoning"}, "reasoning", false},
+		{map[string]any{"preset": "openrouter"}, "reasoning_details", false},
+		{map[string]any{"reasoning_field": "reasoning_content"}, "reasoning_content", false},
+	} {
+		r, err := lease(t, c.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chat := r.Find(llm.OpChat, llm.OpenAI); chat.ReasoningField != c.field || chat.ReasoningAlways != c.always {
+			t.Errorf("%v: thoughts come back in %q, %t", c.config, chat.ReasoningField, chat.ReasoningAlways)
+		}
+	}
 	for preset, has := range map[string]bool{"openai": false, "vllm": true, "llamacpp": true, "jina": true} {
 		r, err := lease(t, map[string]any{"preset": preset})
 		if err != nil || (r.Find(llm.OpRerank, llm.OpenAI) != nil) != has {

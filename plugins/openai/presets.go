@@ -18,6 +18,10 @@ type preset struct {
 	Ops map[llm.Dialect][]llm.Op `json:"ops"`
 	// MaxTokensField is what it calls the limit of an answer; "" = "max_completion_tokens".
 	MaxTokensField string `json:"max_tokens_field"`
+	// ReasoningField is where in a message it takes the model's thoughts back; "" = it takes none, or nothing is known of
+	// it. ReasoningAlways says that it refuses a message with tool calls without.
+	ReasoningField  string `json:"reasoning_field"`
+	ReasoningAlways bool   `json:"reasoning_always"`
 	// RefreshOn are the answers, besides 401, that mean that the key is not accepted.
 	RefreshOn []provider.Match `json:"refresh_on"`
 }

@@ -112,6 +112,7 @@ func (c *Client) Relay(ctx context.Context) (*Relay, error) {
 		r.Ops = append(r.Ops, Template{
 			Op: llm.Op(t.GetOp()), Dialect: llm.Dialect(t.GetDialect()), Method: t.GetMethod(),
 			Path: t.GetPath(), StreamPath: t.GetStreamPath(), MaxTokensField: t.GetMaxTokensField(), InsteadOfModel: t.GetInsteadOfModel(), Members: t.GetMembers(), Within: t.GetWithin(),
+			ReasoningField: t.GetReasoningField(), ReasoningAlways: t.GetReasoningAlways(),
 		})
 	}
 	for _, f := range m.GetHeader() {
@@ -206,7 +207,7 @@ func (s *grpcServer) Relay(ctx context.Context, _ *pluginv1.RelayRequest) (*plug
 	for _, t := range r.Ops {
 		m.Ops = append(m.Ops, &pluginv1.Template{
 			Op: string(t.Op), Dialect: string(t.Dialect), Method: t.Method, Path: t.Path, StreamPath: t.StreamPath, MaxTokensField: t.MaxTokensField,
-			InsteadOfModel: t.InsteadOfModel, Members: t.Members, Within: t.Within,
+			InsteadOfModel: t.InsteadOfModel, Members: t.Members, Within: t.Within, ReasoningField: t.ReasoningField, ReasoningAlways: t.ReasoningAlways,
 		})
 	}
 	for _, f := range r.Header {

@@ -34,6 +34,12 @@ type Template struct {
 	// MaxTokensField is what the server calls the limit of tokens, where it speaks OpenAI's dialect and
 	// does not know "max_completion_tokens". A request that is translated is written so.
 	MaxTokensField string
+	// ReasoningField is where in an assistant's message a server of OpenAI's dialect takes the model's thoughts back:
+	// one of conversation's Reasoning constants. Empty = it takes none, and a request that is translated has none.
+	ReasoningField string
+	// ReasoningAlways says that the server refuses a message with tool calls without that field: it is empty where
+	// nothing is known of thoughts.
+	ReasoningAlways bool
 	// InsteadOfModel is the member, as JSON, that stands in the body where others name the model:
 	// `"anthropic_version":"vertex-2023-10-16"`. Empty = the body names the model as the dialect does.
 	InsteadOfModel string

@@ -18,6 +18,11 @@ type Loss struct {
 type Limits struct {
 	// MaxTokensField is what a server of OpenAI's dialect calls the limit; "" = max_completion_tokens.
 	MaxTokensField string
+	// ReasoningField is where in an assistant's message a server of OpenAI's dialect takes the model's thoughts back, one
+	// of the Reasoning constants; "", or another word, = not at all. ReasoningAlways says that it refuses a message with
+	// tool calls without it.
+	ReasoningField  string
+	ReasoningAlways bool
 	// MaxTokens is the longest answer that the model gives, where a dialect wants a limit and the request says none; 0 = not
 	// known.
 	MaxTokens int64
@@ -25,6 +30,14 @@ type Limits struct {
 	// request is the body.
 	Within string
 }
+
+// The places in which servers of OpenAI's dialect take thoughts back. The dialect itself has none.
+const (
+	ReasoningContent = "reasoning_content" // words, as DeepSeek has them
+	ReasoningWords   = "reasoning"         // words
+	ReasoningDetails = "reasoning_details" // words and sealed state with their vendor's name, as OpenRouter has them; words alone are `reasoning`
+	ReasoningParts   = "content"           // words, as parts of the content, as Mistral has them
+)
 
 // RequestCodec translates requests of one dialect. Implementations keep no state and are safe for
 // concurrent use. Errors are *llm.Error with CodeInvalid and a message that names the field.

@@ -7,7 +7,7 @@
 // API does not know is an error (422). A call's id is nine letters and digits. A document is a part `document_url`. An
 // assistant's message that stands last is marked as a `prefix`, and none is without words and calls; a user's message
 // does not follow a tool's. An answer's content may be a list of parts, of which
-// `thinking` holds a list of texts and `reference` no words; `model_length` is a reason to end. An error is
+// `thinking` holds a list of texts, which go back to models that think, and `reference` no words; `model_length` is a reason to end. An error is
 // {"object": "error", "message": ...}, {"detail": "words"} or {"detail": [{"loc": [...], "msg": "words"}]}. Sources: the
 // vendor's OpenAPI description and recorded exchanges.
 package mistral

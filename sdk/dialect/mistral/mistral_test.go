@@ -17,6 +17,8 @@ func TestEncodeRequest(t *testing.T) {
 	result := conversation.Part{Kind: conversation.ToolResult, Result: &conversation.Result{ID: "toolu_01AbC", Parts: []conversation.Part{{Text: "r"}}}}
 	own := conversation.Part{Kind: conversation.ToolCall, Call: &conversation.Call{ID: "g6fVbXS8K", Name: "f", Arguments: "{}"}}
 	pdf := conversation.Part{Kind: conversation.Media, Media: &conversation.Medium{Type: "application/pdf", Data: "QQ==", Name: "a.pdf"}}
+	thought := []conversation.Turn{user[0], {Role: conversation.Assistant, Parts: []conversation.Part{
+		{Kind: conversation.Thinking, Text: "hm"}, {Kind: conversation.Thinking, Text: "ho", Opaque: conversation.Opaque{Vendor: conversation.VendorAnthropic, Value: "QU5U"}}, {Text: "hi"}, own}}}
 	const body, tools = `"model":"m","messages":[{"role":"user","content":"hello"}]`, `,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}]`
 	for _, c := range []struct {
 		name       string
@@ -39,6 +41,12 @@ func TestEncodeRequest(t *testing.T) {
 		{"the user behind a tool", conversation.Request{Turns: []conversation.Turn{user[0], {Role: conversation.Assistant, Parts: []conversation.Part{own}}, {Parts: []conversation.Part{{Kind: conversation.ToolResult, Result: &conversation.Result{ID: "g6fVbXS8K", Parts: []conversation.Part{{Text: "r"}, {Kind: conversation.Media, Media: &conversation.Medium{Type: "image/png", Data: "QQ=="}}}}}, {Text: "and"}}}}},
 			`{"model":"m","messages":[{"role":"user","content":"hello"},{"role":"assistant","content":null,"tool_calls":[{"id":"g6fVbXS8K","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"g6fVbXS8K","content":[{"type":"text","text":"r"},{"type":"image_url","image_url":"data:image/png;base64,QQ=="}]},{"role":"assistant","content":"OK."},{"role":"user","content":"and"}]}`, "messages[2].content"},
 		{"nothing but thoughts", conversation.Request{Turns: []conversation.Turn{user[0], {Role: conversation.Assistant, Parts: []conversation.Part{{Kind: conversation.Thinking, Text: "hm"}}}}}, `{` + body + `}`, "messages[1]"},
+		{"thoughts of a model that always thinks", conversation.Request{Model: "magistral-medium-latest", Turns: thought},
+			`{"model":"m","messages":[{"role":"user","content":"hello"},{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"hi"}],"tool_calls":[{"id":"g6fVbXS8K","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`, "messages[1].reasoning"},
+		{"thoughts of one that is to think", conversation.Request{Model: "mistral-small-latest", Turns: thought, Reasoning: conversation.Reasoning{Effort: "high"}},
+			`{"model":"m","messages":[{"role":"user","content":"hello"},{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"hi"}],"tool_calls":[{"id":"g6fVbXS8K","type":"function","function":{"name":"f","arguments":"{}"}}]}],"reasoning_effort":"high"}`, "messages[1].reasoning"},
+		{"thoughts of one that is not to think", conversation.Request{Model: "mistral-small-latest", Turns: thought},
+			`{"model":"m","messages":[{"role":"user","content":"hello"},{"role":"assistant","content":"hi","tool_calls":[{"id":"g6fVbXS8K","type":"function","function":{"name":"f","arguments":"{}"}}]}]}`, "messages[1].reasoning messages[1].reasoning"},
 		{"thinking of one that cannot be told", conversation.Request{Turns: user, Reasoning: conversation.Reasoning{Effort: "high"}}, `{` + body + `}`, "reasoning_effort"},
 		{"much thinking", conversation.Request{Model: "mistral-small-latest", Turns: user, Reasoning: conversation.Reasoning{Effort: "high"}}, `{` + body + `,"reasoning_effort":"high"}`, ""},
 		{"some thinking", conversation.Request{Model: "mistral-small-latest", Turns: user, Reasoning: conversation.Reasoning{Budget: 1024}}, `{` + body + `,"reasoning_effort":"high"}`, "reasoning_effort"},
@@ -52,7 +60,7 @@ func TestEncodeRequest(t *testing.T) {
 		for _, l := range lost {
 			names = append(names, l.Field)
 		}
-		if out = []byte(strings.Replace(string(out), `"mistral-small-latest"`, `"m"`, 1)); err != nil || string(out) != c.want || strings.Join(names, " ") != c.lost {
+		if out = []byte(strings.NewReplacer(`"mistral-small-latest"`, `"m"`, `"magistral-medium-latest"`, `"m"`).Replace(string(out))); err != nil || string(out) != c.want || strings.Join(names, " ") != c.lost {
 			t.Errorf("%s: %v %s %v\nwant %s", c.name, err, out, names, c.want)
 		}
 	}
@@ -109,7 +117,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	const content = `[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"},{"type":"reference","reference_ids":[1]}]`
+	const content = `[{"type":"thinking","thinking":[{"type":"text","text":"hm"}],"closed":true},{"type":"text","text":"a"},{"type":"reference","reference_ids":[1]}]`
 	a, err := Codec{}.DecodeAnswer([]byte(`{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":` + content + `},"finish_reason":"model_length"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +129,9 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	check(a.Choices[0].Parts, a.Choices[0].Finish)
+	if len(a.Other) != 1 || a.Other[0].Name != "choices[0].message.content[2]" {
+		t.Errorf("what has no place is listed, and nothing else: %+v", a.Other)
+	}
 	var c conversation.Collector
 	d := Codec{}.Decoder()
 	for _, payload := range []string{`{"id":"1","choices":[{"index":0,"delta":{"content":` + content + `}}]}`, `{"id":"1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"model_length"}]}`} {

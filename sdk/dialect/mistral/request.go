@@ -58,7 +58,11 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	if e.err != nil {
 		return nil, nil, e.err
 	}
-	body, lost, err := openai.Codec{}.EncodeRequest(&e.q, conversation.Limits{MaxTokensField: "max_tokens"})
+	l := conversation.Limits{MaxTokensField: "max_tokens"}
+	if e.thinks() {
+		l.ReasoningField = conversation.ReasoningParts
+	}
+	body, lost, err := openai.Codec{}.EncodeRequest(&e.q, l)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -108,6 +112,12 @@ func (e *encoder) limits() {
 // to be told.
 func adjusts(model string) bool {
 	return strings.Contains(model, "mistral-small") || strings.Contains(model, "mistral-medium")
+}
+
+// thinks reports whether the model takes thoughts back: one that always thinks, or that is told to. Others refuse them, as
+// they do those of another vendor's model, which a conversation may have that began elsewhere.
+func (e *encoder) thinks() bool {
+	return strings.Contains(e.q.Model, "magistral") || e.q.Reasoning.Effort != ""
 }
 
 // wishes takes away what the dialect has no place for. Of reasoning it knows whether, and not how much.

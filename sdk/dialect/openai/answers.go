@@ -344,21 +344,24 @@ func writeDetails(w *dialect.Writer, parts []conversation.Part) {
 }
 
 func writeDetail(w *dialect.Writer, p *conversation.Part, index int64) {
+	format := formats[p.Opaque.Vendor]
+	if format == "" {
+		format = p.Opaque.Vendor
+	}
 	w.Object()
 	switch {
 	case p.Redacted || p.Text == "":
 		w.Text("type", "reasoning.encrypted")
 		w.Text("data", p.Opaque.Value)
+	case p.Opaque.Value == "" && sums(format):
+		w.Text("type", "reasoning.summary")
+		w.Text("summary", p.Text)
 	default:
 		w.Text("type", "reasoning.text")
 		w.Text("text", p.Text)
 		w.Text("signature", p.Opaque.Value)
 	}
 	w.Text("id", p.Opaque.ID)
-	format := formats[p.Opaque.Vendor]
-	if format == "" {
-		format = p.Opaque.Vendor
-	}
 	w.Text("format", format)
 	w.Key("index")
 	w.Int(index)

@@ -184,7 +184,7 @@ func (d decoder) part(at string) (p conversation.Part, kind string) {
 			p.Kind, p.Media = conversation.Media, d.file(at)
 		case "cache_control":
 			p.Cache = d.cache()
-		case "reference_ids": // of a reference, which is left out as a whole
+		case "reference_ids", "closed": // of a reference, which is left out as a whole; of thoughts that end, as all do
 			d.Skip()
 		default:
 			d.Leave()
@@ -335,6 +335,9 @@ func (d decoder) signature(p *conversation.Part, key string) {
 var formats = map[string]string{
 	conversation.VendorAnthropic: "anthropic-claude-v1", conversation.VendorGoogle: "google-gemini-v1", conversation.VendorOpenAI: "openai-responses-v1",
 }
+
+// sums reports whether the words of a format are summaries, which nothing seals: those of models behind Responses.
+func sums(format string) bool { return strings.HasSuffix(format, "responses-v1") }
 
 func vendorOf(format string) string {
 	for vendor, f := range formats {

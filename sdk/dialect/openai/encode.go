@@ -15,9 +15,10 @@ const mostStops = 4
 // encoder writes one request.
 type encoder struct {
 	dialect.Writer
-	q    *conversation.Request
-	lost conversation.Lost
-	err  error // the first thing that cannot be said
+	q      *conversation.Request
+	limits conversation.Limits
+	lost   conversation.Lost
+	err    error // the first thing that cannot be said
 }
 
 // Head returns nothing: the body says all.
@@ -25,7 +26,7 @@ func (Codec) Head(bool) (query string, h llm.Header) { return "", nil }
 
 // EncodeRequest writes a chat request.
 func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]byte, []conversation.Loss, error) {
-	e := &encoder{q: q}
+	e := &encoder{q: q, limits: l}
 	e.Object()
 	e.Key("model")
 	e.String(q.Model)
@@ -37,7 +38,7 @@ func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]by
 	}
 	e.EndArray()
 	e.tools()
-	e.limits(l)
+	e.bounds()
 	e.wishes()
 	if err := e.lost.Others(q); err != nil && e.err == nil {
 		e.err = err
@@ -67,9 +68,9 @@ func (e *encoder) flag(name string, v *bool) {
 	}
 }
 
-func (e *encoder) limits(l conversation.Limits) {
+func (e *encoder) bounds() {
 	q := e.q
-	field := l.MaxTokensField
+	field := e.limits.MaxTokensField
 	if field == "" {
 		field = "max_completion_tokens"
 	}
@@ -324,7 +325,7 @@ func (e *encoder) result(at string, p *conversation.Part) (media []conversation.
 }
 
 func (e *encoder) assistant(at string, t *conversation.Turn) {
-	var texts, calls, refusals []conversation.Part
+	var texts, calls, refusals, thoughts []conversation.Part
 	for _, p := range t.Parts {
 		switch p.Kind {
 		case conversation.Text:
@@ -335,13 +336,24 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 		case conversation.Refusal:
 			refusals = append(refusals, p)
 		case conversation.Thinking:
-			e.lost.Drop(p.Where(at+".reasoning"), "OpenAI's dialect takes no reasoning back")
+			switch why := e.unwanted(&p); {
+			case why != "":
+				e.lost.Drop(p.Where(at+".reasoning"), why)
+			case p.Text == "" && !sealed(p): // nothing to give
+			case e.limits.ReasoningField == conversation.ReasoningParts:
+				texts = append(texts, p)
+			default:
+				thoughts = append(thoughts, p)
+			}
 		default:
 			e.refuse(p.Where(at + ".content"))
 		}
 	}
 	refusal := conversation.Words(refusals)
 	if len(texts)+len(calls) == 0 && refusal == "" && len(t.Parts) > 0 {
+		for i := range thoughts {
+			e.lost.Drop(thoughts[i].Where(at+".reasoning"), "the model said nothing beside it")
+		}
 		return // all of it was left out, and an empty message is refused
 	}
 	e.Object()
@@ -354,6 +366,7 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 		e.content(at, texts)
 	}
 	e.Text("refusal", refusal)
+	e.thoughts(thoughts, calls)
 	if len(calls) > 0 {
 		e.Key("tool_calls")
 		e.Array()
@@ -437,6 +450,8 @@ func (e *encoder) part(at string, p *conversation.Part) {
 		e.EndObject()
 	case conversation.Media:
 		e.medium(at, p.Media)
+	case conversation.Thinking:
+		e.thinking(p)
 	default:
 		if p.Native == nil || p.Native.Dialect != llm.OpenAI {
 			e.refuse(at)

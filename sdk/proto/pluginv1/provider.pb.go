@@ -295,18 +295,20 @@ func (x *RelayResponse) GetOrigin() string {
 }
 
 type Template struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Op             string                 `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
-	Dialect        string                 `protobuf:"bytes,2,opt,name=dialect,proto3" json:"dialect,omitempty"`
-	Method         string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
-	Path           string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`                                             // behind the base URL; {model} stands for the model's name
-	StreamPath     string                 `protobuf:"bytes,5,opt,name=stream_path,json=streamPath,proto3" json:"stream_path,omitempty"`               // for streams; empty = path
-	MaxTokensField string                 `protobuf:"bytes,6,opt,name=max_tokens_field,json=maxTokensField,proto3" json:"max_tokens_field,omitempty"` // what the server calls the limit of OpenAI's dialect; empty = the dialect's own
-	InsteadOfModel string                 `protobuf:"bytes,7,opt,name=instead_of_model,json=insteadOfModel,proto3" json:"instead_of_model,omitempty"` // the member, as JSON, that stands in the body where others name the model; empty = the model
-	Members        string                 `protobuf:"bytes,8,opt,name=members,proto3" json:"members,omitempty"`                                       // further members, as JSON, of the body of a request that is translated; empty = none
-	Within         string                 `protobuf:"bytes,9,opt,name=within,proto3" json:"within,omitempty"`                                         // the member of the body in which a request that is translated stands; empty = it is the body
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Op              string                 `protobuf:"bytes,1,opt,name=op,proto3" json:"op,omitempty"`
+	Dialect         string                 `protobuf:"bytes,2,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	Method          string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	Path            string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`                                                // behind the base URL; {model} stands for the model's name
+	StreamPath      string                 `protobuf:"bytes,5,opt,name=stream_path,json=streamPath,proto3" json:"stream_path,omitempty"`                  // for streams; empty = path
+	MaxTokensField  string                 `protobuf:"bytes,6,opt,name=max_tokens_field,json=maxTokensField,proto3" json:"max_tokens_field,omitempty"`    // what the server calls the limit of OpenAI's dialect; empty = the dialect's own
+	InsteadOfModel  string                 `protobuf:"bytes,7,opt,name=instead_of_model,json=insteadOfModel,proto3" json:"instead_of_model,omitempty"`    // the member, as JSON, that stands in the body where others name the model; empty = the model
+	Members         string                 `protobuf:"bytes,8,opt,name=members,proto3" json:"members,omitempty"`                                          // further members, as JSON, of the body of a request that is translated; empty = none
+	Within          string                 `protobuf:"bytes,9,opt,name=within,proto3" json:"within,omitempty"`                                            // the member of the body in which a request that is translated stands; empty = it is the body
+	ReasoningField  string                 `protobuf:"bytes,10,opt,name=reasoning_field,json=reasoningField,proto3" json:"reasoning_field,omitempty"`     // in which a server of OpenAI's dialect takes a model's thoughts back; empty = not at all
+	ReasoningAlways bool                   `protobuf:"varint,11,opt,name=reasoning_always,json=reasoningAlways,proto3" json:"reasoning_always,omitempty"` // a message with calls has it, empty where the model did not think
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Template) Reset() {
@@ -400,6 +402,20 @@ func (x *Template) GetWithin() string {
 		return x.Within
 	}
 	return ""
+}
+
+func (x *Template) GetReasoningField() string {
+	if x != nil {
+		return x.ReasoningField
+	}
+	return ""
+}
+
+func (x *Template) GetReasoningAlways() bool {
+	if x != nil {
+		return x.ReasoningAlways
+	}
+	return false
 }
 
 type Field struct {
@@ -604,7 +620,7 @@ const file_pluginv1_provider_proto_rawDesc = "" +
 	"\x0fexpires_unix_ms\x18\x03 \x01(\x03R\rexpiresUnixMs\x126\n" +
 	"\n" +
 	"refresh_on\x18\x04 \x03(\v2\x17.ginnel.plugin.v1.MatchR\trefreshOn\x12\x16\n" +
-	"\x06origin\x18\x05 \x01(\tR\x06origin\"\x87\x02\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"\xdb\x02\n" +
 	"\bTemplate\x12\x0e\n" +
 	"\x02op\x18\x01 \x01(\tR\x02op\x12\x18\n" +
 	"\adialect\x18\x02 \x01(\tR\adialect\x12\x16\n" +
@@ -615,7 +631,10 @@ const file_pluginv1_provider_proto_rawDesc = "" +
 	"\x10max_tokens_field\x18\x06 \x01(\tR\x0emaxTokensField\x12(\n" +
 	"\x10instead_of_model\x18\a \x01(\tR\x0einsteadOfModel\x12\x18\n" +
 	"\amembers\x18\b \x01(\tR\amembers\x12\x16\n" +
-	"\x06within\x18\t \x01(\tR\x06within\"1\n" +
+	"\x06within\x18\t \x01(\tR\x06within\x12'\n" +
+	"\x0freasoning_field\x18\n" +
+	" \x01(\tR\x0ereasoningField\x12)\n" +
+	"\x10reasoning_always\x18\v \x01(\bR\x0freasoningAlways\"1\n" +
 	"\x05Field\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\";\n" +

@@ -1,0 +1,79 @@
+package codecs
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
+	"github.com/ginnel/ginnel/sdk/llm"
+)
+
+// TestThoughtsAreTheirVendors: a server gets back what it has a place for, and no state that another vendor's model was
+// sealed with as if it were its own. What it does not get is listed.
+func TestThoughtsAreTheirVendors(t *testing.T) {
+	const use, result = `{"type":"tool_use","id":"call_1","name":"f","input":{}}`, `{"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"r"}]}`
+	messages := func(blocks string) string {
+		return `{"max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[` + blocks + `]},` + result + `]}`
+	}
+	signed := messages(`{"type":"thinking","thinking":"hm","signature":"QU5U"},` + use)
+	plain := messages(`{"type":"thinking","thinking":"hm","signature":""},` + use)
+	nothing := messages(`{"type":"text","text":"hi"},` + use)
+	google := func(id string) string {
+		return `{"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"model","parts":[{"text":"hm","thought":true},{"functionCall":{"id":"call_1","name":"f","args":{}},"thoughtSignature":"R0VN"}]},{"role":"user","parts":[{"functionResponse":{"id":"` + id + `","name":"f","response":{"a":1}}}]}]}`
+	}
+	const sealed, listed = `{"type":"reasoning.text","text":"hm","signature":"QU5U","format":"anthropic-claude-v1","index":0}`, "messages[1].content[0]"
+	words := conversation.Limits{ReasoningField: conversation.ReasoningContent}
+	always := conversation.Limits{ReasoningField: conversation.ReasoningContent, ReasoningAlways: true}
+	details := conversation.Limits{ReasoningField: conversation.ReasoningDetails}
+	for name, c := range map[string]struct {
+		from        llm.Dialect
+		body, model string
+		limits      conversation.Limits
+		want, lost  string // of the members that say thoughts
+	}{
+		"a server of which nothing is known":   {llm.Anthropic, plain, "m", conversation.Limits{}, "", listed},
+		"a word that is not known":             {llm.Anthropic, plain, "m", conversation.Limits{ReasoningField: "thoughts"}, "", listed},
+		"words":                                {llm.Anthropic, plain, "m", words, `"reasoning_content":"hm"`, ""},
+		"words by another name":                {llm.Anthropic, plain, "m", conversation.Limits{ReasoningField: conversation.ReasoningWords}, `"reasoning":"hm"`, ""},
+		"another vendor's":                     {llm.Anthropic, signed, "m", words, "", listed},
+		"another vendor's, where some must be": {llm.Anthropic, signed, "m", always, `"reasoning_content":""`, listed},
+		"none":                                 {llm.Anthropic, nothing, "m", words, "", ""},
+		"none where some must be":              {llm.Anthropic, nothing, "m", always, `"reasoning_content":""`, ""},
+		"none of an answer":                    {llm.Anthropic, strings.Replace(messages(`{"type":"text","text":"hi"}`), result, `{"role":"user","content":"x"}`, 1), "m", always, "", ""},
+		"nothing but thoughts":                 {llm.Anthropic, strings.Replace(messages(`{"type":"thinking","thinking":"hm","signature":""}`), result, `{"role":"user","content":"x"}`, 1), "m", words, "", listed},
+		"details of words":                     {llm.Anthropic, plain, "deepseek/m", details, `"reasoning":"hm"`, ""},
+		"details of the maker's":               {llm.Anthropic, signed, "anthropic/m", details, `"reasoning_details":[` + sealed + `]`, ""},
+		"details of another maker's":           {llm.Anthropic, signed, "google/m", details, "", listed},
+		"details to a router":                  {llm.Anthropic, signed, "openrouter/auto", details, `"reasoning_details":[` + sealed + `]`, ""},
+		"details of a model without a maker":   {llm.Anthropic, signed, "m", details, `"reasoning_details":[` + sealed + `]`, ""},
+		"details of a call": {llm.Gemini, google("call_1"), "google/m", details,
+			`"reasoning_details":[{"type":"reasoning.text","text":"hm","index":0},{"type":"reasoning.encrypted","data":"R0VN","id":"call_1","format":"google-gemini-v1","index":1}]`, ""},
+		"details of another's call": {llm.Gemini, google("call_1"), "openai/m", details, `"reasoning":"hm"`, ""},
+		"details of a summary": {llm.Responses, `{"input":[{"role":"user","content":"q"},{"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"T0FJ"},{"type":"function_call","call_id":"call_1","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"call_1","output":"r"}]}`, "openai/m", details,
+			`"reasoning_details":[{"type":"reasoning.summary","summary":"hm","id":"rs_1","format":"openai-responses-v1","index":0},{"type":"reasoning.encrypted","data":"T0FJ","id":"rs_1","format":"openai-responses-v1","index":1}]`, ""},
+	} {
+		q, err := Translator(c.from).DecodeRequest([]byte(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Model = c.model
+		body, lost, err := Translator(llm.OpenAI).EncodeRequest(q, c.limits)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if said := thoughtsIn(string(body)); said != c.want || strings.Join(fields(lost), " ") != c.lost {
+			t.Errorf("%s: %s, listed %v, want %s, %s:\n%s", name, said, lost, c.want, c.lost, body)
+		}
+	}
+}
+
+// thoughtsIn returns the members of the one message of the model's in which its thoughts may be.
+func thoughtsIn(body string) string {
+	_, rest, found := strings.Cut(body, `,"reasoning`)
+	if !found {
+		return ""
+	}
+	said, _, _ := strings.Cut(rest, `,"tool_calls"`)
+	return `"reasoning` + said
+}
