@@ -68,6 +68,49 @@ func TestThoughtsAreTheirVendors(t *testing.T) {
 	}
 }
 
+// TestThoughtsInPieces: a client of Gemini's keeps a stream as it came, as contents of a piece each, or as parts of one.
+// The state that ends thoughts is of all their words.
+func TestThoughtsInPieces(t *testing.T) {
+	const answer = `{"id":"m","type":"message","role":"assistant","model":"m","stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":1},"content":[
+		{"type":"thinking","thinking":"hm","signature":"QU5U"},{"type":"redacted_thinking","data":"UkVE"},{"type":"tool_use","id":"call_1","name":"f","input":{}}]}`
+	const want = `"content":[{"type":"thinking","thinking":"hm","signature":"QU5U"},{"type":"redacted_thinking","data":"UkVE"},{"type":"tool_use"`
+	a, err := UpstreamTranslator(llm.Anthropic).DecodeAnswer([]byte(answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Translator(llm.Gemini).Encoder(conversation.StreamOptions{})
+	var stream []byte
+	for _, d := range a.Deltas(nil) {
+		if d.Kind == conversation.More && d.Text == "hm" {
+			first := d
+			first.Text, d.Text = "h", "m"
+			stream = e.Append(stream, &first)
+		}
+		stream = e.Append(stream, &d)
+	}
+	var contents, parts []string
+	for _, line := range strings.Split(string(e.End(stream)), "\n") {
+		if _, rest, found := strings.Cut(line, `"content":`); found {
+			content, _, _ := strings.Cut(rest, `,"finishReason"`)
+			content, _, _ = strings.Cut(content, `,"index"`)
+			contents = append(contents, content)
+			_, rest, _ = strings.Cut(content, `"parts":[`)
+			if part, _, _ := strings.Cut(rest, `],"role"`); part != "" {
+				parts = append(parts, part)
+			}
+		}
+	}
+	if len(parts) != 5 {
+		t.Fatalf("%q", parts)
+	}
+	for _, history := range []string{strings.Join(contents, ","), `{"role":"model","parts":[` + strings.Join(parts, ",") + `]}`} {
+		body, lost, err := encoded(t, llm.Gemini, llm.Anthropic, `{"contents":[{"role":"user","parts":[{"text":"q"}]},`+history+`,{"role":"user","parts":[{"functionResponse":{"id":"call_1","name":"f","response":{"a":1}}}]}],"generationConfig":{"maxOutputTokens":9}}`)
+		if err != nil || lost != "" || !strings.Contains(body, want) {
+			t.Errorf("%v, listed %q: %s\nof %s", err, lost, body, history)
+		}
+	}
+}
+
 // thoughtsIn returns the members of the one message of the model's in which its thoughts may be.
 func thoughtsIn(body string) string {
 	_, rest, found := strings.Cut(body, `,"reasoning`)

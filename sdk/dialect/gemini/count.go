@@ -18,9 +18,7 @@ func (Codec) DecodeCount(body []byte) (*conversation.Request, error) {
 	if err := d.End(); err != nil {
 		return nil, err
 	}
-	d.into.Join()
-	d.into.Complete()
-	return d.into, nil
+	return d.whole(), nil
 }
 
 // EncodeCount writes it: for Vertex AI as the body, for the Gemini API, which counts nothing but contents there,

@@ -38,9 +38,17 @@ func (Codec) DecodeRequest(body []byte) (*conversation.Request, error) {
 	if err := d.End(); err != nil {
 		return nil, err
 	}
+	return d.whole(), nil
+}
+
+// whole returns the request once all of it was read.
+func (d decoder) whole() *conversation.Request {
 	d.into.Join()
+	for i := range d.into.Turns {
+		d.into.Turns[i].Parts = gathered(d.into.Turns[i].Parts)
+	}
 	d.into.Complete()
-	return d.into, nil
+	return d.into
 }
 
 // each is Each with the names in camel case.

@@ -29,6 +29,30 @@ func unsealed(parts []conversation.Part) []conversation.Part {
 	return out
 }
 
+// gathered joins the thoughts of a turn that follow each other, which a client keeps in the pieces that a stream had: the
+// state of another vendor's that comes last is of all their words. Google's is of the piece that it stands in.
+func gathered(parts []conversation.Part) (out []conversation.Part) {
+	for i := 0; i < len(parts); {
+		end := i + 1
+		for end < len(parts) && goesOn(&parts[end-1], &parts[end]) {
+			end++
+		}
+		p := parts[i]
+		if end > i+1 {
+			p.Text, p.Opaque = conversation.Words(parts[i:end]), parts[end-1].Opaque
+		}
+		out = append(out, p)
+		i = end
+	}
+	return out
+}
+
+// goesOn reports whether a part is the next piece of the thoughts of another.
+func goesOn(before, p *conversation.Part) bool {
+	return before.Kind == conversation.Thinking && before.Text != "" && before.Opaque.Value == "" &&
+		p.Kind == conversation.Thinking && p.Opaque.Vendor != conversation.VendorGoogle
+}
+
 // resealed gives media the state back that stands behind them, and returns beside the parts the state of media that are
 // not there.
 func resealed(parts []conversation.Part) (out, lone []conversation.Part) {
