@@ -92,7 +92,7 @@ func (p *plugin) Describe(context.Context) (*provider.Info, error) {
 				{Name: "headers", Kind: schema.Map, Optional: true, Sensitive: true, Doc: "further header fields of every request"},
 				{Name: "dialects", Kind: schema.Strings, Optional: true, Doc: "what the server has: `openai` (Chat Completions, Embeddings), `responses`; those of the preset, where it is left out. Clients of other dialects are translated to the first"},
 				{Name: "max_tokens_field", Kind: schema.String, Optional: true, Enum: []string{"max_completion_tokens", "max_tokens"}, Doc: "what the server calls the limit of an answer, for requests that are translated; the preset's, where it is left out"},
-				{Name: "reasoning_field", Kind: schema.String, Optional: true, Enum: []string{conversation.ReasoningContent, conversation.ReasoningWords, conversation.ReasoningDetails, noReasoning}, Doc: "where in a message the server takes the model's thoughts back, for requests that are translated; `none` where it takes none; the preset's, where it is left out"},
+				{Name: "reasoning_field", Kind: schema.String, Optional: true, Enum: []string{conversation.ReasoningContent, conversation.ReasoningWords, conversation.ReasoningDetails, conversation.ReasoningExtra, noReasoning}, Doc: "where in a message the server takes the model's thoughts back, for requests that are translated; `none` where it takes none; the preset's, where it is left out"},
 			},
 		},
 	}, nil

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/ginnel/ginnel/sdk/dialect/conversation"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/provider"
 	"github.com/ginnel/ginnel/sdk/schema"
@@ -144,7 +145,7 @@ func templates(c *config) ([]provider.Template, error) {
 		}}, nil
 	case publisherOpenAPI:
 		return []provider.Template{
-			{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/v1" + place + "/endpoints/openapi/chat/completions", MaxTokensField: "max_tokens"},
+			{Op: llm.OpChat, Dialect: llm.OpenAI, Method: "POST", Path: "/v1" + place + "/endpoints/openapi/chat/completions", MaxTokensField: "max_tokens", ReasoningField: conversation.ReasoningExtra},
 		}, nil
 	}
 	return nil, invalid("config: publisher: there is none of that name")

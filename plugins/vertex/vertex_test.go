@@ -178,6 +178,9 @@ func TestPublishers(t *testing.T) {
 		if member := `"anthropic_version":"vertex-2023-10-16"`; (tmpl.InsteadOfModel == member) != (c.publisher == "anthropic" && c.op == llm.OpChat) {
 			t.Errorf("%s: %s", c.publisher, tmpl.InsteadOfModel)
 		}
+		if (tmpl.ReasoningField == "extra_content") != (c.publisher == "openapi") {
+			t.Errorf("%s: thoughts come back in %q", c.publisher, tmpl.ReasoningField)
+		}
 		if r.Header.Get("authorization") != "Bearer "+config["auth_token"] || !r.Expires.IsZero() {
 			t.Errorf("%s: %d fields", c.publisher, len(r.Header))
 		}

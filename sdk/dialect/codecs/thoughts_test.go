@@ -68,6 +68,60 @@ func TestThoughtsAreTheirVendors(t *testing.T) {
 	}
 }
 
+// TestStateOfGooglesOwnChat: its surface of Chat Completions refuses a call without the state that it was sealed with. A
+// client of any dialect gives it back, and nobody else's goes there.
+func TestStateOfGooglesOwnChat(t *testing.T) {
+	const sealing = `,"extra_content":{"google":{"thought_signature":"R0VN"}}`
+	const message = `"content":"hi","extra_content":{"google":{"thought_signature":"V09SRFM="}},"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{}"}` + sealing + `},{"id":"call_2","type":"function","function":{"name":"f","arguments":"{}"}}]`
+	own := conversation.Limits{ReasoningField: conversation.ReasoningExtra}
+	ask := func(said []conversation.Part) *conversation.Request {
+		return &conversation.Request{Model: "google/m", Turns: []conversation.Turn{{Parts: []conversation.Part{{Text: "q"}}}, {Role: conversation.Assistant, Parts: said}, {Parts: []conversation.Part{{Text: "q"}}}}}
+	}
+	for _, client := range dialects {
+		for form, a := range forms(t, llm.OpenAI, client, `{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant",`+message+`}}]}`) {
+			parts := a.Choices[0].Parts
+			body, lost, err := Translator(llm.OpenAI).EncodeRequest(ask(parts), own)
+			if err != nil || len(lost) > 0 || !strings.Contains(string(body), message) {
+				t.Errorf("%s, %s: %v %v %s", client, form, err, lost, body)
+			}
+			for i := range parts {
+				if parts[i].Kind == conversation.ToolCall && parts[i].Opaque.Value != "" {
+					parts[i].Opaque.Vendor = conversation.VendorAnthropic
+				}
+			}
+			body, _, err = Translator(llm.OpenAI).EncodeRequest(ask(parts), own)
+			if err != nil || !strings.Contains(string(body), strings.Replace(message, sealing, "", 1)) {
+				t.Errorf("%s, %s: another vendor's: %v %s", client, form, err, body)
+			}
+		}
+	}
+	state := func(value string) conversation.Part {
+		return conversation.Part{Kind: conversation.Thinking, Redacted: true, Opaque: conversation.Opaque{Vendor: conversation.VendorGoogle, Value: value}}
+	}
+	for name, c := range map[string]struct {
+		model string
+		said  []conversation.Part
+		want  string
+		lost  int
+	}{
+		"words":           {"google/m", []conversation.Part{{Kind: conversation.Thinking, Text: "hm"}}, "", 1},
+		"another's model": {"meta/m", []conversation.Part{state("R0VN")}, "", 1},
+		"Google's own":    {"models/m", []conversation.Part{state("R0VN")}, "R0VN", 0},
+		"two states":      {"m", []conversation.Part{state("V09SRFM="), state("R0VN")}, "R0VN", 1},
+	} {
+		q := ask(append(c.said, conversation.Part{Text: "hi"}))
+		q.Model = c.model
+		body, lost, err := Translator(llm.OpenAI).EncodeRequest(q, own)
+		want := `"content":"hi"}`
+		if c.want != "" {
+			want = `"content":"hi","extra_content":{"google":{"thought_signature":"` + c.want + `"}}}`
+		}
+		if err != nil || len(lost) != c.lost || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %v %v %s", name, err, lost, body)
+		}
+	}
+}
+
 // TestThoughtsInPieces: a client of Gemini's keeps a stream as it came, as contents of a piece each, or as parts of one.
 // The state that ends thoughts is of all their words.
 func TestThoughtsInPieces(t *testing.T) {

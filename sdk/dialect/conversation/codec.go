@@ -37,6 +37,7 @@ const (
 	ReasoningWords   = "reasoning"         // words
 	ReasoningDetails = "reasoning_details" // words and sealed state with their vendor's name, as OpenRouter has them; words alone are `reasoning`
 	ReasoningParts   = "content"           // words, as parts of the content, as Mistral has them
+	ReasoningExtra   = "extra_content"     // Google's sealed state, of a message and of its calls, as its own surface has it
 )
 
 // RequestCodec translates requests of one dialect. Implementations keep no state and are safe for

@@ -366,12 +366,12 @@ func (e *encoder) assistant(at string, t *conversation.Turn) {
 		e.content(at, texts)
 	}
 	e.Text("refusal", refusal)
-	e.thoughts(thoughts, calls)
+	e.thoughts(at, thoughts, calls)
 	if len(calls) > 0 {
 		e.Key("tool_calls")
 		e.Array()
 		for i := range calls {
-			writeCall(&e.Writer, &calls[i], -1, calls[i].Call.Written(), false)
+			writeCall(&e.Writer, &calls[i], -1, calls[i].Call.Written(), e.sealedByGoogle(&calls[i]))
 		}
 		e.EndArray()
 	}
@@ -403,14 +403,19 @@ func writeCall(w *dialect.Writer, p *conversation.Part, index int, arguments str
 	w.String(arguments)
 	w.EndObject()
 	if sealed && p.Opaque.Value != "" && p.Opaque.Vendor == conversation.VendorGoogle {
-		w.Key("extra_content")
-		w.Object()
-		w.Key("google")
-		w.Object()
-		w.Text("thought_signature", p.Opaque.Value)
-		w.EndObject()
-		w.EndObject()
+		writeSignature(w, p.Opaque.Value)
 	}
+	w.EndObject()
+}
+
+// writeSignature writes Google's state of a call or of a message.
+func writeSignature(w *dialect.Writer, value string) {
+	w.Key("extra_content")
+	w.Object()
+	w.Key("google")
+	w.Object()
+	w.Text("thought_signature", value)
+	w.EndObject()
 	w.EndObject()
 }
 

@@ -22,6 +22,13 @@ func (e *encoder) unwanted(p *conversation.Part) string {
 		if p.Opaque.Value == "" || e.made(p.Opaque.Vendor) {
 			return ""
 		}
+	case conversation.ReasoningExtra:
+		if p.Text == "" && e.sealedByGoogle(p) {
+			return ""
+		}
+		if p.Opaque.Value == "" {
+			return "this provider takes back what seals thoughts, and not their words"
+		}
 	default:
 		return "this provider is not known to take thoughts back"
 	}
@@ -31,13 +38,23 @@ func (e *encoder) unwanted(p *conversation.Part) string {
 // made reports whether the vendor of a sealed state may be the maker of the model, whose name begins with the maker's
 // where a server has the models of many: "anthropic/claude-sonnet-4.5". Its own routers go to any.
 func (e *encoder) made(vendor string) bool {
-	maker, _, named := strings.Cut(e.q.Model, "/")
+	maker, _, named := strings.Cut(strings.TrimPrefix(e.q.Model, "models/"), "/") // as Google calls its own
 	return !named || maker == vendor || maker == "openrouter" || formats[vendor] == ""
 }
 
 // thoughts writes what the model thought before it said the rest of a message, in the member that the server has for it.
-func (e *encoder) thoughts(all, calls []conversation.Part) {
+func (e *encoder) thoughts(at string, all, calls []conversation.Part) {
 	field := e.limits.ReasoningField
+	if field == conversation.ReasoningExtra {
+		for i := range all {
+			if i < len(all)-1 {
+				e.lost.Drop(all[i].Where(at+".reasoning"), "a message has one state")
+			} else {
+				writeSignature(&e.Writer, all[i].Opaque.Value)
+			}
+		}
+		return
+	}
 	if field == conversation.ReasoningDetails {
 		if all = e.details(all, calls); slices.ContainsFunc(all, sealed) {
 			e.Key(field)
@@ -51,6 +68,11 @@ func (e *encoder) thoughts(all, calls []conversation.Part) {
 		e.Key(field)
 		e.String(words)
 	}
+}
+
+// sealedByGoogle reports whether a part has state that Google's own surface takes back at a message or at a call.
+func (e *encoder) sealedByGoogle(p *conversation.Part) bool {
+	return e.limits.ReasoningField == conversation.ReasoningExtra && p.Opaque.Vendor == conversation.VendorGoogle && e.made(p.Opaque.Vendor)
 }
 
 func sealed(p conversation.Part) bool { return p.Opaque.Value != "" }
