@@ -76,9 +76,11 @@ func maker(model string) string {
 	return ""
 }
 
-func (e *encoder) refuse(field string) {
+func (e *encoder) refuse(field string) { e.fail(e.q.Unsupported(field)) }
+
+func (e *encoder) fail(err error) {
 	if e.err == nil {
-		e.err = e.q.Unsupported(field)
+		e.err = err
 	}
 }
 
@@ -106,9 +108,7 @@ func (e *encoder) system() {
 // messages writes the conversation: roles take turns, the user begins, and results of tools come first.
 func (e *encoder) messages() {
 	turns := e.q.Alternating("Converse", conversation.VendorAnthropic, &e.lost)
-	if len(turns) > 0 && turns[0].Role != conversation.User && e.err == nil {
-		e.err = &llm.Error{Code: llm.CodeInvalid, Message: "the provider of this model wants the conversation to begin with the user"}
-	}
+	e.fail(e.q.UserFirst(turns))
 	e.Array()
 	for i := range turns {
 		t := &turns[i]

@@ -57,6 +57,9 @@ func (e *encoder) fail(err error) {
 }
 
 func (e *encoder) messages() {
+	if len(e.q.System)+len(e.q.Turns) == 0 {
+		e.fail(e.q.Silent())
+	}
 	e.Array()
 	if len(e.q.System) > 0 {
 		e.said("system", "system", e.q.System)

@@ -157,6 +157,47 @@ func (r *Request) Unsupported(field string) error {
 	return &llm.Error{Code: llm.CodeInvalid, Param: field, Message: "the provider of this model cannot be told `" + field + "`, and leaving it out would change the request"}
 }
 
+// Silent is the error of a request in which nothing is said beside instructions, for a provider that must refuse that. What
+// else the source said that stands for words, such as a stored prompt, is named first.
+func (r *Request) Silent() error {
+	if err := r.vital(); err != nil {
+		return err
+	}
+	field := r.named("messages")
+	return &llm.Error{Code: llm.CodeInvalid, Param: field, Message: "the provider of this model wants something said in `" + field + "` beside instructions"}
+}
+
+// Unnamed is the error of a tool's result that answers no call, for a provider that must be told the tool's name. What the
+// source said that may have the call, such as an earlier response, is named first.
+func (r *Request) Unnamed(at string) error {
+	if err := r.vital(); err != nil {
+		return err
+	}
+	return &llm.Error{Code: llm.CodeInvalid, Param: at, Message: "the provider of this model wants the name of a result's tool, and `" + at + "` answers no call of this conversation"}
+}
+
+// UserFirst returns the error of turns that a provider must refuse where the user has to begin, or nil.
+func (r *Request) UserFirst(turns []Turn) error {
+	if len(turns) == 0 {
+		return r.Silent()
+	}
+	if turns[0].Role == User {
+		return nil
+	}
+	at := turns[0].Where(0)
+	return &llm.Error{Code: llm.CodeInvalid, Param: at, Message: "the provider of this model wants the conversation to begin with the user, and `" + at + "` is the model's"}
+}
+
+// vital returns the error of what cannot be left out of what the source said in its own words.
+func (r *Request) vital() error {
+	for _, f := range r.Other {
+		if f.Vital {
+			return r.Unsupported(f.Name)
+		}
+	}
+	return nil
+}
+
 // TooMany is the error of a request with more of something than the provider of the model can be told.
 func (r *Request) TooMany(field string, most int) error {
 	field = r.named(field)

@@ -104,7 +104,8 @@ func PlainID(id string) string {
 }
 
 // Complete gives every call an id and every result the name of its tool: what one dialect leaves out,
-// another demands. A result that answers no call keeps what it has.
+// another demands. A result that answers no call keeps what it has, but for the only one behind a turn of which one call is
+// left without a result: that is its tool, whatever ids a client made up.
 func (r *Request) Complete() {
 	names := map[string]string{}
 	var open []*Call // calls without an id of the client's, for results without one
@@ -128,6 +129,33 @@ func (r *Request) Complete() {
 				}
 			}
 		}
+		if t > 0 {
+			pair(r.Turns[t-1].Parts, r.Turns[t].Parts)
+		}
+	}
+}
+
+// pair names the tool of the only result that has no name, where one call of the turn before has no result.
+func pair(calls, results []Part) {
+	var nameless *Result
+	answered := map[string]bool{}
+	for i := range results {
+		switch r := results[i].Result; {
+		case r == nil:
+		case r.Name != "":
+			answered[r.ID] = true
+		case nameless != nil:
+			return
+		default:
+			nameless = r
+		}
+	}
+	if nameless == nil {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(calls), func(p Part) bool { return p.Call == nil || answered[p.Call.ID] })
+	if len(left) == 1 {
+		nameless.Name = left[0].Call.Name
 	}
 }
 

@@ -22,10 +22,10 @@ func (l Lost) Named(r *Request) {
 // were said before, which no request gives back. It is the last that is noted: what was before is called by the source's names.
 func (l *Lost) Others(r *Request) error {
 	l.Named(r)
+	if err := r.vital(); err != nil {
+		return err
+	}
 	for _, f := range r.Other {
-		if f.Vital {
-			return r.Unsupported(f.Name)
-		}
 		l.Drop(f.Name, "the provider of this model has nothing like it")
 	}
 	for i := range r.Turns {

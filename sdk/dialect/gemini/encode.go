@@ -93,6 +93,9 @@ func (e *encoder) contents() {
 		t.Parts = parts
 	}
 	turns := q.Alternating("Gemini's dialect", conversation.VendorGoogle, &e.lost)
+	if len(turns) == 0 {
+		e.fail(e.q.Silent())
+	}
 	e.Array()
 	for i := range turns {
 		t := &turns[i]
@@ -268,6 +271,9 @@ func (e *encoder) result(at string, r *conversation.Result) {
 	}
 	text := conversation.Words(texts)
 	e.Object()
+	if r.Name == "" {
+		e.fail(e.q.Unnamed(at))
+	}
 	e.Key("functionResponse")
 	e.Object()
 	e.Text("name", r.Name)

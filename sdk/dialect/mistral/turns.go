@@ -35,7 +35,9 @@ func (e *encoder) turns() {
 		}
 		all = e.ordered(at, all, t)
 	}
-	e.q.Turns = all
+	if e.q.Turns = all; len(all) == 0 && e.err == nil { // the API refuses instructions alone
+		e.err = e.q.Silent()
+	}
 }
 
 func isResult(p conversation.Part) bool { return p.Kind == conversation.ToolResult }

@@ -43,9 +43,11 @@ func (Codec) EncodeRequest(q *conversation.Request, _ conversation.Limits) ([]by
 	return e.Buf, e.lost, nil
 }
 
-func (e *encoder) refuse(field string) {
+func (e *encoder) refuse(field string) { e.fail(e.q.Unsupported(field)) }
+
+func (e *encoder) fail(err error) {
 	if e.err == nil {
-		e.err = e.q.Unsupported(field)
+		e.err = err
 	}
 }
 

@@ -19,7 +19,7 @@ type said struct {
 func (e *encoder) messages() {
 	q := e.q
 	if len(q.System) == 0 && len(q.Turns) == 0 {
-		e.refuse("messages") // which loads the model and says nothing
+		e.fail(q.Silent()) // which loads the model and says nothing
 	}
 	e.Array()
 	if len(q.System) > 0 {

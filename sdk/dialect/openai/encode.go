@@ -33,6 +33,9 @@ func (Codec) EncodeRequest(q *conversation.Request, l conversation.Limits) ([]by
 	e.Key("messages")
 	e.Array()
 	e.instructions(q.System)
+	if len(q.System)+len(q.Turns) == 0 {
+		e.fail(q.Silent())
+	}
 	for i := range q.Turns {
 		e.turn(i, &q.Turns[i])
 	}

@@ -31,11 +31,19 @@ func spoken(q *conversation.Request) *encoder {
 	e.Object()
 	e.Key("model")
 	e.String(q.Model)
-	e.instructions()
+	turns := q.Turns
+	if len(turns) == 0 && len(q.System) > 0 { // the API refuses instructions without any input
+		turns = []conversation.Turn{{Role: conversation.System, Parts: q.System, At: "system"}}
+	} else {
+		e.instructions()
+	}
+	if len(turns) == 0 {
+		e.fail(q.Silent())
+	}
 	e.Key("input")
 	e.Array()
-	for i := range q.Turns {
-		e.turn(i, &q.Turns[i])
+	for i := range turns {
+		e.turn(i, &turns[i])
 	}
 	e.EndArray()
 	e.tools()
@@ -54,9 +62,11 @@ func (e *encoder) finished() ([]byte, []conversation.Loss, error) {
 	return e.Buf, e.lost, nil
 }
 
-func (e *encoder) refuse(field string) {
+func (e *encoder) refuse(field string) { e.fail(e.q.Unsupported(field)) }
+
+func (e *encoder) fail(err error) {
 	if e.err == nil {
-		e.err = e.q.Unsupported(field)
+		e.err = err
 	}
 }
 
