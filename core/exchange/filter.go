@@ -137,6 +137,6 @@ type Stream interface {
 	// Next appends the next complete events to dst and returns it. It waits for one event, adds
 	// those that are already there, and never waits for more. io.EOF ends the stream; bytes may
 	// come with it. There is no other error, since a failure is an event in the client's dialect; where there are no
-	// events, as in a file, any other one breaks the connection off.
+	// events, as in a file or in sound, any other one breaks the connection off.
 	Next(dst []byte) ([]byte, error)
 }

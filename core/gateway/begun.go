@@ -95,11 +95,11 @@ func (s *serving) begunWhole(a *upstream.Answer) (upstream.Look, error) {
 		return upstream.Seen, conversation.Unreadable()
 	case !object:
 		return upstream.Seen, nil
-	case !a.Ended:
+	case !a.Ended && !s.formless(a):
 		return upstream.Awaited, nil
 	case len(begin) > 0 && !bytes.HasSuffix(bytes.TrimRight(begin, jsonSpace), []byte("}")) && answeredByObjects[s.x.Op]:
 		return upstream.Seen, conversation.Unreadable()
-	case !saysError(begin):
+	case !saysError(begin) || s.formless(a):
 		return upstream.Seen, nil
 	}
 	var found dialect.Answer
@@ -112,6 +112,22 @@ func (s *serving) begunWhole(a *upstream.Answer) (upstream.Look, error) {
 // answeredByObjects are the operations whose whole answers are JSON objects, whatever the dialect.
 var answeredByObjects = map[llm.Op]bool{
 	llm.OpChat: true, llm.OpEmbeddings: true, llm.OpBatchEmbeddings: true, llm.OpRerank: true, llm.OpCountTokens: true, llm.OpCompact: true, llm.OpCompletions: true, llm.OpModerations: true,
+}
+
+// formless reports whether a whole answer is sound, or a text without a form, of which no codec reads a byte. What has the
+// form of an object may be an error, unless it calls itself sound: samples may begin like one.
+func (s *serving) formless(a *upstream.Answer) bool {
+	switch s.x.Op {
+	case llm.OpSpeech, llm.OpTranscriptions, llm.OpTranslations:
+	default:
+		return false
+	}
+	kind := a.Header.Get("content-type")
+	if len(kind) > len("audio/") && llm.EqualFold(kind[:len("audio/")], "audio/") {
+		return true
+	}
+	begin := bytes.TrimLeft(a.First, jsonSpace)
+	return len(begin) > 0 && begin[0] != '{'
 }
 
 const jsonSpace = " \t\r\n"

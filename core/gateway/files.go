@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/json"
-	"io"
 	"strings"
 	"time"
 
@@ -319,39 +318,5 @@ func (s *serving) content() *exchange.Reply {
 	if reply := s.ask("", "GET", ""); reply != nil {
 		return reply
 	}
-	s.status = s.answer.Status
-	s.replied = exchange.Reply{Status: s.answer.Status, Header: s.stamp(s.x.Response.Header), Stream: &content{s: s}, Done: s.done}
-	return &s.replied
-}
-
-// content is an answer's body on its way.
-type content struct {
-	s     *serving
-	begun bool
-}
-
-// Next implements exchange.Stream. An upstream that breaks off breaks the connection off: there is no other way to
-// say so in the middle of a file.
-func (c *content) Next(dst []byte) ([]byte, error) {
-	s := c.s
-	if !c.begun {
-		c.begun = true
-		s.x.Timings.First = time.Since(s.x.Start)
-		s.out += int64(len(s.answer.First))
-		if dst = append(dst, s.answer.First...); s.answer.Ended {
-			return dst, io.EOF
-		}
-		return dst, nil
-	}
-	before := len(dst)
-	dst, err := s.answer.Body.Next(dst)
-	s.out += int64(len(dst) - before)
-	if err != nil && err != io.EOF {
-		var e *llm.Error
-		if s.end, e = s.stopped(); e == nil {
-			s.end, _ = upstreamEnd(upstream.Error(err))
-		}
-		s.err = err
-	}
-	return dst, err
+	return s.passed()
 }

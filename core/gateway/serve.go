@@ -316,6 +316,8 @@ func (s *serving) call() *exchange.Reply {
 		return s.pieces()
 	case ok:
 		return s.gathered(framing)
+	case s.formless(answer) && s.route.Pipeline.Phases()&exchange.PhaseResponseBody == 0:
+		return s.passed()
 	}
 	return s.unary()
 }
@@ -409,7 +411,9 @@ func (s *serving) unary() *exchange.Reply {
 // whole runs a whole answer in the client's dialect through the filters and returns it.
 func (s *serving) whole(raw []byte) *exchange.Reply {
 	found := &s.found
-	if err := s.codec.Answer(s.x.Op, raw, found); err != nil {
+	if s.formless(s.answer) {
+		*found = dialect.Answer{}
+	} else if err := s.codec.Answer(s.x.Op, raw, found); err != nil {
 		return s.upstreamFailed(conversation.Unreadable())
 	}
 	filed := s.x.Op == llm.OpFiles || s.x.Op == llm.OpBatches

@@ -82,7 +82,7 @@ func (Codec) Answer(op llm.Op, body []byte, into *dialect.Answer) error {
 	model := into.Model
 	*into = dialect.Answer{Texts: into.Texts[:0], Left: into.Left[:0]}
 	bare := op == llm.OpSpeech || op == llm.OpTranscriptions || op == llm.OpTranslations // sound, or a text without a form
-	if op == llm.OpOther || bare && !bytes.HasPrefix(body, []byte("{")) {
+	if op == llm.OpOther || bare && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		return nil // which may be an error, where it is an object
 	}
 	a := answerReader{Reader: dialect.NewReader(body), texts: into.Texts, left: into.Left, op: op}
