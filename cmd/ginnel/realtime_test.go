@@ -325,6 +325,7 @@ func TestRealtimeUpstreamRefuses(t *testing.T) {
 		{401, `{"error":{"message":"bad key"}}`, 502, "credentials", "upstream_error"},
 		{500, `<h1>oops</h1>`, 500, "server_error", "upstream_error"},
 		{200, `{}`, 502, "upstream_error", "upstream_error"},
+		{404, `{"error":{"message":"The model does not exist","code":"model_not_found"}}`, 404, "The model does not exist", "upstream_error"},
 	} {
 		v.refuse = func(w http.ResponseWriter) {
 			w.WriteHeader(c.status)
@@ -344,6 +345,30 @@ func TestRealtimeUpstreamRefuses(t *testing.T) {
 			t.Errorf("%d: %+v", c.status, e)
 		}
 	}
+}
+
+// TestRealtimeFallback: a session is had elsewhere where the upstream does not have the model.
+func TestRealtimeFallback(t *testing.T) {
+	bad, good := newVoiceServer(t), newVoiceServer(t)
+	bad.refuse = func(w http.ResponseWriter) {
+		w.WriteHeader(404)
+		io.WriteString(w, `{"error":{"message":"The model does not exist","code":"model_not_found"}}`)
+	}
+	gw := start(t, strings.Replace(relay(bad.URL, emptyPipeline, "voice"), "  target", "  fallback = [model.other]\n  target", 1)+`
+provider "good" {
+  plugin   = "openai"
+  base_url = "`+good.URL+`/v1"
+  config { api_key = secret.up }
+}
+model "other" {
+  target "good" {
+    provider = provider.good
+    model    = "voice"
+  }
+}
+`)
+	c, up := gw.opened(t, good, "voice")
+	carried(t, c.Conn, up, websocket.TextMessage, `{"type":"session.update","session":{"voice":"a"}}`)
 }
 
 // TestRealtimeModels: a session uses the models that its caller may use, whatever its messages name.

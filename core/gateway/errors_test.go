@@ -75,7 +75,7 @@ func TestErrorsInEachForm(t *testing.T) {
 		{llm.Bedrock, 429, `{"message":"Too many requests, please wait before trying again."}`, 429, limited},
 		{llm.Bedrock, 400, `{"message":"Input is too long for requested model."}`, 400, long},
 		{llm.Bedrock, 403, `{"message":"The security token included in the request is expired"}`, 502, keys},
-		{llm.Bedrock, 400, `{"message":"The provided model identifier is invalid."}`, 400, wrong},
+		{llm.Bedrock, 400, `{"message":"The provided model identifier is invalid."}`, 400, missing},
 		{llm.Cohere, 400, `{"error_type":"TOO_MANY_TOKENS","message":"too many tokens: size limit exceeded by 25836 tokens."}`, 400, long},
 		{llm.Cohere, 429, `{"message":"m"}`, 429, limited},
 		{llm.Mistral, 429, `{"object":"error","message":"Service tier capacity exceeded for this model.","type":"invalid_request_error","param":null,"code":null}`, 429, limited},

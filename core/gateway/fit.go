@@ -57,9 +57,12 @@ func (s *serving) Wait(a *upstream.Answer) time.Duration {
 	return 0
 }
 
-// Account implements upstream.Judge. A 403 is about the account where it is not about what the request says: a country, a
+// Refuses implements upstream.Judge. A 403 is about the account where it is not about what the request says: a country, a
 // key without a permission, a model that the account may not use.
-func (s *serving) Account(a *upstream.Answer) bool {
+func (s *serving) Refuses(a *upstream.Answer) bool {
+	if s.noModel(a) {
+		return true
+	}
 	var code llm.Code
 	if e := s.said(a); e != nil {
 		code = e.Code
@@ -73,6 +76,20 @@ func (s *serving) Account(a *upstream.Answer) bool {
 		return a.Failure != nil || a.Status == 403
 	}
 	return a.Status == 403
+}
+
+// noModel reports whether a failed answer says that the upstream has no model of the target's name.
+func (s *serving) noModel(a *upstream.Answer) bool {
+	switch {
+	case a.Target == nil || s.describes():
+		return false
+	case a.Status >= 400:
+		return dialect.NoModel(a.Status, a.First, a.Target.Model)
+	case a.Failure == nil: // as nearly always, and for nothing
+		return false
+	}
+	e := s.said(a)
+	return e != nil && dialect.NoModel(404, []byte(e.Message), a.Target.Model)
 }
 
 // Overlong implements upstream.Judge.

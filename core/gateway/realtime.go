@@ -95,7 +95,7 @@ func (s *serving) realtime() *exchange.Reply {
 		return reply
 	}
 	begin := time.Now()
-	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Tenant: x.Tenant, Source: upstream.SourceFunc(s.upgradeFor), Open: s.open})
+	answer, err := s.model.Do(s.ctx, &upstream.Call{Op: x.Op, Dialect: x.Dialect, Tenant: x.Tenant, Source: upstream.SourceFunc(s.upgradeFor), Judge: s, Open: s.open})
 	x.Timings.Upstream = time.Since(begin)
 	if s.answer = answer; err != nil || answer.Status >= 400 {
 		s.leaveSession() // before the client hears of it

@@ -159,8 +159,11 @@ func upstreamEnd(err error) (exchange.Terminal, *llm.Error) {
 func (s *serving) upstreamRefused() *exchange.Reply {
 	a := s.answer
 	s.end = exchange.UpstreamError
+	if s.misnamed(a) {
+		return s.lacksModel(a.Status)
+	}
 	code := s.refusedAs(a)
-	if !a.Refused && clientsOwn(a.Status, code) {
+	if !a.Refused && clientsOwn(a.Status, code) && !s.noModel(a) {
 		s.end = exchange.ClientError
 	}
 	s.err = errors.New("upstream answered " + strconv.Itoa(a.Status))
@@ -193,6 +196,24 @@ func (s *serving) upstreamRefused() *exchange.Reply {
 	return s.checked(reply)
 }
 
+// misnamed reports whether a failed answer says that there is no model of a name that the client does not know.
+func (s *serving) misnamed(a *upstream.Answer) bool {
+	return s.noModel(a) && a.Target.Model != s.x.Model
+}
+
+// lacksModel ends the exchange where the upstream has no such model, by the client's name of it. The vendor's words are for
+// the log.
+func (s *serving) lacksModel(status int) *exchange.Reply {
+	e := &llm.Error{Code: llm.CodeNotFound, Status: status, Message: "the model " + quote(s.x.Model) + " is not there at the upstream"}
+	var cause error = errNoModel
+	if said := s.said(s.answer); said != nil {
+		cause = said
+	}
+	return s.fail(exchange.UpstreamError, e, cause)
+}
+
+var errNoModel = errors.New("the upstream has no such model")
+
 // errCredentials is what a client hears of whose keys are wrong.
 var errCredentials = &llm.Error{Code: llm.CodeUpstream, Status: 502, Message: "the upstream did not accept the gateway's credentials"}
 
@@ -217,8 +238,11 @@ func (s *serving) refusedAs(a *upstream.Answer) llm.Code {
 			code = e.Code
 		}
 	}
-	if s.Overlong(a) {
+	switch {
+	case s.Overlong(a):
 		code = llm.CodeTooLong
+	case s.noModel(a):
+		code = llm.CodeNotFound
 	}
 	return code
 }

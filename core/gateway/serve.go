@@ -308,6 +308,8 @@ func (s *serving) call() *exchange.Reply {
 	switch {
 	case credentials(answer.Failure): // in whatever form: nothing of it went to the client
 		return s.checked(s.upstreamFailed(answer.Failure))
+	case answer.Failure != nil && s.misnamed(answer):
+		return s.lacksModel(0)
 	case ok && events:
 		return s.stream(framing)
 	case answer.Failure != nil:

@@ -86,7 +86,7 @@ type lengths struct{}
 
 func (lengths) Begun(*Answer) (Look, error) { return Seen, nil }
 func (lengths) Wait(*Answer) time.Duration  { return 0 }
-func (lengths) Account(a *Answer) bool      { return a.Status == 403 && string(a.First) != "flagged" }
+func (lengths) Refuses(a *Answer) bool      { return a.Status == 403 && string(a.First) != "flagged" }
 func (lengths) Overlong(a *Answer) bool     { return string(a.First) == "long" }
 
 // TestWhatNothingFitsIsToldSo: by the feature, or where the targets lack different ones, by all together. An

@@ -168,6 +168,10 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	result := result{probe: probe, void: true, tenant: r.call.Tenant} // as it stays where the call panics
 	defer func() { t.State.end(time.Now(), m.Breaker, result) }()
 	a, err := do(ctx, t, r.call)
+	if a == nil {
+		a = new(Answer)
+	}
+	a.Model, a.Target = m, t
 	cause, after := diagnose(a, err)
 	judge := r.call.Judge
 	if after == 0 && err == nil && cause != "" && a.Status >= 400 && judge != nil {
@@ -183,12 +187,9 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 	if err != nil && (ctx.Err() != nil || cause == "") {
 		result.void, cause = true, "" // it says nothing about the target
 	}
-	if a == nil {
-		a = new(Answer)
-	}
 	if err == nil && cause == "" && (a.Status >= 400 || a.Failure != nil) {
 		switch {
-		case a.Refused, a.Status == 401, judge == nil && a.Status == 403, judge != nil && judge.Account(a):
+		case a.Refused, a.Status == 401, judge == nil && a.Status == 403, judge != nil && judge.Refuses(a):
 			cause = refused
 			result.void, result.shun = true, true // a request may bring it about by what it names
 		case judge != nil && judge.Overlong(a):
@@ -196,7 +197,6 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 			r.overlong(t)
 		}
 	}
-	a.Model, a.Target = m, t
 	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: took}
 	if r.call.Once && cause != "" && goesOn(a, err) {
 		cause = "" // to go on by

@@ -99,8 +99,8 @@ const (
 // Cause is why a call failed, as far as another may fare better.
 type Cause string
 
-// The causes. An upstream that refuses the provider's credentials, or wants its account to be paid, is no cause to call it again, but one to
-// go elsewhere, as is one that the configuration does not let the call reach, one that the call cannot be put to, and one that is
+// The causes. An upstream that refuses the provider's credentials, wants its account to be paid or has no such model is no cause to call it
+// again, but one to go elsewhere, as is one that the configuration does not let the call reach, one that the call cannot be put to, and one that is
 // too small for it.
 const (
 	RateLimited Cause = "429"
@@ -175,7 +175,7 @@ type Demand interface {
 	Keeps(t *Target) bool
 }
 
-// Judge looks at what a target answers.
+// Judge looks at what a target answers. Of a failed answer the target is known.
 type Judge interface {
 	// Begun looks at the beginning of an answer with a status below 400, again whenever more of it came, until it is Seen.
 	// It returns what is wrong where that says that the call failed: then it may still be made elsewhere.
@@ -184,9 +184,9 @@ type Judge interface {
 	Wait(a *Answer) time.Duration
 	// Overlong reports whether a failed answer says that the request is longer than the target's context window.
 	Overlong(a *Answer) bool
-	// Account reports whether a failed answer is about what the provider's account may do or has paid for, and not about
-	// the request.
-	Account(a *Answer) bool
+	// Refuses reports whether a failed answer is about what is the operator's, and not about the request: what the provider's
+	// account may do or has paid for, or the target's model, which is not there.
+	Refuses(a *Answer) bool
 }
 
 // Look says whether enough has come of an answer to begin with it.

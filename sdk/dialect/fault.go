@@ -17,6 +17,7 @@ type Fault struct {
 	text     string
 	kind     string
 	label    string // a code that is a word
+	param    string // the member of the request that it is about
 	status   int
 	flagged  bool // it is about what the request says
 	texts    []Text
@@ -121,6 +122,8 @@ func (f *Fault) read(r *Reader, top bool) {
 			f.metadata(r)
 		case "code", "status", "status_code":
 			f.Code(r)
+		case "param":
+			f.param = word(r)
 		case "error":
 			if top {
 				f.read(r, false)
