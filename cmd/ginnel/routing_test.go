@@ -210,7 +210,7 @@ model "chat" {
 			}
 		}
 		e := gw.event(resp.Header.Get("X-Request-Id"))
-		if e.Terminal != "completed" || e.Retries != 3 || e.Fallback != "backup" || untimed(e.Tries) != "chat/a 5xx, chat/a 5xx, down/x 5xx, backup/claude answered" || e.Provider != "claude" {
+		if e.Terminal != "completed" || e.Retries != 3 || e.Fallback != "backup" || untimed(e.Tries) != "chat/a 5xx, chat/a 5xx, down/x cut, backup/claude answered" || e.Provider != "claude" {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -197,7 +197,7 @@ func (r *routing) try(ctx context.Context, m *Model, t *Target, probe bool) Caus
 			r.overlong(t)
 		}
 	}
-	one := Try{Model: m.Name, Target: t.Name, Cause: cause, Began: begin, Took: took}
+	one := Try{Model: m.Name, Target: t.Name, Cause: exactly(cause, a, err), Began: begin, Took: took}
 	if r.call.Once && cause != "" && goesOn(a, err) {
 		cause = "" // to go on by
 	}
@@ -281,6 +281,29 @@ func causeOf(err error) (Cause, time.Duration) {
 		return refused, 0
 	}
 	return "", 0
+}
+
+// exactly returns what a failed try met. One that is Failing had a status of 5xx, or something else that is as bad.
+func exactly(c Cause, a *Answer, err error) Cause {
+	if err == nil {
+		err = a.Failure
+	}
+	if c != Failing || err == nil {
+		return c
+	}
+	var wire *egress.Error
+	if errors.As(err, &wire) && (wire.Kind == egress.Reset || wire.Kind == egress.Cut) {
+		return broke
+	}
+	var e *llm.Error
+	errors.As(err, &e) // or it would be no cause
+	switch {
+	case e.Code == llm.CodeCut:
+		return broke
+	case e.Code == llm.CodeUnavailable && a.Failure == nil:
+		return unreachable
+	}
+	return erred
 }
 
 // backoff is the pause before the n-th repetition: up to twice as long as before, half of it by chance.

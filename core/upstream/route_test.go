@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -145,6 +146,47 @@ func TestWhereACallGoes(t *testing.T) {
 				t.Errorf("%s: it took %s", name, took)
 			}
 		})
+	}
+}
+
+// TestWhatATryMet is told as exactly as it is known, and is a "5xx" for who chooses what is tried again.
+func TestWhatATryMet(t *testing.T) {
+	wire := func(k egress.Kind, began bool) error {
+		return Error(&egress.Error{Kind: k, Began: began, Err: io.ErrUnexpectedEOF})
+	}
+	for want, met := range map[Cause][]func() (*Answer, error){
+		"5xx": {func() (*Answer, error) { return &Answer{Status: 503}, nil }, func() (*Answer, error) { return answer("fault unavailable") }},
+		"unreachable": {
+			func() (*Answer, error) { return nil, wire(egress.Connect, false) },
+			func() (*Answer, error) { return answer("unavailable") },
+		},
+		"cut": {
+			func() (*Answer, error) { return nil, wire(egress.Reset, false) },
+			func() (*Answer, error) { return nil, wire(egress.Cut, false) },
+			func() (*Answer, error) { return nil, wire(egress.Cut, true) },
+			func() (*Answer, error) { return &Answer{Status: 200, Failure: &llm.Error{Code: llm.CodeCut}}, nil },
+		},
+		"error": {
+			func() (*Answer, error) { return nil, wire(egress.Protocol, true) },
+			func() (*Answer, error) { return answer("event") },
+			func() (*Answer, error) {
+				return &Answer{Status: 200, Failure: &llm.Error{Code: llm.CodeUnavailable}}, nil
+			},
+		},
+		"timeout": {func() (*Answer, error) { return nil, wire(egress.Idle, true) }},
+		"429":     {func() (*Answer, error) { return answer("429") }},
+	} {
+		for i, met := range met {
+			synctest.Test(t, func(t *testing.T) {
+				m := new(script).model("m", "a")
+				m.On, m.Share = []Cause{Failing}, 1
+				m.call = func(context.Context, *Target, *Call) (*Answer, error) { return met() }
+				a, _ := m.Do(t.Context(), new(Call))
+				if again := len(a.Tries) == 2; a.Tries[0].Cause != want || again != (want != "timeout" && want != "429") {
+					t.Errorf("%s, %d: %+v", want, i, a.Tries)
+				}
+			})
+		}
 	}
 }
 

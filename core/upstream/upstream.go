@@ -112,6 +112,11 @@ const (
 	unsuited    Cause = "unsuited" // by what is declared of the target: it was not called
 	opened      Cause = "open"     // its breaker is: it was not called
 	cools       Cause = "cooling"  // nor was it
+
+	// What a try is said to have met where it was Failing without such a status.
+	unreachable Cause = "unreachable" // no connection was had, or the provider's plugin is not there
+	broke       Cause = "cut"         // the connection ended before the answer, or the answer before its first content
+	erred       Cause = "error"       // an answer of another status says an error, or is none
 )
 
 // DefaultOn are the causes for which a call is made again: what timed out has cost the client enough.
@@ -233,7 +238,7 @@ type Answer struct {
 // Try is one attempt of a call and how it ended.
 type Try struct {
 	Model, Target string
-	Cause         Cause // "" = nothing was wrong that another attempt could cure
+	Cause         Cause // as exactly as it is known; "" = nothing was wrong that another attempt could cure
 	Began         time.Time
 	Took          time.Duration // until the first event of the answer or the failure; 0 where nothing was sent
 }
