@@ -286,10 +286,11 @@ func TestANameThatLeadsToAPrivateAddress(t *testing.T) {
 			gw := start(t, strings.Replace(hcl, "base_url = ", "private = false\n  base_url = ", 1))
 			for range 3 {
 				resp, body := gw.post(ask("m", "hello", false))
-				if resp.StatusCode != 500 || !strings.Contains(body, "the gateway's configuration does not let it reach the upstream") || strings.Contains(body, name) {
+				id := resp.Header.Get("X-Request-Id") // which may have the letters of a short name
+				if resp.StatusCode != 500 || !strings.Contains(body, "the gateway's configuration does not let it reach the upstream") || strings.Contains(strings.ReplaceAll(body, id, ""), name) {
 					t.Errorf("%d %s", resp.StatusCode, body)
 				}
-				if got := gw.event(resp.Header.Get("X-Request-Id")); got.Retries != 0 {
+				if got := gw.event(id); got.Retries != 0 {
 					t.Errorf("%+v", got)
 				}
 			}
