@@ -31,6 +31,7 @@ func TestManySmallPartsOfARequest(t *testing.T) {
 		"one detail":        {llm.OpenAI, chat(`"content":"x","reasoning_details":[{` + many(`"text":"as long as a few words are"`) + `}]`)},
 		"a document's":      {llm.Anthropic, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"content","content":[` + texts + `]}}]}]}`},
 		"Gemini's thoughts": {llm.Gemini, `{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[` + many(`{"text":"as long as a few words are","thought":true}`) + `]}]}`},
+		"schemas in others": {llm.Gemini, `{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":` + strings.Repeat(`{"nullable":true,"anyOf":[`, 58) + many(`{"type":"STRING","nullable":true,"enum":["as long","as a few words are"]}`) + strings.Repeat(`]}`, 58) + `}]}]}`},
 		"unknown members":   {llm.OpenAI, chat(`"content":"x",` + many(`"nobody":{"knows":[1]}`))},
 	} {
 		var before, after runtime.MemStats

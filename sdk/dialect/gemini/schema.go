@@ -22,26 +22,75 @@ type schema struct {
 // schemaMember is a member of a schema, or a property and its schema.
 type schemaMember struct {
 	name  string
-	value json.RawMessage
+	value schemaValue
+}
+
+// schemaValue is a value in a schema. Schemas nest: it is written when all of it was read, so that none is copied for each that
+// it stands in.
+type schemaValue interface{ write(w *dialect.Writer) }
+
+// The values: one as it was written, a list, and an object.
+type (
+	schemaRaw    json.RawMessage
+	schemaList   []schemaValue
+	schemaObject []schemaMember
+)
+
+func (v schemaRaw) write(w *dialect.Writer) { w.Raw(v) }
+
+func (v schemaList) write(w *dialect.Writer) {
+	w.Array()
+	for _, item := range v {
+		item.write(w)
+	}
+	w.EndArray()
+}
+
+func (v schemaObject) write(w *dialect.Writer) {
+	w.Object()
+	for _, m := range v {
+		w.Key(string(dialect.AppendQuoted(nil, []byte(m.name))))
+		m.value.write(w)
+	}
+	w.EndObject()
 }
 
 // schema reads a schema in Google's form as a JSON Schema: its types are in lower case there, null is one of them, and counts
 // are numbers. Members that Google's form does not have stay as they are: clients write those of JSON Schema there. What that has no
 // word for is listed.
 func (d decoder) schema() json.RawMessage {
+	v := d.subschema()
+	if v == nil {
+		return nil
+	}
+	var w dialect.Writer
+	v.write(&w)
+	return w.Buf
+}
+
+// subschema is schema for one that may stand in another; null is nil.
+func (d decoder) subschema() schemaValue {
 	if d.Type() != dialect.TypeObject {
-		return d.Raw()
+		return asWritten(d.Raw())
 	}
 	var s schema
 	d.Each("a schema", func(key string) { d.schemaMember(&s, key) })
 	return s.plain()
 }
 
+// asWritten returns a value as it stands, nil where there is none.
+func asWritten(raw []byte) schemaValue {
+	if len(raw) == 0 {
+		return nil
+	}
+	return schemaRaw(raw)
+}
+
 func (d decoder) schemaMember(s *schema, key string) {
 	switch k := camelCase(key); k {
 	case "type":
 		if raw := d.Raw(); string(raw) != `"TYPE_UNSPECIFIED"` {
-			s.put(k, bytes.ToLower(raw))
+			s.put(k, asWritten(bytes.ToLower(raw)))
 		}
 	case "nullable":
 		v := d.Flag(k)
@@ -49,28 +98,28 @@ func (d decoder) schemaMember(s *schema, key string) {
 	case "format":
 		d.schemaFormat(s)
 	case "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties", "minimum", "maximum":
-		s.put(k, d.schemaNumber(k))
+		s.put(k, asWritten(d.schemaNumber(k)))
 	case "propertyOrdering":
 		d.Items(k, func(int) { s.order = append(s.order, d.Str(k)) })
 	case "properties":
 		s.properties = d.schemaMap(k)
 	case "defs", "$defs":
-		s.put("$defs", written(d.schemaMap(k)))
+		s.put("$defs", schemaObject(d.schemaMap(k)))
 	case "ref":
-		s.put("$ref", bytes.Replace(d.Raw(), []byte(`"#/defs/`), []byte(`"#/$defs/`), 1))
+		s.put("$ref", asWritten(bytes.Replace(d.Raw(), []byte(`"#/defs/`), []byte(`"#/$defs/`), 1)))
 	case "items", "additionalProperties", "anyOf", "oneOf", "allOf", "prefixItems":
 		s.put(k, d.schemas(k))
 	case "example":
-		s.put("examples", slices.Concat([]byte("["), d.value(), []byte("]")))
+		s.put("examples", schemaList{d.value()})
 	case "default":
 		s.put(k, d.value())
 	default:
-		s.put(key, d.Raw())
+		s.put(key, asWritten(d.Raw()))
 	}
 }
 
 // value reads any value as it is written, null as well.
-func (d decoder) value() json.RawMessage { return bytes.Clone(d.Bytes(d.Skip())) }
+func (d decoder) value() schemaValue { return schemaRaw(bytes.Clone(d.Bytes(d.Skip()))) }
 
 // schemaFormat reads a format. That a text has an enum is said by the enum; how wide a number is JSON Schema has no word for.
 func (d decoder) schemaFormat(s *schema) {
@@ -79,7 +128,7 @@ func (d decoder) schemaFormat(s *schema) {
 	case `"int32"`, `"int64"`, `"float"`, `"double"`:
 		d.Unsaid("")
 	default:
-		s.put("format", raw)
+		s.put("format", asWritten(raw))
 	}
 }
 
@@ -104,37 +153,35 @@ func isNumber(raw []byte) bool {
 func (d decoder) schemaMap(key string) (all []schemaMember) {
 	all = []schemaMember{}
 	d.Each(key, func(name string) {
-		if raw := d.schema(); raw != nil {
-			all = append(all, schemaMember{name, raw})
+		if v := d.subschema(); v != nil {
+			all = append(all, schemaMember{name, v})
 		}
 	})
 	return all
 }
 
 // schemas reads a schema, or a list of them.
-func (d decoder) schemas(key string) json.RawMessage {
+func (d decoder) schemas(key string) schemaValue {
 	if d.Type() != dialect.TypeArray {
-		return d.schema()
+		return d.subschema()
 	}
-	var w dialect.Writer
-	w.Array()
+	all := schemaList{}
 	d.Items(key, func(int) {
-		if raw := d.schema(); raw != nil {
-			w.Raw(raw)
+		if v := d.subschema(); v != nil {
+			all = append(all, v)
 		}
 	})
-	w.EndArray()
-	return w.Buf
+	return all
 }
 
-func (s *schema) put(name string, value json.RawMessage) {
-	if len(value) > 0 {
+func (s *schema) put(name string, value schemaValue) {
+	if value != nil {
 		s.members = append(s.members, schemaMember{name, value})
 	}
 }
 
 // of returns the value of a member, to be changed, or nil; of one that stands twice the last, which is what holds.
-func (s *schema) of(name string) *json.RawMessage {
+func (s *schema) of(name string) *schemaValue {
 	for i := len(s.members) - 1; i >= 0; i-- {
 		if s.members[i].name == name {
 			return &s.members[i].value
@@ -143,16 +190,25 @@ func (s *schema) of(name string) *json.RawMessage {
 	return nil
 }
 
-// plain returns the schema as a JSON Schema.
-func (s *schema) plain() json.RawMessage {
-	if s.properties != nil {
-		s.put("properties", written(s.ordered()))
+// text returns the value of a member that is no schema, as it was written; "" where there is none.
+func (s *schema) text(name string) string {
+	if v := s.of(name); v != nil {
+		raw, _ := (*v).(schemaRaw)
+		return string(raw)
 	}
-	if kind, enum := s.of("type"), s.of("enum"); kind != nil && enum != nil && (string(*kind) == `"integer"` || string(*kind) == `"number"`) {
+	return ""
+}
+
+// plain returns the schema as a JSON Schema.
+func (s *schema) plain() schemaValue {
+	if s.properties != nil {
+		s.put("properties", schemaObject(s.ordered()))
+	}
+	if kind, enum := s.text("type"), s.of("enum"); enum != nil && (kind == `"integer"` || kind == `"number"`) {
 		*enum = numbers(*enum)
 	}
 	if !s.nullable {
-		return written(s.members)
+		return schemaObject(s.members)
 	}
 	return s.orNull()
 }
@@ -168,73 +224,65 @@ func (s *schema) ordered() []schemaMember {
 }
 
 // numbers returns a list with the numbers in it that stand in quotes as such: Google's lists of values are of texts.
-func numbers(list json.RawMessage) json.RawMessage {
+func numbers(v schemaValue) schemaValue {
 	var items []json.RawMessage
-	if json.Unmarshal(list, &items) != nil {
-		return list
+	if raw, ok := v.(schemaRaw); !ok || json.Unmarshal(raw, &items) != nil {
+		return v
 	}
-	for i, raw := range items {
-		if bare := bytes.Trim(raw, `"`); isNumber(bare) {
-			items[i] = bare
-		}
-	}
-	var w dialect.Writer
-	w.Array()
+	all := schemaList{}
 	for _, raw := range items {
-		w.Raw(raw)
+		if bare := bytes.Trim(raw, `"`); isNumber(bare) {
+			raw = bare
+		}
+		all = append(all, schemaRaw(raw))
 	}
-	w.EndArray()
-	return w.Buf
+	return all
 }
 
 // orNull returns the schema with null as a value that fits it.
-func (s *schema) orNull() json.RawMessage {
-	const null = `{"type":"null"}`
+func (s *schema) orNull() schemaValue {
+	null := schemaObject{{"type", schemaRaw(`"null"`)}}
 	for _, name := range []string{"$ref", "const", "oneOf", "allOf"} {
 		if s.of(name) == nil {
 			continue
 		}
-		var outer []schemaMember // what references point at stays at the root
+		var outer schemaObject // what references point at stays at the root
 		if defs := s.of("$defs"); defs != nil {
 			outer = append(outer, schemaMember{"$defs", *defs})
 			s.members = slices.DeleteFunc(s.members, func(m schemaMember) bool { return m.name == "$defs" })
 		}
-		return written(append(outer, schemaMember{"anyOf", slices.Concat([]byte("["), written(s.members), []byte(","+null+"]"))}))
+		return append(outer, schemaMember{"anyOf", schemaList{schemaObject(s.members), null}})
 	}
-	if kind := s.of("type"); kind != nil && !strings.Contains(string(*kind), `"null"`) {
-		if (*kind)[0] == '"' {
-			*kind = slices.Concat([]byte("["), *kind, []byte("]"))
+	if kind := s.text("type"); kind != "" && !strings.Contains(kind, `"null"`) {
+		if kind[0] == '"' {
+			kind = "[" + kind + "]"
 		}
-		*kind = with(*kind, `"null"`)
+		*s.of("type") = with(schemaRaw(kind), schemaRaw(`"null"`))
 	}
 	if some := s.of("anyOf"); some != nil {
 		*some = with(*some, null)
 	}
 	if enum := s.of("enum"); enum != nil {
-		*enum = with(*enum, "null")
+		*enum = with(*enum, schemaRaw("null"))
 	}
-	return written(s.members)
+	return schemaObject(s.members)
 }
 
-// with returns a list with one more item.
-func with(list json.RawMessage, item string) json.RawMessage {
-	var items []json.RawMessage
-	if json.Unmarshal(list, &items) != nil {
-		return list
+// with returns a list with one more item, and what is none as it is.
+func with(v schemaValue, item schemaValue) schemaValue {
+	switch v := v.(type) {
+	case schemaList:
+		return append(v, item)
+	case schemaRaw:
+		var items []json.RawMessage
+		if json.Unmarshal(v, &items) != nil {
+			return v
+		}
+		all := make(schemaList, 0, len(items)+1)
+		for _, raw := range items {
+			all = append(all, schemaRaw(raw))
+		}
+		return append(all, item)
 	}
-	if inner := bytes.TrimSuffix(bytes.TrimSpace(list), []byte("]")); len(items) > 0 {
-		return slices.Concat(inner, []byte(","+item+"]"))
-	}
-	return json.RawMessage("[" + item + "]")
-}
-
-// written returns members as an object.
-func written(all []schemaMember) json.RawMessage {
-	var w dialect.Writer
-	w.Object()
-	for _, m := range all {
-		w.Member(string(dialect.AppendQuoted(nil, []byte(m.name))), m.value)
-	}
-	w.EndObject()
-	return w.Buf
+	return v
 }
