@@ -246,6 +246,7 @@ type streamEncoder struct {
 	usage    llm.Usage
 	part     conversation.Part // of the open block
 	started  bool              // its start was written
+	given    bool              // arguments of its call have come
 	index    int64
 	finish   conversation.Finish
 	sequence string
@@ -286,7 +287,7 @@ func (e *streamEncoder) Append(dst []byte, d *conversation.Delta) []byte {
 func (e *streamEncoder) block(dst []byte, d *conversation.Delta) []byte {
 	switch d.Kind {
 	case conversation.Open:
-		if e.part, e.started = *d.Part, false; !d.Part.Redacted && d.Part.HasForm(llm.Anthropic) {
+		if e.part, e.started, e.given = *d.Part, false, false; !d.Part.Redacted && d.Part.HasForm(llm.Anthropic) {
 			return e.start(dst)
 		}
 	case conversation.More:
@@ -319,6 +320,9 @@ func (e *streamEncoder) more(dst []byte, d *conversation.Delta) []byte {
 	switch e.part.Kind {
 	case conversation.ToolCall:
 		kind, member = "input_json_delta", "partial_json"
+		if e.given = e.given || strings.TrimSpace(d.Text) != ""; !e.given {
+			return dst // a call without arguments has no pieces: clients parse what there is, and white space alone is no JSON
+		}
 	case conversation.Thinking:
 		kind, member = "thinking_delta", "thinking"
 	case conversation.Native:

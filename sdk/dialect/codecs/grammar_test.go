@@ -93,6 +93,29 @@ func TestACallWithoutArguments(t *testing.T) {
 	}
 }
 
+// TestWhiteSpaceIsNoArguments: a call that is streamed with nothing else has an empty object, too.
+func TestWhiteSpaceIsNoArguments(t *testing.T) {
+	for from, piece := range map[llm.Dialect]string{llm.OpenAI: `{"index":0,"function":{"arguments":%s}}`, llm.Anthropic: `"partial_json":%s`, llm.Bedrock: `"toolUse":{"input":%s}`} {
+		stream := strings.Replace(emptyCalls[from], fmt.Sprintf(piece, `""`), fmt.Sprintf(piece, `" \n"`), 1)
+		deltas, err := decode(from, []byte(stream))
+		if err != nil || !strings.Contains(stream, `" \n"`) {
+			t.Fatalf("%s: %v %s", from, err, stream)
+		}
+		deltas[0].ID, deltas[0].Model = "id", "m"
+		for _, client := range dialects {
+			e := Translator(client).Encoder(conversation.StreamOptions{})
+			var raw []byte
+			for i := range deltas {
+				d := deltas[i]
+				raw = e.Append(raw, &d)
+			}
+			if err := grammar.Check(client, e.End(raw)); err != nil {
+				t.Errorf("%s to %s: %v", from, client, err)
+			}
+		}
+	}
+}
+
 // TestACallWithoutArgumentsIsGivenBack with an empty object to every provider.
 func TestACallWithoutArgumentsIsGivenBack(t *testing.T) {
 	const asked = `{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"now","arguments":""}}]},{"role":"tool","tool_call_id":"1","content":"noon"}]}`
