@@ -15,6 +15,8 @@ func TestGooglesSchemas(t *testing.T) {
 		"no type":                {`{"type":"TYPE_UNSPECIFIED","description":"any"}`, `{"description":"any"}`, ""},
 		"a null":                 {`{"type":"OBJECT","properties":{"a":{"type":"STRING","nullable":true},"b":{"nullable":false,"type":"STRING"}}}`, `{"type":"object","properties":{"a":{"type":["string","null"]},"b":{"type":"string"}}}`, ""},
 		"a null among values":    {`{"type":"STRING","format":"enum","enum":["A","B"],"nullable":true}`, `{"type":["string","null"],"enum":["A","B",null]}`, ""},
+		"no values":              {`{"type":"STRING","enum":[],"nullable":true}`, `{"type":["string","null"]}`, ""},
+		"a null once":            {`{"type":"STRING","enum":["A",null],"nullable":true}`, `{"type":["string","null"],"enum":["A",null]}`, ""},
 		"a null among schemas":   {`{"any_of":[{"type":"INTEGER"},{"type":"STRING"}],"nullable":true}`, `{"anyOf":[{"type":"integer"},{"type":"string"},{"type":"null"}]}`, ""},
 		"a null as type":         {`{"anyOf":[{"type":"NULL"},{"type":"NULL","nullable":true}]}`, `{"anyOf":[{"type":"null"},{"type":"null"}]}`, ""},
 		"a null beside a name":   {`{"ref":"#/defs/a","nullable":true,"defs":{"a":{"type":"OBJECT","properties":{"next":{"ref":"#/defs/a"}}}}}`, `{"$defs":{"a":{"type":"object","properties":{"next":{"$ref":"#/$defs/a"}}}},"anyOf":[{"$ref":"#/$defs/a"},{"type":"null"}]}`, ""},

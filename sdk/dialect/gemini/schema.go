@@ -92,6 +92,10 @@ func (d decoder) schemaMember(s *schema, key string) {
 		if raw := d.Raw(); string(raw) != `"TYPE_UNSPECIFIED"` {
 			s.put(k, asWritten(bytes.ToLower(raw)))
 		}
+	case "enum":
+		if raw := d.Raw(); string(raw) != "[]" { // which is none, as of every list of a protocol buffer
+			s.put(k, asWritten(raw))
+		}
 	case "nullable":
 		v := d.Flag(k)
 		s.nullable = v != nil && *v
@@ -268,14 +272,14 @@ func (s *schema) orNull() schemaValue {
 	return schemaObject(s.members)
 }
 
-// with returns a list with one more item, and what is none as it is.
+// with returns a list with one more item, and what is none as it is, or has null already.
 func with(v schemaValue, item schemaValue) schemaValue {
 	switch v := v.(type) {
 	case schemaList:
 		return append(v, item)
 	case schemaRaw:
 		var items []json.RawMessage
-		if json.Unmarshal(v, &items) != nil {
+		if json.Unmarshal(v, &items) != nil || slices.ContainsFunc(items, func(raw json.RawMessage) bool { return string(raw) == "null" }) {
 			return v
 		}
 		all := make(schemaList, 0, len(items)+1)
