@@ -68,6 +68,22 @@ func TestThoughtsAreTheirVendors(t *testing.T) {
 	}
 }
 
+// TestThoughtsThatMustBeInNoMember: a place that has no words of its own, or is not known, is not filled with none.
+func TestThoughtsThatMustBeInNoMember(t *testing.T) {
+	const asked = `{"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":"r"}]}`
+	for _, field := range []string{"", "thoughts", conversation.ReasoningParts, conversation.ReasoningExtra} {
+		q, err := Translator(llm.OpenAI).DecodeRequest([]byte(asked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _, err := Translator(llm.OpenAI).EncodeRequest(q, conversation.Limits{ReasoningField: field})
+		body, _, failed := Translator(llm.OpenAI).EncodeRequest(q, conversation.Limits{ReasoningField: field, ReasoningAlways: true})
+		if err != nil || failed != nil || string(body) != string(want) {
+			t.Errorf("%q: %v %v %s", field, err, failed, body)
+		}
+	}
+}
+
 // TestStateOfGooglesOwnChat: its surface of Chat Completions refuses a call without the state that it was sealed with. A
 // client of any dialect gives it back, and nobody else's goes there.
 func TestStateOfGooglesOwnChat(t *testing.T) {

@@ -63,8 +63,9 @@ func (e *encoder) thoughts(at string, all, calls []conversation.Part) {
 		}
 		field = conversation.ReasoningWords
 	}
+	named := field == conversation.ReasoningContent || field == conversation.ReasoningWords // and no list of parts
 	words := conversation.Words(all)
-	if words != "" || e.limits.ReasoningAlways && len(calls) > 0 {
+	if words != "" || named && e.limits.ReasoningAlways && len(calls) > 0 {
 		e.Key(field)
 		e.String(words)
 	}
