@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,21 +86,37 @@ func FormatLock(all []*Locked) ([]byte, error) {
 		if l.Schema == nil {
 			continue
 		}
-		text, err := json.Marshal(l.Schema)
-		if err != nil {
-			return nil, err
-		}
-		kind, err := ctyjson.ImpliedType(text)
-		if err != nil {
-			return nil, err
-		}
-		v, err := ctyjson.Unmarshal(text, kind)
+		v, err := shapeValue(l.Schema)
 		if err != nil {
 			return nil, err
 		}
 		body.SetAttributeValue(lockSchema, v)
 	}
 	return hclwrite.Format(f.Bytes()), nil
+}
+
+// shapeValue returns the shape of a config block as the lock file has it.
+func shapeValue(b *schema.Block) (cty.Value, error) {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	kind, err := ctyjson.ImpliedType(text)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return ctyjson.Unmarshal(text, kind)
+}
+
+// SameShape reports whether two shapes of a config block are one in the lock file, where an accent behind its letter
+// becomes one with it. None is one without arguments.
+func SameShape(a, b *schema.Block) (bool, error) {
+	one, err := shapeValue(cmp.Or(a, &schema.Block{}))
+	if err != nil {
+		return false, err
+	}
+	other, err := shapeValue(cmp.Or(b, &schema.Block{}))
+	return err == nil && one.RawEquals(other), err
 }
 
 // lock reads the lock file, where there is one.

@@ -65,6 +65,27 @@ func TestLockIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// TestAShapeIsTheSameBehindTheLock, also where the file says its words in other characters.
+func TestAShapeIsTheSameBehindTheLock(t *testing.T) {
+	said := &schema.Block{Doc: "cafe\u0301 in \u212b \x01\r\n ${a} %{b} <&>", Attrs: []schema.Attr{{Name: "a", Kind: schema.Int, Default: "7", Doc: "\u2126"}}}
+	text, err := FormatLock([]*Locked{{Plugin: "./a", Kind: "provider", Name: "x", Version: "1", SHA256: digestA, Calls: CallsGateway, Schema: said}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := locked(t, text, "provider \"p\" {\n  plugin = \"./a\"\n  sha256 = \""+digestA+"\"\n  config {\n    a = 1\n  }\n}\n", Options{})
+	if r.Config == nil {
+		t.Fatal(r.Diagnostics)
+	}
+	read := r.Config.Providers[0].Locked.Schema
+	if same, err := SameShape(said, read); !same || err != nil || read.Doc == said.Doc {
+		t.Errorf("%v: %q", err, read.Doc)
+	}
+	read.Attrs[0].Optional = true
+	if same, _ := SameShape(said, read); same {
+		t.Error("an attribute that may be left out is one that must be there")
+	}
+}
+
 func TestLockChecksConfigs(t *testing.T) {
 	provider := func(sha, config string) string {
 		return "provider \"p\" {\n  plugin = \"./a\"\n  sha256 = \"" + sha + "\"\n  config {\n" + config + "\n}\n}\n"

@@ -1,9 +1,6 @@
 package daemon
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,7 +10,6 @@ import (
 	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/plugin"
 	sdkprovider "github.com/ginnel/ginnel/sdk/provider"
-	"github.com/ginnel/ginnel/sdk/schema"
 	sdktelemetry "github.com/ginnel/ginnel/sdk/telemetry"
 )
 
@@ -87,18 +83,12 @@ func identity(l, is *config.Locked) error {
 	case l.Name != is.Name || l.Version != is.Version:
 		return fmt.Errorf("it says that it is %s %s, and the lock file that it is %s %s", is.Name, is.Version, l.Name, l.Version)
 	}
-	said, err := shapeText(is.Schema)
-	if err != nil {
-		return err
+	same, err := config.SameShape(is.Schema, l.Schema)
+	if err == nil && !same {
+		err = errors.New("the shape of its config block is another one than the lock file has")
 	}
-	if locked, err := shapeText(l.Schema); err != nil || !bytes.Equal(said, locked) {
-		return cmp.Or(err, errors.New("the shape of its config block is another one than the lock file has"))
-	}
-	return nil
+	return err
 }
-
-// shapeText returns the shape of a config block as JSON. None is one without arguments.
-func shapeText(b *schema.Block) ([]byte, error) { return json.Marshal(cmp.Or(b, &schema.Block{})) }
 
 // originOf declares the place a provider's calls go to, with the path of its base URL: the operator's, or
 // the one of the plugin's own that its lease is for.

@@ -79,6 +79,9 @@ func TestAPluginIsHeldToItsLock(t *testing.T) {
 		}
 		return &sdkprovider.Info{Name: name, Version: version, Config: shape}
 	}
+	wordy := func(doc string) *sdkprovider.Info {
+		return &sdkprovider.Info{Name: "x", Version: "1", Config: &schema.Block{Doc: doc}}
+	}
 	for name, c := range map[string]struct {
 		lock *config.Locked
 		is   *sdkprovider.Info
@@ -95,6 +98,8 @@ func TestAPluginIsHeldToItsLock(t *testing.T) {
 		"no shape either":        {LockOf(said("x", "1", "")), &sdkprovider.Info{Name: "x", Version: "1"}, ""},
 		"another version":        {LockOf(said("x", "2", "a")), said("x", "1", "a"), "it is x 1, and the lock file that it is x 2"},
 		"another name":           {LockOf(said("y", "1", "a")), said("x", "1", "a"), "it is x 1, and the lock file that it is y 1"},
+		"an accent apart":        {LockOf(wordy("caf\u00e9")), wordy("cafe\u0301"), ""},
+		"another accent":         {LockOf(wordy("caf\u00e8")), wordy("cafe\u0301"), "the shape of its config block"},
 		"another shape":          {LockOf(said("x", "1", "b")), said("x", "1", "a"), "the shape of its config block"},
 	} {
 		if err := asLocked(&config.Provider{Locked: c.lock}, c.is); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
