@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -89,7 +90,14 @@ func (s *serving) noModel(a *upstream.Answer) bool {
 		return false
 	}
 	e := s.said(a)
-	return e != nil && dialect.NoModel(404, []byte(e.Message), a.Target.Model)
+	if e == nil {
+		return false
+	}
+	said := bytes.TrimLeft(a.First, jsonSpace)
+	if !bytes.HasPrefix(said, []byte("{")) {
+		said = []byte(e.Message) // of an event
+	}
+	return dialect.NoModel(404, said, a.Target.Model)
 }
 
 // Overlong implements upstream.Judge.
