@@ -2,9 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -12,7 +9,6 @@ import (
 	"github.com/ginnel/ginnel/core/telemetry"
 	"github.com/ginnel/ginnel/core/upstream"
 	"github.com/ginnel/ginnel/sdk/dialect/codecs"
-	"github.com/ginnel/ginnel/sdk/egress"
 	"github.com/ginnel/ginnel/sdk/llm"
 )
 
@@ -98,21 +94,7 @@ func (p places) serve(t *testing.T, path, body string) (*exchange.Reply, string,
 	model := func(name string, answers []canned) *upstream.Model {
 		m := &upstream.Model{Name: name, Attempts: 1}
 		for i, u := range answers {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				io.Copy(io.Discard, r.Body)
-				for k, v := range u.header {
-					w.Header().Set(k, v)
-				}
-				w.WriteHeader(u.status)
-				io.WriteString(w, u.body)
-			}))
-			t.Cleanup(s.Close)
-			origin, err := egress.New(egress.Needs{}).Origin(egress.Config{Name: "up", URL: s.URL})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { origin.Close() })
-			m.Targets = append(m.Targets, &upstream.Target{Name: fmt.Sprint("t", i), Provider: speaking{origin, u.dialect}, Model: "vendors-own", Weight: 1 + 1000_000*(1-i)})
+			m.Targets = append(m.Targets, &upstream.Target{Name: fmt.Sprint("t", i), Provider: u.provider(t), Model: "vendors-own", Weight: 1 + 1000_000*(1-i)})
 		}
 		return m
 	}

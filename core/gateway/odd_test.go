@@ -44,29 +44,35 @@ func through(t *testing.T, path, body string, ups ...canned) (*exchange.Reply, s
 	return watched(t, telemetry.New(telemetry.Config{}), path, body, ups...)
 }
 
+// provider starts an upstream that answers so, and returns the provider that leads there.
+func (c canned) provider(t *testing.T) upstream.Provider {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		for k, v := range c.header {
+			w.Header().Set(k, v)
+		}
+		w.WriteHeader(c.status)
+		io.WriteString(w, c.body)
+	}))
+	t.Cleanup(s.Close)
+	origin, err := egress.New(egress.Needs{}).Origin(egress.Config{Name: "up", URL: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { origin.Close() })
+	return speaking{origin, c.dialect}
+}
+
 // watched is through with a telemetry of the test's own.
 func watched(t *testing.T, tel *telemetry.Telemetry, path, body string, ups ...canned) (*exchange.Reply, string, []*upstream.State) {
 	t.Helper()
 	var models []*upstream.Model
 	var states []*upstream.State
 	for i, u := range ups {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body)
-			for k, v := range u.header {
-				w.Header().Set(k, v)
-			}
-			w.WriteHeader(u.status)
-			io.WriteString(w, u.body)
-		}))
-		t.Cleanup(s.Close)
-		origin, err := egress.New(egress.Needs{}).Origin(egress.Config{Name: "up", URL: s.URL})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { origin.Close() })
 		st := &upstream.State{}
 		states = append(states, st)
-		models = append(models, &upstream.Model{Name: "m" + strings.Repeat("f", i), Attempts: 1, Targets: []*upstream.Target{{Name: "t", Provider: speaking{origin, u.dialect}, Model: "m", State: st}}})
+		models = append(models, &upstream.Model{Name: "m" + strings.Repeat("f", i), Attempts: 1, Targets: []*upstream.Target{{Name: "t", Provider: u.provider(t), Model: "m", State: st}}})
 	}
 	models[0].Fallback = models[1:]
 	g := New(Needs{Telemetry: tel, Codecs: codecs.All(), Upstreams: codecs.Upstreams()})

@@ -66,28 +66,10 @@ type event struct {
 // may stand between; an error may end it anywhere, and nothing follows an end.
 func Anthropic(stream []byte) (*Message, error) {
 	r := reader{at: wantStart}
-	var f dialect.Framer
-	f.Feed(stream)
-	var frame dialect.Frame
-	for {
-		ok, err := f.Next(&frame)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		if frame.Payload == nil {
-			continue
-		}
-		if err := r.frame(&frame); err != nil {
-			return nil, fmt.Errorf("%w: %q", err, frame.Raw)
-		}
+	if err := events(stream, r.frame); err != nil {
+		return nil, err
 	}
-	switch {
-	case f.Tail(&frame):
-		return nil, fmt.Errorf("the stream ends within an event: %q", frame.Raw)
-	case r.at != ended:
+	if r.at != ended {
 		return nil, errors.New("the stream ends without message_stop or an error")
 	}
 	return &r.message, nil

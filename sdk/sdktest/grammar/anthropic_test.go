@@ -1,13 +1,11 @@
 package grammar_test
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 const (
@@ -75,25 +73,9 @@ func TestAnthropicRefusesBrokenStreams(t *testing.T) {
 
 // TestAnthropicTakesWhatWasRecorded: the grammar is the vendor's, not ours.
 func TestAnthropicTakesWhatWasRecorded(t *testing.T) {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "providers", "dev", "anthropic__messages__stream__*.json"))
-	if len(files) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r struct{ Response struct{ Raw string } }
-		if err := json.Unmarshal(text, &r); err != nil {
-			t.Fatal(err)
-		}
-		if m, err := grammar.Anthropic([]byte(r.Response.Raw)); err != nil || m.Error != "" || len(m.Blocks) == 0 {
-			t.Errorf("%s: %+v, %v", filepath.Base(file), m, err)
+	for _, x := range recorded.Of(t, "../../..", "anthropic__messages__stream__*.json") {
+		if m, err := grammar.Anthropic(x.Answer()); err != nil || m.Error != "" || len(m.Blocks) == 0 {
+			t.Errorf("%s: %+v, %v", x.Name, m, err)
 		}
 	}
 }

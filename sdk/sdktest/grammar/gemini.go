@@ -59,26 +59,8 @@ func Gemini(stream []byte, framing dialect.Framing) (*Generated, error) {
 		}
 		return g.end()
 	}
-	var f dialect.Framer
-	f.Feed(stream)
-	var frame dialect.Frame
-	for {
-		ok, err := f.Next(&frame)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		if frame.Payload == nil {
-			continue
-		}
-		if err := g.chunk(frame.Payload); err != nil {
-			return nil, fmt.Errorf("%w: %q", err, frame.Raw)
-		}
-	}
-	if f.Tail(&frame) {
-		return nil, fmt.Errorf("the stream ends within an event: %q", frame.Raw)
+	if err := events(stream, func(f *dialect.Frame) error { return g.chunk(f.Payload) }); err != nil {
+		return nil, err
 	}
 	return g.end()
 }

@@ -1,14 +1,12 @@
 package grammar_test
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 const (
@@ -65,34 +63,13 @@ func TestGeminiRefusesWhatIsNone(t *testing.T) {
 }
 
 func TestGeminiTakesTheRecordedStreams(t *testing.T) {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "providers", "dev", "*__streamGenerateContent__*.json"))
-	if len(files) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	for _, x := range recorded.Of(t, "../../..", "*__streamGenerateContent__*.json") {
+		framing := dialect.ServerSent
+		if x.Response.Raw == "" {
+			framing = dialect.JSONArray
 		}
-		var r struct {
-			Response struct {
-				Body json.RawMessage
-				Raw  string
-			}
-		}
-		if err := json.Unmarshal(text, &r); err != nil {
-			t.Fatal(err)
-		}
-		stream, framing := []byte(r.Response.Raw), dialect.ServerSent
-		if len(stream) == 0 {
-			stream, framing = r.Response.Body, dialect.JSONArray
-		}
-		if _, err := grammar.Gemini(stream, framing); err != nil {
-			t.Errorf("%s: %v", filepath.Base(file), err)
+		if _, err := grammar.Gemini(x.Answer(), framing); err != nil {
+			t.Errorf("%s: %v", x.Name, err)
 		}
 	}
 }

@@ -69,28 +69,10 @@ type completionReader struct {
 // calls are whole; perhaps the usage in a chunk without choices; and [DONE]. An error may end it anywhere, without [DONE].
 func OpenAI(stream []byte) (*Completions, error) {
 	var r completionReader
-	var f dialect.Framer
-	f.Feed(stream)
-	var frame dialect.Frame
-	for {
-		ok, err := f.Next(&frame)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		if frame.Payload == nil {
-			continue
-		}
-		if err := r.frame(frame.Payload); err != nil {
-			return nil, fmt.Errorf("%w: %q", err, frame.Raw)
-		}
+	if err := events(stream, func(f *dialect.Frame) error { return r.frame(f.Payload) }); err != nil {
+		return nil, err
 	}
-	switch {
-	case f.Tail(&frame):
-		return nil, fmt.Errorf("the stream ends within an event: %q", frame.Raw)
-	case !r.ended:
+	if !r.ended {
 		return nil, errors.New("the stream ends without [DONE] or an error")
 	}
 	return &r.out, nil

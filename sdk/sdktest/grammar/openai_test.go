@@ -1,15 +1,13 @@
 package grammar_test
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/dialect"
 	"github.com/ginnel/ginnel/sdk/llm"
 	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 // piece is a chunk of Chat Completions with one choice.
@@ -84,25 +82,9 @@ func TestOpenAIRefusesBrokenStreams(t *testing.T) {
 
 // TestOpenAITakesWhatWasRecorded of the vendor itself: compatible servers have grammars of their own.
 func TestOpenAITakesWhatWasRecorded(t *testing.T) {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "providers", "dev", "openai__chat-completions__stream__*.json"))
-	if len(files) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r struct{ Response struct{ Raw string } }
-		if err := json.Unmarshal(text, &r); err != nil {
-			t.Fatal(err)
-		}
-		if c, err := grammar.OpenAI([]byte(r.Response.Raw)); err != nil || c.Error != "" {
-			t.Errorf("%s: %+v, %v", filepath.Base(file), c, err)
+	for _, x := range recorded.Of(t, "../../..", "openai__chat-completions__stream__*.json") {
+		if c, err := grammar.OpenAI(x.Answer()); err != nil || c.Error != "" {
+			t.Errorf("%s: %+v, %v", x.Name, c, err)
 		}
 	}
 }

@@ -114,28 +114,15 @@ type responseReader struct {
 // [DONE] may follow the end.
 func Responses(stream []byte) (*Response, error) {
 	r := responseReader{sequence: -1}
-	var f dialect.Framer
-	f.Feed(stream)
-	var frame dialect.Frame
-	for {
-		ok, err := f.Next(&frame)
-		if err != nil {
-			return nil, err
+	if err := events(stream, func(f *dialect.Frame) error {
+		if r.ended && string(f.Payload) == "[DONE]" {
+			return nil
 		}
-		if !ok {
-			break
-		}
-		if frame.Payload == nil || r.ended && string(frame.Payload) == "[DONE]" {
-			continue
-		}
-		if err := r.frame(&frame); err != nil {
-			return nil, fmt.Errorf("%w: %q", err, frame.Raw)
-		}
+		return r.frame(f)
+	}); err != nil {
+		return nil, err
 	}
-	switch {
-	case f.Tail(&frame):
-		return nil, fmt.Errorf("the stream ends within an event: %q", frame.Raw)
-	case !r.ended:
+	if !r.ended {
 		return nil, errors.New("the stream ends without the response or an error")
 	}
 	return &r.out, nil

@@ -1,16 +1,14 @@
 package grammar_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ginnel/ginnel/sdk/sdktest/grammar"
 	"github.com/ginnel/ginnel/sdk/sdktest/mockllm"
+	"github.com/ginnel/ginnel/sdk/sdktest/recorded"
 )
 
 // responsesStream is a whole stream of the mock upstream: thinking, words and a tool's call.
@@ -87,25 +85,9 @@ func TestResponsesRefusesBrokenStreams(t *testing.T) {
 }
 
 func TestResponsesTakesRecordedStreams(t *testing.T) {
-	dir := os.Getenv("GINNEL_CORPUS")
-	if dir == "" {
-		dir = "../../../../shared/corpus"
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "providers", "dev", "*__responses__stream__*.json"))
-	if len(files) == 0 {
-		t.Skip("no recordings: set GINNEL_CORPUS to the corpus")
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r struct{ Response struct{ Raw string } }
-		if err := json.Unmarshal(text, &r); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := grammar.Responses([]byte(r.Response.Raw)); err != nil || got.Status == "" || len(got.Items) == 0 {
-			t.Errorf("%s: %+v, %v", filepath.Base(file), got, err)
+	for _, x := range recorded.Of(t, "../../..", "*__responses__stream__*.json") {
+		if got, err := grammar.Responses(x.Answer()); err != nil || got.Status == "" || len(got.Items) == 0 {
+			t.Errorf("%s: %+v, %v", x.Name, got, err)
 		}
 	}
 }
